@@ -1,4 +1,4 @@
-"""Runs that predict, without training, and images for them."""
+"""Untrained runs for predictions, and images for them."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +18,7 @@ from tiny import tiny
 
 
 def make_run(path: Path, tasks: Mapping[str, Task]) -> Path:
-    """A run as training leaves it, with random weights."""
+    """Write a run as after training, but with random weights."""
     run = RunFolder(path)
     experiment = replace(tiny(Path("nowhere")), tasks=tasks)
     torch.manual_seed(0)
@@ -31,7 +31,7 @@ def make_run(path: Path, tasks: Mapping[str, Task]) -> Path:
 
 
 def three_tasks(classes: ClassSet = CITYSCAPES_2) -> dict[str, Task]:
-    """Classes, depth and normals."""
+    """Return tasks for classes, depth and normals."""
     return {**tiny(Path("nowhere")).tasks, "semseg": SemanticSegmentation(classes=classes)}
 
 

@@ -1,4 +1,4 @@
-"""A stand-in for CUDA graphs on a CPU: records the operators of a call and runs them again, without its Python."""
+"""A replacement of CUDA graphs on a CPU: records the operators of a call and repeats them without its Python code."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,22 +9,22 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 _WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "_unique2", "equal"}
-"""Operators for whose result the host waits."""
+"""Operators whose results the host must wait for."""
 
 
 class RecordedGraphs:
-    """Captures as ``CudaGraphs`` does, one operator after the other."""
+    """Captures like ``CudaGraphs``, operator by operator."""
 
     def __init__(self) -> None:
         self.replays = 0
 
     def warm_up(self, call: Callable[[], Tensor]) -> Tensor:
-        """Return what a call gives. Raises ``RuntimeError`` where a GPU's host would wait."""
+        """Return the result of a call. Raises ``RuntimeError`` where the host of a GPU would wait."""
         with _Recording():
             return call()
 
     def capture(self, call: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        """Return what runs the operators of a call again. As on a GPU, nothing outside changes now."""
+        """Return a function that repeats the operators of a call. As on a GPU, capturing changes no other tensors."""
         recording = _Recording()
         with recording:
             result = call()
@@ -59,12 +59,12 @@ class _Recording(TorchDispatchMode):
         self._operators.append((func, args, kwargs, [] if aliases else new))
         if not aliases:
             self._own |= {x.untyped_storage().data_ptr() for x in new}
-        self._kept.append(result)  # its memory is not given to another
+        self._kept.append(result)  # so that its memory is not reused
         return result
 
     def _keep(self, tensors: Any) -> None:
         for x in tensors:
-            place = x.data_ptr(), x.shape, x.stride()  # a part of another's memory is one by itself
+            place = x.data_ptr(), x.shape, x.stride()  # a view is distinct from its base
             if x.untyped_storage().data_ptr() not in self._own and place not in self._before:
                 self._before[place] = x, x.detach().clone()
 

@@ -1,4 +1,4 @@
-"""Albedo: stored in 8 bits, measured after the best scaling, and trained, reported and predicted like any task."""
+"""Albedo: stored in 8 bits, evaluated after the best scaling, and trained, reported and predicted like any task."""
 
 import math
 
@@ -31,7 +31,7 @@ def test_8_bit_values_are_srgb() -> None:
 def test_a_store_keeps_albedo_and_where_there_is_none() -> None:
     rng = np.random.default_rng(0)
     albedo, valid = rng.uniform(0, 1, (5, 6, 3)).astype(np.float32), rng.random((5, 6)) < 0.7
-    albedo[0, 0], valid[0, 0] = 0.0, True  # black, but a label
+    albedo[0, 0], valid[0, 0] = 0.0, True  # black, but a valid label
     albedo[0, 1], valid[0, 1] = math.nan, False
     stored = MODALITY.pack(albedo, valid)
     assert stored.dtype == np.uint8 and stored[0, 0].tolist() == [1, 1, 1] and not stored[~valid].any()
@@ -67,7 +67,7 @@ def test_every_loss_compares_reflectance() -> None:
 
 
 def example(size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The middle image has nothing valid."""
+    """Return an example whose middle image has no valid pixel."""
     generator = torch.Generator().manual_seed(1)
     prediction, value = torch.rand(2, 3, 3, *size, generator=generator)
     valid = torch.rand(3, *size, generator=generator) < 0.8
@@ -76,13 +76,13 @@ def example(size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor, torch.Te
 
 
 def scaled_error(y: np.ndarray, true: np.ndarray) -> float:
-    """min over α of Σ (true - α·y)², by a least-squares solver."""
+    """Return min over α of Σ (true - α·y)², by a least-squares solver."""
     residual = true - np.linalg.lstsq(y.reshape(-1, 1), true.ravel(), rcond=None)[0] * y
     return float((residual**2).sum())
 
 
 def by_hand(size: tuple[int, int]) -> tuple[float, float]:
-    """si-MSE and LMSE of each image as Grosse et al. write them."""
+    """Return si-MSE and LMSE of each image as defined by Grosse et al."""
     si_mse, lmse = [], []
     k = min(20, *size)
     for y, true, valid in zip(
@@ -126,7 +126,7 @@ def test_metrics_of_nothing_or_of_a_diverged_network() -> None:
     metrics.update(prediction, value, torch.zeros_like(valid))
     assert metrics.compute() == {}
     metrics.update(torch.zeros_like(prediction), value, valid)
-    assert metrics.compute()["lmse"] == 1.0  # nothing is predicted
+    assert metrics.compute()["lmse"] == 1.0  # all predictions are zero
     metrics.update(prediction * math.nan, value, valid)
     with pytest.raises(ValueError, match="diverged"):
         metrics.compute()

@@ -1,4 +1,4 @@
-"""The average of weights: its formula, what a run measures and keeps of it, and that it is resumed."""
+"""The average of weights: its formula, its validation and storage in a run, and resuming."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ def network() -> nn.Sequential:
 
 
 def changed(net: nn.Module) -> None:
-    """Let everything of a network that is trained change."""
+    """Change all trainable tensors of a network."""
     with torch.no_grad():
         for parameter in net.parameters():
             if parameter.requires_grad:
@@ -74,7 +74,7 @@ def test_a_run_measures_and_keeps_the_average_beside_its_weights(store: Path, tm
     plain = trainer(replace(with_average(store), ema=0.0), tmp_path / "plain")
     averaged.run()
     plain.run()
-    # The training is the same: averaging and measuring change nothing in it.
+    # Training is the same: averaging and evaluating do not affect it.
     assert all(torch.equal(x, plain.network.state_dict()[name]) for name, x in averaged.network.state_dict().items())
     rows = [RunFolder(tmp_path / name).metric_rows() for name in ("averaged", "plain")]
     for row, of_weights in zip(*rows, strict=True):
@@ -85,7 +85,7 @@ def test_a_run_measures_and_keeps_the_average_beside_its_weights(store: Path, tm
     kept = read_safetensors(RunFolder(tmp_path / "averaged").weights, own=True)
     best = max(range(2), key=lambda epoch: float(rows[0][epoch]["val/semseg/miou"]))
     assert averaged.average is not None
-    if best == 1:  # that of the last epoch
+    if best == 1:  # the average of the last epoch
         assert all(torch.equal(kept[name], x) for name, x in averaged.average.tensors.items())
     assert not torch.equal(kept["stem.weight"], averaged.network.state_dict()["stem.weight"])
     result = runs.train(with_average(store), tmp_path / "whole", quiet=True)

@@ -1,4 +1,4 @@
-"""Image-blind baselines, against sums made by hand."""
+"""Image-blind baselines against results computed by hand."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ CLASSES = ClassSet("two", ("left", "right"), ((1, 2, 3), (4, 5, 6)))
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """Two images to train, one to evaluate, of 1×4; the last pixel never has a label in training."""
+    """Write two training images and one validation image of 1×4; the last pixel has no label in training."""
     semseg = [[0, 0, 1, 255], [0, 1, 1, 255], [0, 1, 1, 1]]
     depth = [[1, 2, 8, 0], [4, 2, 2, 0], [2, 2, 4, 2]]
     fields = {"semseg": Semseg(CLASSES), "depth": Depth(), "relative": Depth(metric=False), "normals": Normals()}
@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> Path:
 
 def test_both_predictors_by_hand(store: Path) -> None:
     found = baseline(Store.open(store, "train"), Store.open(store, "val"))
-    # Three pixels of each class: the first is taken. By position 0, 0 or 1 (the first), 1, and the constant at the end.
+    # Three pixels of each class: the first one wins. By position 0, 0 or 1 (the first), 1, and the constant at the end.
     assert found.constant["semseg/pixel_accuracy"] == 25
     assert found.by_position["semseg/pixel_accuracy"] == 50
     # The geometric mean of 1, 2, 8, 4, 2, 2 is 2^(8/6); by position 2, 2, 4, and the constant at the end.
@@ -51,7 +51,7 @@ def test_both_predictors_by_hand(store: Path) -> None:
 def test_every_field_is_measured_by_what_its_modality_says(store: Path) -> None:
     found = baseline(Store.open(store, "train"), Store.open(store, "val"))
     assert found.constant.keys() <= found.specs.keys() and "grader" in found.constant
-    # Relative depth has no errors in metres, and the same errors in ratios as the metric depth it is a tenth of.
+    # Relative depth has no errors in metres, and the same relative errors as metric depth that is ten times larger.
     assert "relative/abs_err" not in found.constant
     assert found.by_position["relative/si_log_rmse"] == pytest.approx(found.by_position["depth/si_log_rmse"], rel=1e-5)
 

@@ -1,4 +1,4 @@
-"""What is known is checked before data are made, and no run replaces another one."""
+"""Settings are checked before data are made, and no run replaces another one."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from tiny import tiny
 
 @dataclass(frozen=True)
 class Unmade(Streets):
-    """Streets that nobody makes."""
+    """Streets that must not be made."""
 
     name: ClassVar[str] = "unmade"
 

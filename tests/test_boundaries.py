@@ -1,4 +1,4 @@
-"""Boundaries: derived from classes, measured with a tolerance, and trained, reported and predicted like any task."""
+"""Boundaries: derived from classes, evaluated with a tolerance, and trained, reported and predicted like any task."""
 
 import math
 
@@ -18,13 +18,13 @@ VIEW = BoundariesView(modalities.Boundaries())
 
 
 def ids(*rows: str) -> Target:
-    """Class ids of one image, ``.`` for none."""
+    """Return class ids of one image; ``.`` is a pixel without a class."""
     values = torch.tensor([[255 if x == "." else int(x) for x in row] for row in rows])[None]
     return Target(values.masked_fill(values == 255, 0), values != 255)
 
 
 def drawn(target: Target) -> list[str]:
-    """``#`` for a boundary, ``.`` where it is not known."""
+    """Return a drawing of a target: ``#`` is a boundary, ``.`` a pixel without a label."""
     value, valid = target.value[0, 0], target.valid[0]
     return [
         "".join("." if not v else "#" if x else "-" for x, v in zip(*row, strict=True))
@@ -42,7 +42,7 @@ def test_boundaries_of_classes() -> None:
 
 
 def test_beside_a_pixel_without_a_class_a_boundary_may_be_missed() -> None:
-    # A pixel beside an unknown one is known where it is a boundary anyway.
+    # A pixel beside an unknown one is known if it is a boundary in any case.
     assert drawn(class_boundaries(ids("00000", "000.0", "00111"))) == ["---.-", "--#.#", "-##.#"]
 
 
@@ -96,7 +96,7 @@ def test_a_store_keeps_boundaries() -> None:
 
 
 def example() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Probabilities on the middle of each interval; the last image has no boundary, the one before nothing valid."""
+    """Return probabilities at interval centers; the last image has no boundary, the one before it no valid pixel."""
     generator = torch.Generator().manual_seed(1)
     prediction = torch.randint(100, (4, 1, 9, 12), generator=generator) / 100 + 0.005
     value = (torch.rand(4, 1, 9, 12, generator=generator) < 0.2).float()
@@ -107,7 +107,7 @@ def example() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def by_hand(tolerance: float) -> tuple[float, float]:
-    """ODS and OIS by comparing every pixel with every other one."""
+    """Return ODS and OIS, by comparing every pixel with every other one."""
     prediction, value, valid = (x.numpy() for x in example())
     rows, columns = (x.ravel() for x in np.indices((9, 12)))
     near = np.hypot(rows[:, None] - rows, columns[:, None] - columns) <= tolerance * math.hypot(9, 12)

@@ -1,7 +1,7 @@
-"""What a CUDA graph of a training step can hold, on every machine.
+"""Training steps can be captured as CUDA graphs; these tests need no GPU.
 
-A step on torch's meta device computes nothing, and its operators say what a GPU's host would have to do: wait for a
-number, or copy one from its memory.
+A step on torch's meta device computes nothing, but its operators show when the host of a GPU would have to wait for a
+number or copy one from its memory.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -49,19 +49,19 @@ PLAIN_SUM, SUPERVISED = FixedConfig(), Supervised()
 
 @pytest.fixture(autouse=True)
 def without_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The meta device has none."""
+    """Turn off autocast, which the meta device does not support."""
     monkeypatch.setattr("taskscape.training.step.autocast", lambda device, precision: nullcontext())
 
 
 @contextmanager
 def on_device(kind: str = "meta") -> Iterator[None]:
-    """Raise ``AssertionError`` that names the operator for which a GPU's host would wait, or copy numbers."""
+    """Raise ``AssertionError`` that names an operator for which the host of a GPU would wait or copy numbers."""
     with _Operators(kind), _Numbers(kind):
         yield
 
 
 class _Numbers(TorchFunctionMode):
-    """No tensor on the device is made of Python's numbers."""
+    """Checks that no tensor on the device is created from Python numbers."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class _Numbers(TorchFunctionMode):
 
 
 class _Operators(TorchDispatchMode):
-    """No operator waits for the device's numbers, or copies between devices."""
+    """Checks that no operator waits for numbers of the device, or copies between devices."""
 
     def __init__(self, kind: str = "meta") -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class _Operators(TorchDispatchMode):
             if name in ("index", "index_put", "index_put_"):
                 waits = any(x.dtype in (torch.bool, torch.uint8) for x in tensors(args[1]))
             elif name in ("masked_fill", "masked_fill_"):
-                waits = isinstance(args[2], Tensor)  # its value is read
+                waits = isinstance(args[2], Tensor)  # the value of the argument is read
             else:
                 waits = bool({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & set(func.tags))
             assert not waits, f"the host waits for {func}"
@@ -127,12 +127,12 @@ def step_on_device(
     objective: Objective = SUPERVISED,
     weighting: WeightingConfig = PLAIN_SUM,
 ) -> None:
-    """Take a step, and then one that must keep to the device: the first one makes what is made once."""
+    """Take a step, which initializes lazy state, and then one that must stay on the device."""
     with torch.device("meta"):
         built = network.for_tasks(tasks).build({name: task.channels for name, task in tasks.items()})
     balance = weighting.build(tuple(tasks)).to("meta")
     optimizer = torch.optim.SGD(parameter_groups(built, balance), 0.1)
-    optimizer.step = lambda: None  # the fused ones of runs know no meta device
+    optimizer.step = lambda: None  # fused optimizers do not support the meta device
     step = TrainingStep(built, tasks, objective, balance, optimizer, gradient_clip=1.0)
     data, names = batch(tasks), list(tasks)
 
@@ -165,7 +165,7 @@ VARIANTS = [CrossEntropy(**WEIGHTS), CrossEntropyJaccard(**WEIGHTS), KLDivergenc
 
 
 def cases() -> Iterator[Task]:
-    """Every loss of every task, with the settings that make tensors, and every representation of depth."""
+    """Yield every loss of every task, with the settings that create tensors, and every representation of depth."""
     for task in KINDS:
         for loss in LOSSES:
             if task.name in loss.suits:
@@ -198,7 +198,7 @@ METHODS |= {
     "stch, settings": STCHConfig(preference={"depth": 3.0}, ideal={"depth": 0.1}),
 }
 OTHERS = [name for name in CONFIGS if name not in METHODS]
-"""Methods that solve on the host or draw random numbers."""
+"""Methods that use solvers on the host, or draw random numbers."""
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -244,13 +244,13 @@ def test_an_operator_that_no_graph_holds_is_named(what: Callable[[Tensor], objec
 
 @pytest.fixture
 def counts_on_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let methods with an optimizer of their own count its steps in a tensor, as on a GPU."""
+    """Make methods with their own optimizer count its steps in a tensor, as on a GPU."""
     monkeypatch.setattr("taskscape.weighting.own_adam._WITH_GRAPHS", ("cpu",))
     monkeypatch.setattr(import_module("torch.optim.adam"), "_get_capturable_supported_devices", lambda: ["cpu"])
 
 
 class Balanced:
-    """Two losses of a vector, and a method that balances them."""
+    """Two losses of a vector, and a weighting method."""
 
     def __init__(self, name: str) -> None:
         self.x = nn.Parameter(torch.tensor([1.0, 2.0, 3.0]))
@@ -275,11 +275,11 @@ class Balanced:
 
 
 def host_state(x: Any) -> Any:
-    """Return all that a module keeps in Python, and where its parameters, buffers and optimizer keep numbers."""
+    """Return all state of a module in Python, and the addresses of its parameters, buffers and optimizer state."""
     match x:
         case Tensor():
             return x.data_ptr()
-        case nn.Module():  # a tensor that is neither a parameter nor a buffer is one of a step
+        case nn.Module():  # other tensors than parameters and buffers belong to a step
             return host_state({name: value for name, value in vars(x).items() if not isinstance(value, Tensor)})
         case torch.optim.Optimizer():
             return host_state([x.param_groups, *x.state.values()])

@@ -1,4 +1,4 @@
-"""Steps as CUDA graphs: those of a GPU where there is one, and a stand-in that records operators on every CPU."""
+"""Steps as CUDA graphs: real ones if there is a GPU, and a replacement that records operators on any CPU."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from test_step import batch, parameters, training_step, without_labels
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
 RATE = 2.0**-7
-"""The same number in float32, in which a graph reads it."""
+"""A number that is exact in float32, in which a graph reads it."""
 
 
 @pytest.fixture(autouse=True)
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a CPU networks look at the range of their images; on a GPU nothing reads them."""
+    """Skip the check of image ranges, which networks do on a CPU only."""
     monkeypatch.setattr("taskscape.models.base._has_numbers", lambda image: False)
 
 
@@ -41,7 +41,7 @@ def moved(data: Batch, device: str) -> Batch:
 
 
 def captured(step: TrainingStep, graphs: Graphs | None = None) -> TrainingStep:
-    """Let a step be captured; on a CPU it does not read the norm of the gradient, as on a GPU."""
+    """Make a step capture itself; on a CPU it does not read the gradient norm then, as on a GPU."""
     graphs = graphs or RecordedGraphs()
     step._update = step._update_unread  # type: ignore[method-assign]
     step.captured = CapturedSteps(lambda *args: [step.take(*args)], [step], graphs)
@@ -49,17 +49,17 @@ def captured(step: TrainingStep, graphs: Graphs | None = None) -> TrainingStep:
 
 
 def pair(device: str, make: Callable[[], TrainingStep]) -> tuple[TrainingStep, TrainingStep]:
-    """Return a step that is taken as ever, and one that is captured."""
+    """Return a plain step and a captured one."""
     plain, other = make(), make()
     for step in (plain, other):
         step.network.to(device)
         step.weighting.to(device)
-        step.optimizer.load_state_dict(step.optimizer.state_dict())  # on that device
+        step.optimizer.load_state_dict(step.optimizer.state_dict())  # moves the state to that device
     return plain, captured(other, CudaGraphs(torch.device(device)) if device == "cuda" else None)
 
 
 def batches(count: int, device: str) -> list[Batch]:
-    """Return batches with other images each."""
+    """Return batches of different images."""
     first = batch()
     return [moved(first._replace(image=(first.image + 0.07 * i) % 1), device) for i in range(count)]
 
@@ -71,7 +71,7 @@ def run(step: TrainingStep, data: list[Batch]) -> list[dict[str, float]]:
 def assert_same(plain: TrainingStep, other: TrainingStep, device: str) -> None:
     if device == "cpu":
         assert torch.equal(parameters(plain), parameters(other))
-    else:  # sums of gradients are added up in any order
+    else:  # a GPU sums gradients in no fixed order
         torch.testing.assert_close(parameters(plain), parameters(other), rtol=1e-3, atol=1e-4)
 
 
@@ -101,7 +101,7 @@ def test_a_graph_trains_as_steps_one_by_one(
             step.weighting.epoch_end(expected[-1])
     assert other.captured is not None and other.captured.refusal is None
     assert_same(plain, other, device)
-    for group in other.optimizer.param_groups:  # a checkpoint has plain numbers
+    for group in other.optimizer.param_groups:  # a checkpoint contains plain numbers
         assert isinstance(group["lr"], float) and not group.get("capturable")
 
 
@@ -111,7 +111,7 @@ def test_a_graph_is_replayed_once_it_was_checked() -> None:
     run(step, batches(WARM_UP, "cpu"))
     assert graphs.replays == 0
     run(step, batches(4, "cpu"))
-    assert graphs.replays == 2 + 4  # two to check it
+    assert graphs.replays == 2 + 4  # two for the check
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -137,7 +137,7 @@ def test_batches_of_other_sizes(device: str) -> None:
 
 @dataclass(frozen=True)
 class Rising(L1):
-    """An L1 whose weight a Python number holds."""
+    """An L1 whose weight is a Python number."""
 
     name: ClassVar[str] = "rising"
     calls: ClassVar[int] = 0
@@ -151,7 +151,7 @@ class Rising(L1):
 
 @dataclass(frozen=True)
 class Waiting(L1):
-    """An L1 that the host looks at."""
+    """An L1 whose value the host reads."""
 
     name: ClassVar[str] = "waiting"
 

@@ -1,4 +1,4 @@
-"""Checkpoints and weights: damage is found wherever it is, and what a checkpoint lacks is named."""
+"""Checkpoints and weights: any damage is detected, and missing fields are named."""
 
 import copy
 import random
@@ -52,7 +52,7 @@ def equal(a: Any, b: Any) -> bool:
 
 
 def flipped(content: bytes, count: int, seed: int) -> list[bytes]:
-    """Copies of the content with one bit changed each, at random, in the head and in the end among others."""
+    """Return copies of the content, each with one random bit flipped, including some at the start and the end."""
     dice = random.Random(seed)
     positions = [dice.randrange(len(content)) for _ in range(count)] + [*range(0, 64, 5), *range(-64, 0, 3)]
     copies = []

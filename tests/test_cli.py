@@ -67,7 +67,7 @@ def broken() -> Experiment:
 
 @pytest.fixture
 def here(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A current folder with my.py, whose experiment takes a second."""
+    """Change to a folder with my.py, whose experiment takes a second."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "store").symlink_to(store)
     (tmp_path / "my.py").write_text(MY)
@@ -76,7 +76,7 @@ def here(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Experiment]:
-    """What ``train`` would train with these arguments."""
+    """Return a function that gives the experiment that ``train`` would train with its arguments."""
 
     def parse_arguments(*arguments: str) -> Experiment:
         seen: list[Experiment] = []
@@ -110,7 +110,7 @@ def command(*arguments: str, **options: object) -> subprocess.Popen[str]:
 
 
 def interrupt_once(process: subprocess.Popen[str], ready: Callable[[], bool]) -> str:
-    """Press Ctrl-C when it is ready, and return what it says."""
+    """Interrupt a process when it is ready, and return its output."""
     deadline = time.monotonic() + 120
     while not ready():
         assert process.poll() is None, process.communicate()[1]
@@ -123,7 +123,7 @@ def interrupt_once(process: subprocess.Popen[str], ready: Callable[[], bool]) ->
     return " ".join(message.split())
 
 
-# -- what needs no torch ---------------------------------------------------------------------------------------------
+# -- commands without torch ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_models_are_listed_with_their_cost(capsys: pytest.CaptureFixture[str], m
     from taskscape.models import CONFIGS
 
     kept = CONFIGS["deeplab-plain"]
-    for name in reversed(NAMES):  # what is taken out last is put back first: the order stays
+    for name in reversed(NAMES):  # the last one removed is restored first, so the order stays
         monkeypatch.delitem(CONFIGS, name)
     monkeypatch.setitem(CONFIGS, "deeplab-plain", kept)
     main(["models", "--tasks", "depth=1", "--encoder", "resnet18"])
@@ -238,7 +238,7 @@ def test_ones_own_classes_have_flags_deep_inside(here: Path, trained: Callable[.
     assert depth == Depth()
 
 
-# -- a run from start to end -----------------------------------------------------------------------------------------
+# -- a complete run --------------------------------------------------------------------------------------------------
 
 
 def test_a_run(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +249,7 @@ def test_a_run(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     saved = parse((run / "experiment.yaml").read_text(), "x", Experiment)
     assert saved.epochs == 1
 
-    # again: to its own folder, from the saved experiment, and not over another run
+    # repeat: into a new folder, from the saved experiment, and not over another run
     main(["train", "runs/experiment-1/experiment.yaml", "--epochs", "2"])
     assert json.loads((here / "runs" / "experiment-2" / "result.json").read_text())["metrics"]
     message = fails(capsys, "train", "my.py:experiment", "--out", "runs/experiment-1")
@@ -267,7 +267,7 @@ def test_a_run(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     assert "10 images, train" in said and said.endswith("result: runs/experiment-1/result-train.json\n")
     assert "has no split 'tests'" in fails(capsys, "evaluate", "runs/experiment-1", "--split", "tests")
 
-    # a folder of runs, and a name that is nearly right
+    # a folder of runs, and a misspelled name
     for words in (
         "train --resume {}",
         "train my.py:experiment --resume {}",
@@ -380,7 +380,7 @@ def test_a_comparison_replaces_no_file_but_a_page(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"result\.json exists and is not a page, so it is not replaced: name another"):
         main(["compare", *runs, "--out", str(tmp_path / "result.json"), "--debug"])
     (tmp_path / "old.html").write_text("<!doctype html><p>old")
-    with pytest.raises((ValueError, FileNotFoundError), match="result"):  # of the runs, which have none
+    with pytest.raises((ValueError, FileNotFoundError), match="result"):  # of the runs, which have no result
         main(["compare", *runs, "--out", str(tmp_path / "old.html"), "--debug"])
 
 
@@ -391,7 +391,7 @@ def test_names_of_files_are_utf_8_in_every_locale(monkeypatch: pytest.MonkeyPatc
     main()
     assert not started
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
-    main(["--version"])  # called from Python, whose process stays
+    main(["--version"])  # called from Python, whose process continues
     assert not started
     main()
     assert started[0][0][1:] == sys.orig_argv[1:] and started[0][1]["PYTHONUTF8"] == "1"
@@ -501,11 +501,11 @@ def test_interrupting_synth_keeps_the_streets(here: Path) -> None:
     process = command("synth", "out", *arguments, stdout=subprocess.DEVNULL)
     message = interrupt_once(process, (here / "out" / "train" / "rgb" / "000003.jpg").exists)
     assert message.endswith("the streets in out are kept; the same command continues")
-    assert len(list((here / "out").rglob("*.part"))) <= 2  # what a process was writing when it was ended
+    assert len(list((here / "out").rglob("*.part"))) <= 2  # files that a process was writing when it ended
 
 
 def test_interrupts_wait_for_imports() -> None:
-    """Where torch's C++ runs Python, an error of Python ends the process with a crash."""
+    """A Python error inside torch's C++ code would crash the process."""
     done = []
     for signum, error in ((signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Interrupted)):
         before = signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else cli._terminate)
@@ -521,7 +521,7 @@ def test_interrupts_wait_for_imports() -> None:
 
 @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
 def test_closed_streams_lead_nowhere(closed: tuple[int, ...]) -> None:
-    """A shell closes them with ``>&-``; a file that is opened first would get what is printed."""
+    """A shell closes them with ``>&-``; the first opened file would receive the output."""
     script = "\n".join(
         [
             "import os, sys",
@@ -573,7 +573,7 @@ def test_an_error_of_the_system_names_its_file_and_what_helps_and_not_its_number
     def denied(arguments: list[str]) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", name)
 
-    def may(path: Path, wanted: int) -> bool:  # whoever runs the tests may do everything
+    def may(path: Path, wanted: int) -> bool:  # the user running the tests may have all permissions
         return not (path == tmp_path / of and wanted == mode)
 
     monkeypatch.setattr("taskscape.files.paths.os.access", may)

@@ -1,4 +1,4 @@
-"""Confidence of every task: what it is a probability of, its calibration, and how a run measures and keeps it."""
+"""Confidence of every task: its meaning as a probability, its calibration, and its measurement and storage in runs."""
 
 import json
 import math
@@ -47,7 +47,7 @@ every_task = pytest.mark.parametrize("name", SURE)
 
 
 def raw_and_target(name: str, pixels: int = 4000) -> tuple[Tensor, Target]:
-    """Raw output (4, C, 1, n), and a truth that is drawn from the distribution that it stands for."""
+    """Return raw output (4, C, 1, n), and ground truth drawn from the distribution that it encodes."""
     torch.manual_seed(0)
     task = SURE[name]
     raw = torch.randn(4, task.channels, 1, pixels)
@@ -75,7 +75,7 @@ def raw_and_target(name: str, pixels: int = 4000) -> tuple[Tensor, Target]:
 
 
 def _angles(width: Tensor) -> Tensor:
-    """Draw angles of the angular density by its inverse distribution function."""
+    """Draw angles from the angular density by its inverse distribution function."""
     grid = torch.linspace(0, math.pi, 4001)
     angles = torch.empty_like(width)
     for b, w in np.ndenumerate(width.numpy()):
@@ -86,7 +86,7 @@ def _angles(width: Tensor) -> Tensor:
 
 
 def _turned(directions: Tensor, angles: Tensor) -> Tensor:
-    """Turn directions (B, 3, H, W) by angles (B, H, W) toward random sides."""
+    """Rotate directions (B, 3, H, W) by angles (B, H, W) toward random sides."""
     side = torch.linalg.cross(directions, torch.randn_like(directions), dim=1)
     side = torch.nn.functional.normalize(side, dim=1)
     return directions * angles.cos()[:, None] + side * angles.sin()[:, None]
@@ -120,7 +120,7 @@ def test_a_wider_distribution_is_less_sure(name: str) -> None:
 @every_task
 @pytest.mark.parametrize("factor", [0.4, 3.0])
 def test_calibration_finds_what_makes_a_network_too_sure(name: str, factor: float) -> None:
-    """Scores that are multiplied, or widths that are divided, need the factor back."""
+    """If scores are multiplied, or widths divided, by a factor, calibration finds it."""
     task, (raw, target) = SURE[name], raw_and_target(name)
     wrong = raw.clone()
     if task.loss.scale_channels:
@@ -150,7 +150,7 @@ def test_large_images_are_measured_on_every_second_row_and_column() -> None:
     task = SURE["semseg"]
     raw, value, valid = torch.randn(2, 7, 64, 66), torch.randint(7, (2, 64, 66)), torch.rand(2, 64, 66) < 0.8
     found = []
-    for part in (raw, raw[..., ::2, ::2]):  # the second one is small enough to be taken as it is
+    for part in (raw, raw[..., ::2, ::2]):  # the second one is small enough to be used completely
         step = 1 if part is raw else 2
         target = Target(value[:, ::step, ::step], valid[:, ::step, ::step])
         evaluator = ConfidenceEvaluator({"a": task}, {"a": 2.0}, torch.device("cpu"))
@@ -253,7 +253,7 @@ def test_a_calibration_is_kept_while_the_weights_are_the_same(run: Path) -> None
         assert Calibration.load(folder.calibration) == changed
         replace(changed, weights="others").save(folder.calibration)
         runs.evaluate(run, split="train", quiet=True)
-        assert folder.calibration.read_text() == before  # found again on val, whatever is evaluated
+        assert folder.calibration.read_text() == before  # calibrated again on val, whatever split is evaluated
     finally:
         folder.calibration.write_text(before)
 
@@ -359,7 +359,7 @@ def test_damaged_plots_of_confidence_are_refused(run: Path, plot: str, changed: 
 
 
 def test_another_loss_than_the_task_s_own_leaves_the_width_alone() -> None:
-    """Cross-task consistency compares with losses of its own."""
+    """Cross-task consistency uses its own losses."""
     for name, loss in (("depth", L1()), ("normals", Cosine()), ("albedo", L1())):
         task, (raw, target) = SURE[name], raw_and_target(name, 30)
         other: Any = replace(task, loss=loss)  # type: ignore[type-var]

@@ -1,4 +1,4 @@
-"""The consistency energy, and what samples hold of networks that transfer predictions."""
+"""The consistency energy, and samples of networks that transfer predictions."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 
 
 class Transferring(Network):
-    """Classes are transferred to one depth everywhere, depth to even odds."""
+    """Classes are transferred to a constant depth, depth to equal class scores."""
 
     def __init__(self, metres: float = 12.0, **options: Any) -> None:
         super().__init__({"semseg": 2, "depth": 1})
@@ -103,7 +103,7 @@ def test_samples_hold_what_is_transferred_and_attended_to() -> None:
 
 
 def test_means_of_the_last_epochs_are_those_of_metrics(tmp_path: Path) -> None:
-    """The energy is a curve and has no spec, without which a result is refused."""
+    """The energy is a curve without a spec, which a result would reject."""
     RunFolder(tmp_path).metrics.write_text(
         "epoch,step,seconds,val/loss/depth,val/consistency/depth,val/depth/abs_rel\n1,2,3,0.1,0.2,0.3\n"
     )

@@ -1,4 +1,4 @@
-"""The demo fits itself to the speed of the machine."""
+"""The demo adapts to the speed of the machine."""
 
 import time
 from pathlib import Path
@@ -15,7 +15,7 @@ from taskscape.training.loop import Trainer
 
 
 def streets(steps_per_second: float, seconds: float) -> tuple[int, int]:
-    """Return the streets of a machine, and after how many epochs each it validates."""
+    """Return the number of streets for a machine, and the epochs between validations."""
     experiment = fitted(recipes.demo(), Speed(1, steps_per_second), seconds)
     assert isinstance(experiment.data, Streets)
     return experiment.data.train, experiment.validate_every

@@ -1,4 +1,4 @@
-"""Names of devices, and what is said where there is no such device."""
+"""Names of devices, and messages for missing devices."""
 
 from dataclasses import replace
 from pathlib import Path

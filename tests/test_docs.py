@@ -1,4 +1,4 @@
-"""The documents are true: their Python runs, their commands and flags exist, their links lead somewhere."""
+"""The documents are correct: their Python code runs, their commands and flags exist, their links resolve."""
 
 import functools
 import importlib
@@ -35,7 +35,7 @@ def label(page: Path) -> str:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the pages take for given: a store, a run, a photograph, and rendered streets."""
+    """Make a folder with the files that pages assume: a store, a run, a photograph, and rendered streets."""
     folder = tmp_path_factory.mktemp("documents")
     store = pack(folder / "rooms")
     network = models.DeeplabJointConfig(encoder="resnet10t", output_stride=32, width=16)
@@ -84,7 +84,7 @@ def flags(command: str) -> set[str]:
 
 @functools.cache
 def help_of(*arguments: str) -> str:
-    """What a command prints with --help."""
+    """Return the output of a command with --help."""
     text = io.StringIO()
     with redirect_stdout(text), suppress(SystemExit):
         main([*arguments, "--help"])
@@ -93,7 +93,7 @@ def help_of(*arguments: str) -> str:
 
 @functools.cache
 def fields_of_experiments() -> set[str]:
-    """The names of all settings, in the form of flags."""
+    """Return the names of all settings, as flags."""
     source = "\n".join(path.read_text() for path in (ROOT / "src" / "taskscape").rglob("*.py"))
     return {name.replace("_", "-") for name in re.findall(r"^    (\w+): ", source, re.MULTILINE)}
 
@@ -118,7 +118,7 @@ def test_commands_and_their_flags_exist(page: Path, monkeypatch: pytest.MonkeyPa
             for flag in flags(command) - own:
                 assert flag.rpartition(".")[2].lstrip("-") in fields_of_experiments(), command
         elif name == "prepare" and ".py:" in rest[0]:
-            continue  # a reader of the page's own
+            continue  # a reader that the page defines
         else:
             text = help_of(name, rest[0]) if name == "prepare" else help_of(name)
             assert flags(command) - {"--help"} <= flags(" " + text), command
@@ -130,7 +130,7 @@ def test_every_command_is_in_the_reference() -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub and mkdocs make them."""
+    """Return the anchors of a page's headings, as GitHub and mkdocs generate them."""
     headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -169,7 +169,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", [*DOCUMENTS, ROOT / "CHANGELOG.md"], ids=label)
 def test_files_that_are_named_exist(page: Path) -> None:
     for name in re.findall(r"`((?:src|tests|docs|examples|benchmarks)/[\w/.-]+\.\w+)`", page.read_text("utf-8")):
-        if not re.search(r"[A-Z]{4}", name):  # such as NAME, which stands for any
+        if not re.search(r"[A-Z]{4}", name):  # such as NAME, a placeholder
             assert (ROOT / name).exists(), name
 
 
@@ -213,7 +213,7 @@ def test_the_reference_links_every_paper(room: str) -> None:
 
 
 def test_scripts_read_their_arguments() -> None:
-    """So that ``--help`` tells what a script does, and a word that it does not take is an error, before any work."""
+    """So ``--help`` describes a script, and unknown arguments are an error before any work."""
     scripts = [
         *ROOT.glob("benchmarks/*.py"),
         *ROOT.glob(".ci/*.py"),

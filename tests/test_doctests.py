@@ -1,4 +1,4 @@
-"""Examples in docstrings give what they say, and what one calls has one."""
+"""Examples in docstrings give the documented output, and the public interface has examples."""
 
 import doctest
 import importlib
@@ -22,7 +22,7 @@ ROOMS = (
     "tasks",
     "views",
 )
-"""Rooms whose examples run here; those of models, losses and weighting run in their own tests."""
+"""Packages whose examples run here; those of models, losses and weighting run in their own tests."""
 
 WITH_EXAMPLES = {
     "data": ["StoreWriter"],
@@ -37,7 +37,7 @@ WITH_EXAMPLES = {
     "objectives": ["Supervised"],
     "tasks": ["Depth", "SemanticSegmentation", "SurfaceNormals"],
 }
-"""Classes that one makes by hand."""
+"""Classes that users construct directly."""
 
 MODULES = sorted(
     "taskscape." + ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

@@ -1,4 +1,4 @@
-"""Early stopping, losses and metrics beside those of training, and what a finished run leaves."""
+"""Early stopping, losses and metrics besides those of training, and the files of a finished run."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from tiny import tiny, trainer
 
 
 def stalled(store: Path) -> Experiment:
-    """A learning rate at which nothing gets better after some epochs, and a metric that tells."""
+    """Return an experiment whose metric stops improving after some epochs."""
     start = tiny(store)
     return replace(
         start, epochs=12, patience=2, monitor="depth/abs_rel", optimizer=replace(start.optimizer, lr=0.3), seed=3
@@ -32,7 +32,7 @@ def test_epochs_since_the_best_are_counted() -> None:
     for value in (0.5, 0.4, 0.45, 0.4, 0.3, 0.35):
         best.update(Evaluation({"depth/abs_rel": value}, specs, {}, 1, 0.0))
         since.append(best.epochs_since)
-    assert since == [0, 0, 1, 2, 0, 1]  # an equal value is no better
+    assert since == [0, 0, 1, 2, 0, 1]  # an equal value is not better
 
 
 def test_a_run_stops_when_its_metric_does_not_get_better(
@@ -59,7 +59,7 @@ def test_a_resumed_run_stops_after_the_same_epoch(store: Path, tmp_path: Path) -
     experiment = stalled(store)
     trainer(experiment, tmp_path / "whole").run()
     end = len(RunFolder(tmp_path / "whole").metric_rows())
-    for stop in (end - 1, end):  # within its patience, and when it has ended
+    for stop in (end - 1, end):  # within its patience, and at its end
         run = tmp_path / f"stopped-{stop}"
         first = trainer(experiment, run)
         first.interrupts.requested_anywhere = (  # type: ignore[method-assign]
@@ -109,6 +109,6 @@ def test_a_finished_run_leaves_its_weights_and_no_checkpoint(store: Path, tmp_pa
     folder = RunFolder(tmp_path)
     assert folder.weights.exists() and not folder.checkpoint.exists()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    again = runs.train(experiment, tmp_path, resume=True)  # it is finished: nothing is trained or written
+    again = runs.train(experiment, tmp_path, resume=True)  # finished: nothing is trained or written
     assert again.metrics == result.metrics
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}

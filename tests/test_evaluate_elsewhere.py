@@ -1,4 +1,4 @@
-"""A network measured on data that it was not trained with: other classes, another size, fewer labels."""
+"""Evaluation of a network on other data than its training data: other classes, another size, fewer labels."""
 
 import re
 import shutil
@@ -54,7 +54,7 @@ def test_classes_are_mapped_by_name() -> None:
 
 
 def test_names_are_the_same_in_every_form() -> None:
-    """Whatever their case, with spaces, _ or -; the exact name comes first, and two that are alike are none."""
+    """In any case, with spaces, _ or -; the exact name comes first, and two similar names match none."""
     mine = ClassSet("mine", ("Sky", "traffic_light", "Car", "car"), ((0, 0, 0),) * 4)
     other = ClassSet("other", ("car", "Traffic-Light", "sky"), ((0, 0, 0),) * 3)
     assert class_table(mine, other)[:4].tolist() == [2, 1, 0, 0]
@@ -64,7 +64,7 @@ def test_names_are_the_same_in_every_form() -> None:
 
 
 def test_known_maps_hold_for_classes_of_these_names() -> None:
-    """In another order without a word, and for some of them by the name of the map."""
+    """In another order without any argument, and for some of them with the name of the map."""
     expected = dict(zip(CITYSCAPES_19.classes, class_table(CITYSCAPES_19, CAMVID_11)[:19].tolist(), strict=True))
     names = CITYSCAPES_19.classes[::-1]
     turned = ClassSet("turned", tuple(name.replace(" ", "_") for name in names), CITYSCAPES_19.palette)
@@ -104,7 +104,7 @@ def test_merged_scores_are_sums_of_probabilities() -> None:
     kept = p[:, [0, 2, 3]].sum(1)
     expected = torch.stack([(p[:, 0] + p[:, 2]) / kept, p[:, 3] / kept, torch.zeros_like(kept)], 1)
     torch.testing.assert_close(merged.softmax(1), expected)
-    # Two classes that are merged win together where neither does alone.
+    # Two merged classes win together where neither wins alone.
     alone = torch.tensor([1.0, 0.9, 1.2]).view(1, 3, 1, 1)
     assert alone.argmax(1).item() == 2 and MergedClasses(((0, 1), (2,)))(alone).argmax(1).item() == 0
 
@@ -136,7 +136,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def by_hand(run: Path, store: Store, groups: list[list[int]]) -> float:
-    """Pixel accuracy of the most probable of these groups of classes."""
+    """Return the pixel accuracy of the most probable of these groups of classes."""
     model = runs.load(run, "cpu")
     batch = store.gather(np.arange(len(store)), ("semseg",), torch.device("cpu"))
     p = model.forward(batch.image).final["semseg"].softmax(1)
@@ -194,7 +194,7 @@ def test_labels_beyond_the_range_of_the_network_are_said(run: Path, capsys: pyte
 
 @dataclass(frozen=True)
 class Unmade(Packed):
-    """Data that take long to make."""
+    """Data that take long to open."""
 
     name: ClassVar[str] = "unmade"
 

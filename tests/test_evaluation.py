@@ -1,4 +1,4 @@
-"""Evaluation of networks, whatever their tasks are, and the choice of the best epoch."""
+"""Evaluation of networks with any tasks, and the choice of the best epoch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from taskscape.training.selection import BestEpoch, declared_metrics
 
 @dataclass(frozen=True)
 class Glow(Modality):
-    """A fraction per pixel, without an axis of channels."""
+    """A fraction per pixel, without a channel axis."""
 
     name: ClassVar[str] = "glow"
     dtype: ClassVar[str] = "float32"
@@ -129,7 +129,7 @@ def test_a_task_of_one_s_own_is_measured() -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_outputs_that_are_not_finite_are_refused(value: float) -> None:
-    """Decoding hides them: a sigmoid makes 1 of infinity, a maximum over classes takes NaN for the largest."""
+    """Decoding would hide them: a sigmoid maps infinity to 1, a maximum over classes treats NaN as the largest."""
 
     def broken(image: Tensor) -> Outputs:
         raw = image[:, :1].logit()
@@ -151,7 +151,7 @@ def test_samples_have_the_form_of_their_modality() -> None:
     assert samples["image"].shape == (2, 4, 6, 3) and samples["image"].dtype == np.uint8
     assert samples["a/valid"].shape == (2, 4, 6) and samples["a/valid"].all()
     for part, expected in (("label", batch.targets["a"].value), ("prediction", batch.image[:, 0])):
-        assert samples[f"a/{part}"].dtype == np.float32  # three axes, yet no ids
+        assert samples[f"a/{part}"].dtype == np.float32  # three axes, but not ids
         np.testing.assert_allclose(samples[f"a/{part}"], expected, atol=1e-6)
 
 
@@ -182,7 +182,7 @@ def test_a_task_without_labels_does_not_choose() -> None:
 
 
 def test_depth_in_metres_is_chosen_by_a_metric_that_sees_the_scale() -> None:
-    """An untrained network with a wrong scale may have the better error in ratios."""
+    """An untrained network with a wrong scale may have the better relative error."""
     leading = {metric: BestEpoch({"depth": Depth(metric=metric)}).candidates for metric in (True, False)}
     assert leading == {True: ["depth/abs_rel"], False: ["depth/si_log_rmse"]}
 
@@ -200,11 +200,11 @@ def test_a_metric_that_nobody_declares_is_refused() -> None:
     with pytest.raises(ValueError, match=r"monitor is 'semseg/mIoU'.*did you mean semseg/miou\?"):
         BestEpoch(TASKS, "semseg/mIoU")
     with pytest.raises(ValueError, match="monitor is 'grader'"):
-        BestEpoch({"depth": Depth()}, "grader")  # it takes a segmentation too
+        BestEpoch({"depth": Depth()}, "grader")  # which needs a segmentation too
     assert {joint.name for joint in JOINT} <= declared_metrics(TASKS).keys()
 
 
-# -- what a result says beside the metrics -----------------------------------------------------------------------------
+# -- results besides the metrics ---------------------------------------------------------------------------------------
 
 
 def test_calls_that_are_timed_take_turns() -> None:

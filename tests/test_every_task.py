@@ -1,4 +1,4 @@
-"""All kinds of task go the whole way together: store, training, evaluation, report, prediction, baselines."""
+"""All kinds of tasks together, end to end: store, training, evaluation, report, prediction, baselines."""
 
 import math
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ LEADING = {"semseg/miou", "depth/abs_rel", "normals/mean", "boundaries/ods", "ou
 
 
 def sample(rng: np.random.Generator) -> Sample:
-    """Blocks with the boundaries of their grid and their image as albedo, which the upper row lacks."""
+    """Return blocks with the boundaries of their grid and the image as albedo, except in the upper row."""
     plain = blocks(rng, len(CITYSCAPES_2))
     edges = np.zeros(SIZE, np.uint8)
     edges[7::8], edges[:, 7::8] = 1, 1

@@ -1,4 +1,4 @@
-"""The scripts in ``examples/`` run, small."""
+"""The scripts in ``examples/`` run at small scale."""
 
 import runpy
 import sys
@@ -45,7 +45,7 @@ def test_every_script_is_tested() -> None:
         "first_network.py",
         "nyuv2_photographs.py",
         "own_data.py",
-        "own_task.py",  # tests/test_outside.py takes it the whole way
+        "own_task.py",  # tests/test_outside.py runs it end to end
     }
 
 

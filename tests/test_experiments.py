@@ -1,4 +1,4 @@
-"""The benchmark of published experiments: what it trains, and how its claims are judged."""
+"""The benchmark of published experiments: its runs, and the verdicts on claims."""
 
 import sys
 import time
@@ -19,7 +19,7 @@ import tables  # noqa: E402
 
 
 def runs(**metrics: list[float]) -> dict[str, Any]:
-    """Runs of seeds 0, 1, …: metrics with __ for a slash."""
+    """Return runs of seeds 0, 1, …; __ in the names of metrics stands for a slash."""
     count = len(next(iter(metrics.values())))
     named = {name.replace("__", "/"): values for name, values in metrics.items()}
     return {str(seed): {"metrics": {name: values[seed] for name, values in named.items()}} for seed in range(count)}
@@ -30,7 +30,7 @@ Find = Callable[..., None]
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> Find:
-    """Put runs and times in place of the package's result."""
+    """Return a function that replaces the recorded results by these runs and times."""
     return lambda **parts: monkeypatch.setattr(tables, "experiments", lambda: {"runs": {}, "times": {}, **parts})
 
 
@@ -82,7 +82,7 @@ def test_every_claim_can_be_trained() -> None:
         assert experiment.precision == "fp32"
     assert experiments.Size(8, 2, halved=True, epochs=4, steps=100).of("ladder/rung2").data.train == 25 * 4  # type: ignore[attr-defined]
     for name in map(tables.narrow, tables.recipes_of_claims()):
-        size.of(name)  # each has the settings that make it narrow
+        size.of(name)  # each recipe has settings for a narrow network
     pretrained = [name for name in tables.recipes_of_claims() if getattr(size.of(name).network, "pretrained", False)]
     assert pretrained == ["ladder/rung1 --network.encoder tf_efficientnet_lite0 --network.pretrained True"]
 
@@ -143,7 +143,7 @@ def test_what_is_said_of_the_histograms() -> None:
 
 
 def ratios(machine: str, what: str) -> dict[str, float]:
-    """Times relative to one network per task."""
+    """Return times relative to one network per task."""
     (of,) = (of for name, of in tables.experiments()["times"].items() if machine in name)
     found = {}
     for family in (family for family in of.values() if isinstance(family, dict)):
@@ -185,7 +185,7 @@ def test_what_other_tables_say() -> None:
 
 
 def gains(text: str, metric: str, *, narrow: bool = False) -> list[float]:
-    """By how much a claim is right with each seed."""
+    """Return the gain of a claim for each seed."""
     (claim,) = (claim for claim in tables.CLAIMS if claim.text == text)
     if narrow:
         claim = tables.narrowed(claim)
@@ -193,7 +193,7 @@ def gains(text: str, metric: str, *, narrow: bool = False) -> list[float]:
 
 
 def paired(better: str, worse: str, metric: str) -> list[float]:
-    """By how much one recipe is better than another with each seed."""
+    """Return the gain of one recipe over another for each seed."""
     return tables.differences(tables.Claim("", better, worse, (metric,), ""), metric)
 
 

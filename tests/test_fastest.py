@@ -1,4 +1,4 @@
-"""``precision: auto``: what is fastest is taken, kept, recorded in the run, and changes nothing else."""
+"""``precision: auto``: the fastest way is chosen, cached and recorded in the run, and nothing else changes."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ def met(experiment: Experiment) -> tuple[Experiment, Batch]:
 
 
 def let_be_fastest(monkeypatch: pytest.MonkeyPatch, way: Way) -> list[int]:
-    """Steps are taken once each, and this way takes the least time; returns how often there was a measurement."""
+    """Make this way the fastest, and take each step only once; return a list that counts measurements."""
     calls: list[int] = []
 
     def measured(steps: Mapping[Way, Callable[[], object]], device: torch.device, **_: Any) -> dict[Way, float]:

@@ -1,4 +1,4 @@
-"""Features of a frozen encoder that are computed once: the same losses, bounded files, and refusals by name."""
+"""Cached features of a frozen encoder: the same losses, bounded file sizes, and errors that name the setting."""
 
 import shutil
 import threading
@@ -53,7 +53,7 @@ def experiment(store: Path, name: str = "dpt", **changes: Any) -> Experiment:
 
 
 def computed(of: Trainer) -> list[tuple[int, ...]]:
-    """Note the images that the backbone computes from now on."""
+    """Record the images that the backbone computes from now on."""
     seen: list[tuple[int, ...]] = []
     encoder = next(module for module in of.network.modules() if isinstance(module, Encoder))
     encoder.backbone.register_forward_hook(lambda _, inputs, __: seen.append(tuple(inputs[0].shape)))
@@ -61,13 +61,13 @@ def computed(of: Trainer) -> list[tuple[int, ...]]:
 
 
 def folders(store: Path) -> list[Path]:
-    """Return the folders of features that are kept of a store."""
+    """Return the folders of cached features of a store."""
     return sorted(path for path in (store.parent / "blocks.features").iterdir() if path.is_dir())
 
 
 @pytest.mark.parametrize(("network", "flip"), [("dpt", True), ("deeplab-branched", True), ("deeplab-plain", False)])
 def test_losses_are_those_of_computed_features(own_store: Path, tmp_path: Path, network: str, flip: bool) -> None:
-    """Within the rounding of float16, in training, in validation and on training images; weights hardly change."""
+    """Within float16 rounding, in training, in validation and on training images; weights hardly differ."""
     settings = experiment(own_store, network, augmentation=Augmentation(flip=flip), optimizer=AdamConfig(lr=1e-7))
     logged = {}
     for name, gigabytes in (("kept", 1.0), ("computed", 0.0)):
@@ -75,7 +75,7 @@ def test_losses_are_those_of_computed_features(own_store: Path, tmp_path: Path, 
         seen = computed(run)
         run.run()
         logged[name] = RunFolder(tmp_path / name).metric_rows()
-        if name == "kept":  # each image once, and mirrored
+        if name == "kept":  # each image once, and once mirrored
             assert sum(shape[0] for shape in seen) == 10 * (1 + flip) + 6
     for kept, exact in zip(logged["kept"], logged["computed"], strict=True):
         for column in ("train/loss/semseg", "train/loss/depth", "val/loss/depth", "train/depth/abs_rel"):
@@ -101,7 +101,7 @@ def test_a_second_run_takes_what_is_there(own_store: Path, tmp_path: Path) -> No
 
 
 def test_only_what_is_read_is_kept_and_its_size_is_bounded(own_store: Path, tmp_path: Path) -> None:
-    """A network that reads the last level keeps the last map alone."""
+    """For a network that reads the last level, only the last map is kept."""
     of = trainer(experiment(own_store, "deeplab-plain"), tmp_path / "run")
     assert of.features is not None and of.features.read == [3] and of.features.shapes == [(64, 2, 3)]
     assert of.features.bytes == (10 + 6) * 64 * 2 * 3 * 2
@@ -114,7 +114,7 @@ def test_only_what_is_read_is_kept_and_its_size_is_bounded(own_store: Path, tmp_
 
 
 def test_other_images_are_computed_as_ever(own_store: Path, tmp_path: Path) -> None:
-    """What was handed over is for that tensor alone."""
+    """Features that are handed over apply to that tensor only."""
     of = trainer(experiment(own_store, "dpt"), tmp_path / "run")
     of.run()
     batch = of.val_data.batch(np.arange(3))
@@ -144,7 +144,7 @@ def prepared(of: Trainer, report: Callable[[int, int], None] | None = None) -> d
 
 
 def test_what_was_stopped_is_continued(own_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever was written after the last note of what is done, or is lost of what was before."""
+    """Whatever was written after the last recorded progress, or is lost of the data before it."""
     whole = {key: np.array(maps) for key, maps in prepared(trainer(experiment(own_store), tmp_path / "whole")).items()}
     shutil.rmtree(own_store.parent / "blocks.features")
     monkeypatch.setattr(features, "_SECONDS", -1.0)
@@ -169,7 +169,7 @@ def test_what_was_stopped_is_continued(own_store: Path, tmp_path: Path, monkeypa
 
 
 def test_runs_that_begin_together_compute_once(own_store: Path, tmp_path: Path) -> None:
-    """The second waits for the first, as the runs of a sweep do, and writes nothing."""
+    """The second waits for the first, like runs of a sweep, and writes nothing."""
     first, second = (trainer(experiment(own_store), tmp_path / name) for name in ("first", "second"))
     seen = computed(second)
     other = threading.Thread(target=prepared, args=(second,))
@@ -188,7 +188,7 @@ def test_runs_that_begin_together_compute_once(own_store: Path, tmp_path: Path) 
 
 
 def test_a_full_disk_is_said(own_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before anything is computed, and where others fill it meanwhile."""
+    """Before anything is computed, and if others fill the disk meanwhile."""
     run = trainer(experiment(own_store), tmp_path / "run")
     with monkeypatch.context() as patch:
         patch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
@@ -233,7 +233,7 @@ def test_a_network_that_reads_inside_its_encoder_is_refused(store: Path, tmp_pat
 
 
 def test_a_whole_run(own_store: Path, tmp_path: Path) -> None:
-    """Its result is measured without the kept features, and it resumes."""
+    """Its result is computed without the cached features, and it can be resumed."""
     settings = experiment(own_store, "deeplab-branched", keep_checkpoint=True)
     result = runs.train(settings, tmp_path / "run", quiet=True)
     best = max(RunFolder(tmp_path / "run").metric_rows(), key=lambda row: float(row["val/semseg/miou"]))

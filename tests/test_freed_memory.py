@@ -1,4 +1,4 @@
-"""Memory that a step frees."""
+"""Memory that a step frees is kept."""
 
 import platform
 import subprocess
@@ -33,7 +33,7 @@ def test_memory_that_is_kept_is_not_asked_for_again() -> None:
     found = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, check=True).stdout
     usual, kept, afterwards, elsewhere = map(int, found.split())
     assert kept < 20
-    assert min(usual, afterwards, elsewhere) > 50  # few where the system has large pages
+    assert min(usual, afterwards, elsewhere) > 50  # few if the system uses large pages
 
 
 LARGEST = """

@@ -1,4 +1,4 @@
-"""Runs whose encoder is frozen, in part or as a whole, or adapted: every way of balancing, and from file to file."""
+"""Runs with partly or completely frozen, or adapted, encoders: every weighting, and saving and loading."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -94,7 +94,7 @@ def test_what_shares_no_trained_layer_is_refused_before_any_work(store: Path, we
 
 
 def test_gradnorm_needs_a_last_layer_that_is_trained(store: Path) -> None:
-    """That of task distillation is the encoder's, although its decoders are shared too."""
+    """The last layer of task distillation is in the encoder, although its decoders are shared too."""
     experiment = replace(tiny(store), network=DeeplabDistillConfig(**ENCODERS["frozen"]))
     with pytest.raises(ValueError, match="share no trained layer"):
         replace(experiment, weighting=GradNormConfig()).check()
@@ -112,7 +112,7 @@ def experiment(store: Path, network: NetworkConfig, **changes: Any) -> Experimen
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_a_run_and_one_that_starts_from_it(store: Path, tmp_path: Path, encoder: str) -> None:
-    """It trains, evaluates, loads again, and another run starts from all of it, or from its encoder alone."""
+    """It trains, evaluates and loads, and another run starts from all of it, or from its encoder only."""
     network = DeeplabPlainConfig(output_stride=32, **ENCODERS[encoder])
     first = runs.train(experiment(store, network), tmp_path / "first", quiet=True)
     again = runs.evaluate(tmp_path / "first", quiet=True)

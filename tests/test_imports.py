@@ -1,4 +1,4 @@
-"""Which room may import which, read from the source: the tree is the way of the data, and imports go down it only."""
+"""Allowed imports between packages, checked in the source: packages follow the flow of data, imports go only down."""
 
 import ast
 import re
@@ -62,10 +62,10 @@ ROOMS = (
     "cli",
     "__main__",
 )
-"""From the bottom up: a room imports those before it in this list only. A new room gets its place here."""
+"""From the bottom up: a package imports only those before it in this list. New packages must be added here."""
 
 SPEAKS_OF_ITSELF = {"runs": {"__init__"}, "inference": {"__init__"}}
-"""``__init__`` of the package, for its version, may be imported by these."""
+"""Modules that may import ``__init__`` of taskscape, for its version."""
 
 COMMAND_LINE = ("cli", "commands", "__main__")
 
@@ -75,7 +75,7 @@ def files(package: str = "") -> list[Path]:
 
 
 def module_of(path: Path) -> str:
-    """``models.encoder``; a package is called by its own name."""
+    """Return the name of a module, such as ``models.encoder``; a package has its own name."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
@@ -83,7 +83,7 @@ MODULES = {module_of(path): path for path in files()}
 
 
 def at_import(tree: ast.AST) -> Iterator[ast.AST]:
-    """The nodes that are not only for type checkers."""
+    """Yield the nodes that are not only for type checkers."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             for other in node.orelse:
@@ -95,7 +95,7 @@ def at_import(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
-    """The modules of taskscape that are imported, without the leading ``taskscape``; ``__init__`` for the package."""
+    """Yield the imported modules of taskscape, without ``taskscape.``; ``__init__`` for the package itself."""
     for node in at_import(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -132,7 +132,7 @@ def test_the_command_line_imports_inside_functions(module: str) -> None:
 
 
 def names_itself(path: Path) -> bool:
-    """Whether a file holds a method: a class with ``name: ClassVar[str] = "..."``."""
+    """Return whether a file defines a method: a class with ``name: ClassVar[str] = "..."``."""
     return any(
         isinstance(node, ast.AnnAssign)
         and isinstance(node.target, ast.Name)
@@ -167,11 +167,11 @@ def test_rooms_are_free_of_each_others_libraries(room: str, heavy: set[str]) -> 
     assert not done.stdout.split()
 
 
-# -- a task is one thing in one place ----------------------------------------------------------------------------------
+# -- names of tasks ----------------------------------------------------------------------------------------------------
 
 MAY_NAME_TASKS = ("modalities", "views", "tasks", "losses", "metrics", "data.readers", "data.sources", "recipes")
-"""The rooms that know one modality or task from another. Streets are drawn with their labels: ``Scene`` has a field
-for each, so the renderer knows the words too, but no class."""
+"""The packages that may distinguish modalities or tasks. Streets are rendered with their labels: ``Scene`` has a field
+for each, so the renderer uses the names too, but no classes."""
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_no_other_room_knows_a_task_by_name(module: str) -> None:
     tree = ast.parse(MODULES[module].read_text())
     if not module.startswith("streets"):
         strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and type(node.value) is str}
-        for text in strings - set(docstrings(tree)):  # as a key, a metric's name or an argument: not in a sentence
+        for text in strings - set(docstrings(tree)):  # as a key, a metric's name or an argument, not in a sentence
             assert re.split(r"[/=]", text)[0] not in words, f"taskscape.{module} names a task in {text!r}"
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     used |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
@@ -191,7 +191,7 @@ def test_no_other_room_knows_a_task_by_name(module: str) -> None:
 
 
 def docstrings(tree: ast.AST) -> Iterator[str]:
-    """Docstrings, those of attributes too: they may give an example."""
+    """Yield docstrings, including those of attributes: they may give examples."""
     for node in ast.walk(tree):
         match node:
             case ast.Expr(ast.Constant(str(text))):
@@ -213,7 +213,7 @@ DISTRIBUTIONS = {
     "typing_extensions": "typing-extensions",
     "yaml": "pyyaml",
 }
-"""Names of distributions that differ from the modules'."""
+"""Names of distributions that differ from those of their modules."""
 
 OPTIONAL = {
     "av",
@@ -229,7 +229,7 @@ OPTIONAL = {
     "ray",
     "rerun",
 }
-"""Imported where an extra is needed, or where it is installed."""
+"""Modules that are imported only if an extra is needed or installed."""
 
 
 def test_dependencies_are_what_is_imported() -> None:

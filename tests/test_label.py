@@ -1,4 +1,4 @@
-"""Pseudo-labels: what a model predicts for the images of a store, with a mask and where it comes from."""
+"""Pseudo-labels: a model's predictions for the images of a store, with a mask and their origin."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """Eleven images that have normals alone: 8 + 3."""
+    """Write a store of 8 + 3 images with normals only."""
     return pack(tmp_path / "store", train=8, val=3, fields=("normals",), seed=7)
 
 
@@ -70,7 +70,7 @@ def test_labels_are_the_predictions_and_the_mask_is_the_confidence(run: Path, st
         assert 0.05 < valid.double().mean() < 0.999
         kept = manifest.source["predicted"]["semseg"]["share with a label"][split]
         assert kept == pytest.approx(valid.double().mean().item(), abs=1e-6)
-        for field in ("image", "normals"):  # copied as they are
+        for field in ("image", "normals"):  # copied unchanged
             files = (np.load(folder / split / f"{field}-000.npy") for folder in (store, out))
             assert np.array_equal(*files)
     about = manifest.source["predicted"]["semseg"]
@@ -196,7 +196,7 @@ def test_kept_labels_stay_bit_for_bit(run: Path, tmp_path: Path) -> None:
 
 
 def test_relative_depth_is_filled_in_the_unit_of_what_is_known() -> None:
-    """Each part alone has a median of 1; together they are one map, and the known part is as it was."""
+    """Each part alone has a median of 1; together they form one map, and the known part is unchanged."""
     true = np.linspace(1, 9, 24, dtype=np.float32).reshape(4, 6)
     near, everywhere, relative = true < 4, np.ones((4, 6), np.bool_), Depth(metric=False)
     stored = relative.pack(true / np.median(true[near]), near)
@@ -214,7 +214,7 @@ def test_a_store_that_was_changed_is_not_taken_for_the_one_that_was_labelled(run
     with pytest.raises(KeyboardInterrupt):
         label(run, store, tmp_path / "begun", tasks=("semseg",), device="cpu", report=interrupted)
     shutil.rmtree(store)
-    pack(store, fields=("normals",), seed=2)  # the same settings and counts, other content
+    pack(store, fields=("normals",), seed=2)  # the same settings and counts, but other content
     for place in (out, tmp_path / "begun"):
         with pytest.raises(ValueError, match="delete it or choose another folder"):
             label(run, store, place, tasks=("semseg",), device="cpu")
@@ -287,7 +287,7 @@ def test_words_that_are_wrong(run: Path, store: Path, tmp_path: Path) -> None:
 
 
 class Session:
-    """Stands for onnxruntime's: red is the score of the first class, blue of the second, green is metres."""
+    """A fake session of onnxruntime: red is the score of the first class, blue of the second, green is metres."""
 
     fixed: tuple[Any, Any] = ("height", "width")
     at_once = 3
@@ -340,7 +340,7 @@ def test_an_onnx_file_labels_too(onnx: Path, store: Path, tmp_path: Path) -> Non
 def test_a_file_may_say_what_its_outputs_are(
     onnx: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As those of ``taskscape export``, whose classes are ids."""
+    """Like those of ``taskscape export``, whose classes are ids."""
 
     class Deployed(Session):
         def get_outputs(self) -> list[SimpleNamespace]:
@@ -457,7 +457,7 @@ def test_onnx_files_that_do_not_fit(onnx: Path, store: Path, tmp_path: Path, mon
 
 
 def test_the_classes_of_a_run_may_be_narrow(run: Path) -> None:
-    """The labeler takes a run's tasks as they are, calibrated where the run is."""
+    """The labeler uses the tasks of a run unchanged, and calibrated if the run is."""
     labeler = NetworkLabeler(run, device="cpu")
     assert isinstance(labeler.tasks["semseg"], SemanticSegmentation) and labeler.spreads == {}
     labeler.spreads = {"semseg": 4.0}

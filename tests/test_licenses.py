@@ -1,4 +1,4 @@
-"""What the package needs may be used with its own license; the lists of packages and licenses are complete."""
+"""Licenses of dependencies are compatible with the package's; the lists of packages and licenses are complete."""
 
 import csv
 import importlib.metadata
@@ -14,7 +14,7 @@ ROWS = list(csv.DictReader((ROOT / "licenses.csv").read_text("utf-8").splitlines
 
 
 def pinned(name: str) -> set[str]:
-    """The packages of a lock file."""
+    """Return the packages of a lock file."""
     lines = (ROOT / name).read_text("utf-8").splitlines()
     return {canonicalize_name(line.partition("==")[0]) for line in lines if not line.startswith("#")}
 
@@ -34,7 +34,7 @@ def test_the_lists_have_every_dependency() -> None:
     for text in importlib.metadata.requires("taskscape") or ():
         requirement = Requirement(text)
         name = canonicalize_name(requirement.name)
-        locks = LOCKS if requirement.marker is None else LOCKS[1:]  # what has a marker is of an extra
+        locks = LOCKS if requirement.marker is None else LOCKS[1:]  # requirements with a marker belong to an extra
         if name != "taskscape":
             assert name in listed, f"{name}: run .ci/licenses.py"
             assert all(name in pinned(lock) for lock in locks), f"{name}: run .ci/lock.py"

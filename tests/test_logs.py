@@ -1,4 +1,4 @@
-"""What a run tells is shown, kept in its folder, and neither can end it."""
+"""Messages of a run are shown and saved in its folder, and failures of either do not end it."""
 
 import logging
 from dataclasses import replace
@@ -37,7 +37,7 @@ def test_messages_are_shown_by_level(level: int, seen: str, capsys: pytest.Captu
 
 def test_messages_before_there_is_a_file_are_kept_too_and_so_is_the_end(tmp_path: Path) -> None:
     path = tmp_path / "train.log"
-    for _ in range(2):  # a second run goes on in the same file
+    for _ in range(2):  # a second run continues the same file
         with pytest.raises(TrainingError), logs.kept() as keep_in:
             LOGGER.info("before")
             keep_in(path)

@@ -1,4 +1,4 @@
-"""Depth of another scale than that of streets: on a table."""
+"""Depth at a smaller scale than streets: objects on a table."""
 
 import re
 from dataclasses import replace
@@ -22,7 +22,7 @@ FIELDS: dict[str, modalities.Modality] = {"image": modalities.Rgb(), "depth": mo
 
 @pytest.fixture
 def near(tmp_path: Path) -> Path:
-    """A store of blocks on a table, 0.03 … 0.62 m away."""
+    """Write a store of blocks on a table, 0.03 … 0.62 m away."""
     rng, counts = np.random.default_rng(0), {"train": 12, "val": 6}
     writer = StoreWriter(tmp_path / "near", SIZE, counts, FIELDS, {"kind": "blocks"})
     for split, count in counts.items():

@@ -1,4 +1,4 @@
-"""Objectives: one loss per task, supervised or with predictions that must agree across tasks."""
+"""Objectives: one loss per task, supervised or with cross-task consistency."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ THREE: dict[str, Task] = {**TASKS, "normals": SurfaceNormals()}
 
 
 def example(tasks=TASKS):
-    """Direct and transferred predictions and targets of a batch, in float64."""
+    """Return direct and transferred predictions and targets of a batch, in float64."""
     generator = torch.Generator().manual_seed(0)
 
     def maps(channels):
@@ -62,7 +62,7 @@ def test_a_task_loss_is_the_mean_over_its_predictions():
 
 
 def smoothed(label_smoothing):
-    """Cross-entropy as published: the rest of the label is spread over the other classes."""
+    """Return cross-entropy as published: the rest of the label is spread over the other classes."""
 
     def loss(raw, label):
         others = torch.full_like(raw, label_smoothing / 6)

@@ -1,4 +1,4 @@
-"""Schedules at the points that their formulas name."""
+"""Optimizers, and schedules at known points of their formulas."""
 
 from typing import Any
 
@@ -66,7 +66,7 @@ def test_a_group_may_have_its_own_rate_and_decay(config: OptimizerConfig) -> Non
 
 @pytest.mark.parametrize("config", [SGDConfig(lr=0.5), SGDConfig(nesterov=True), AdamConfig(), AdamWConfig()])
 def test_some_parameters_may_lack_a_gradient_at_first(config: OptimizerConfig) -> None:
-    """As after a step in which a task had no label; the result is that of an optimizer of its own."""
+    """As after a step in which a task had no label; the result equals that of a separate optimizer."""
     a, b, alone = (nn.Parameter(torch.ones(3)) for _ in range(3))
     both, single = config.build([{"params": [a, b]}]), config.build([{"params": [alone]}])
     for step in range(4):
@@ -176,7 +176,7 @@ def test_weights_with_channels_last_are_updated_as_by_torch_and_stay_so(
 def test_torch_gathers_the_tensors_of_a_step_where_they_are_brought_into_order(
     config: AdamConfig | AdamWConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a method that is not public: if torch did without it, a step would take longer, and no result would say so."""
+    """This uses a private method: if torch removed it, steps would take longer, and no result would reveal it."""
     ordered: list[torch.Tensor] = []
     in_order = fused._in_order
     monkeypatch.setattr(fused, "_in_order", lambda x: ordered.append(x) or in_order(x))

@@ -1,4 +1,4 @@
-"""A run knows its data: others are refused on resuming, and never replace a result."""
+"""A run records its data: other data are rejected when resuming, and never replace a result."""
 
 import shutil
 from dataclasses import replace
@@ -15,7 +15,7 @@ from tiny import tiny
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A run of one epoch on a store that the test may replace."""
+    """Train a run of one epoch on a store that the test may replace."""
     pack(tmp_path / "store", train=8)
     runs.train(replace(tiny(tmp_path / "store"), epochs=1), tmp_path / "run", quiet=True)
     return tmp_path / "run"

@@ -1,4 +1,4 @@
-"""What a user adds without a line changed in the package: one of each kind, from files of the user's own."""
+"""User extensions without changes to the package: one of each kind, from the user's own files."""
 
 import json
 import shutil
@@ -148,7 +148,7 @@ def test_a_network_a_loss_a_weighting_and_a_schedule(here: Path, capsys: pytest.
 
 
 def test_a_task_with_modality_view_loss_metric_and_reader(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The example ``own_task.py`` goes the whole way: prepare, check, train, evaluate, report, predict."""
+    """The example ``own_task.py`` end to end: prepare, check, train, evaluate, report, predict."""
     from taskscape.serialization import load_name
 
     load_name(Path("own_task.py"), "make")(here / "raw", count=12, size=(16, 24))
@@ -181,7 +181,7 @@ def test_a_task_with_modality_view_loss_metric_and_reader(here: Path, capsys: py
 
 
 def test_the_worst_epoch_is_not_kept_for_a_users_metric(here: Path) -> None:
-    """Selection takes the direction from the metric's spec: within_10m is better when higher."""
+    """The selection uses the direction in the metric's spec: for within_10m, higher is better."""
     from taskscape.serialization import load_name
 
     load_name(Path("own_task.py"), "make")(here / "raw", count=12, size=(16, 24))
@@ -219,7 +219,7 @@ def test_a_run_keeps_the_code_that_it_needs(
 def test_code_beside_a_users_file_is_kept_too(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two runs with modules of the same name beside the file: each keeps its own, and runs it after a move."""
+    """Two runs with modules of the same name beside the file: each keeps its own, and uses it after being moved."""
     for name, width in (("one", 3), ("two", 4)):
         folder = here / name
         (folder / "parts").mkdir(parents=True)

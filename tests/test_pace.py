@@ -1,4 +1,4 @@
-"""Training for a time: the schedule is complete, the run ends, and it can be stopped and resumed."""
+"""Training with a time limit: the schedule is complete, the run ends, and it can be stopped and resumed."""
 
 import time
 from dataclasses import replace
@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A clock that stands still unless it is moved."""
+    """Replace the clock by one that changes only when it is set."""
     now = [100.0]
     monkeypatch.setattr(pace, "time", type("Clock", (), {"monotonic": staticmethod(lambda: now[0])}))
     return now

@@ -1,4 +1,4 @@
-"""Recipes for photographs, and the benchmark that trains them with an ingredient left out."""
+"""Recipes for photographs, and the benchmark that trains them without single ingredients."""
 
 import sys
 from dataclasses import fields, replace
@@ -29,12 +29,12 @@ NAMES = list(by_group()["photographs"])
 
 @pytest.fixture(scope="module")
 def streetlike(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A packed store of four training and two validation images."""
+    """Write a packed store of four training and two validation images."""
     return pack(tmp_path_factory.mktemp("photographs") / "store", 4, 2, CITYSCAPES_19, shown=3)
 
 
 def on_store(experiment: Experiment, store: Path) -> Experiment:
-    """The experiment on a few small images, with a small network and random weights."""
+    """Return the experiment on a few small images, with a small network and random weights."""
     network = DeeplabJointConfig(encoder="resnet10t", rates=(1,), width=16)
     crop = experiment.augmentation.crop and (16, 24)
     data: Any = Packed(store)
@@ -68,7 +68,7 @@ def test_the_network_fits_into_the_package() -> None:
 
 
 def differing(one: Experiment, other: Experiment) -> set[str]:
-    """The fields, of the augmentation those within, in which two experiments differ."""
+    """Return the fields in which two experiments differ, including those of the augmentation."""
     found = {field.name for field in fields(one) if getattr(one, field.name) != getattr(other, field.name)}
     if "augmentation" in found:
         a, b = one.augmentation, other.augmentation
@@ -127,7 +127,7 @@ def test_camvid_starts_from_the_released_model_unless_it_is_told_not_to() -> Non
 
 
 class Done:
-    """A process that ends when it is asked the second time."""
+    """A process that has ended when it is polled a second time."""
 
     def __init__(self) -> None:
         self.asked, self.returncode = 0, 0
@@ -141,7 +141,7 @@ class Done:
 
 
 def test_the_queue_runs_what_is_ready_and_most_urgent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs wait for their streets; a failed one is tried again in float32."""
+    """Runs wait for their streets; a failed one is repeated in float32."""
     place = benchmark.Place(tmp_path / "camvid", tmp_path / "nyuv2", tmp_path, True, "cpu")
     jobs = benchmark.camvid(ablate=False) | benchmark.streets(ablate=False)
     started: list[tuple[str, ...]] = []

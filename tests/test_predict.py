@@ -79,7 +79,7 @@ def test_a_prediction_can_be_shown_without_a_display(predictor: Predictor, monke
     prediction = predictor.predict(np.asarray(rgb()))
     prediction.show()
     width, height = prediction.side_by_side().size
-    assert width > 4 * SIZE[1] and height > SIZE[0]  # with captions and keys
+    assert width > 4 * SIZE[1] and height > SIZE[0]  # with captions and legends
     assert prediction._repr_png_().startswith(b"\x89PNG")
 
 
@@ -153,12 +153,12 @@ def test_what_is_written_can_be_read_back(run: Path, predictor: Predictor, tmp_p
     np.testing.assert_array_equal(np.asarray(semseg.convert("RGB")), palette[prediction["semseg"]])
     depth = np.asarray(Image.open(tmp_path / "out" / "a.depth.png"))
     assert depth.dtype == np.uint16
-    np.testing.assert_allclose(depth / 100, prediction["depth"], atol=6e-3)  # of streets, which reach 300 m
+    np.testing.assert_allclose(depth / 100, prediction["depth"], atol=6e-3)  # streets reach 300 m
     normals = np.asarray(Image.open(tmp_path / "out" / "a.normals.png"))
     np.testing.assert_allclose(normals / 255 * 2 - 1, prediction["normals"], atol=5e-3)
     shown = np.asarray(Image.open(tmp_path / "out" / "a.depth-view.png"))
     np.testing.assert_array_equal(shown[:50, :70], np.asarray(prediction.previews()["depth"]))
-    assert len(shown) > 50  # the key is below
+    assert len(shown) > 50  # the legend is below
     metadata = json.loads((tmp_path / "out" / "metadata.json").read_text())
     assert metadata["semseg"]["classes"] == list(CITYSCAPES_2.classes)
     assert metadata["depth"]["metres_per_step"] == 0.01
@@ -277,7 +277,7 @@ def test_nothing_half_written_stays(run: Path, tmp_path: Path, monkeypatch: pyte
     assert {file: file.read_bytes() for file in (tmp_path / "out").iterdir()} == content
 
 
-# -- a task of a user's own --------------------------------------------------------------------------------------------
+# -- a user's own task -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What ``Predictor.predict`` takes, by one rule; the command and Python give the same bits."""
+"""Inputs of ``Predictor.predict``, by one rule; the command and Python give identical results."""
 
 import os
 from pathlib import Path

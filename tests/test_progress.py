@@ -1,4 +1,4 @@
-"""Progress where there is no terminal: lines, of long work only."""
+"""Progress without a terminal: lines, for long work only."""
 
 import pytest
 import rich.console

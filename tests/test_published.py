@@ -236,7 +236,7 @@ def channels(experiment: Experiment) -> Mapping[str, int]:
 
 
 def on_paper(experiment: Experiment) -> Network:
-    """Its network, whose tensors have shapes but no values."""
+    """Return the experiment's network, whose tensors have shapes but no values."""
     with torch.device("meta"):
         return experiment.network.for_tasks(experiment.tasks).from_scratch().build(channels(experiment))
 
@@ -272,7 +272,7 @@ def test_small_scale_shrinks_what_costs_time_and_nothing_else(name: str) -> None
 
 @pytest.fixture(scope="module")
 def streetlike(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A packed store of four training and two validation images with three of the 19 classes."""
+    """Write a packed store of four training and two validation images with three of the 19 classes."""
     return pack(tmp_path_factory.mktemp("published") / "store", 4, 2, CITYSCAPES_19, shown=3)
 
 
@@ -287,12 +287,12 @@ def test_a_store_is_shrunk_too(store: Path, tmp_path: Path, monkeypatch: pytest.
     for (split, row), of_whole in {("train", 2): 9, ("val", 3): 3}.items():
         small, large = (one[split].stored(i) for one, i in ((stores, row), (original, of_whole)))
         assert small.keys() == {"image", "depth", "normals", "semseg"}
-        for name, array in small.items():  # the image too, which consists of blocks of 8 pixels
+        for name, array in small.items():  # including the image, which consists of blocks of 8 pixels
             assert np.array_equal(array, large[name][::2, ::2]), name
 
 
 NARROW: dict[str, Any] = {"widths": (4, 4, 8), "encoder": "test_resnet", "rates": (1,)}
-"""What makes a network small without making it another."""
+"""Settings that make a network small without changing its structure."""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -300,7 +300,7 @@ def test_trains_at_small_scale(name: str, streetlike: Path) -> None:
     small = recipes.small(recipes.find(name)())
     narrow = {field: value for field, value in NARROW.items() if hasattr(small.network, field)}
     if small.network.name == "resnet-mtan":
-        narrow["encoder"] = "resnet18"  # which has two blocks in a stage
+        narrow["encoder"] = "resnet18"  # has two blocks per stage
     crop = small.augmentation.crop and (16, 24)
     experiment = replace(
         small,

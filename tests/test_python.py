@@ -1,4 +1,4 @@
-"""What Python offers to those who type it: recipes by name, and objects that show themselves in a line."""
+"""Interactive use in Python: recipes by name, and objects with one-line representations."""
 
 from collections.abc import Callable
 from dataclasses import replace

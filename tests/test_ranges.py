@@ -1,4 +1,4 @@
-"""Every numeric setting is within its range, or refused by name before any work begins."""
+"""Numeric settings out of range are rejected by name before any work begins."""
 
 import copy
 import doctest
@@ -55,7 +55,7 @@ ALLOWED_ZERO = {
     *(("depth", "mean"), ("boundaries", "tolerance")),
     *((cls.name, name) for cls in offered(NetworkConfig).values() for name in ("freeze", "lora")),
 }
-"""Settings of which 0 is documented to mean something."""
+"""Settings for which 0 has a documented meaning."""
 ALLOWED_NEGATIVE = {*((name, "ignore_index") for name in ENTROPIES), ("depth", "mean")}
 
 
@@ -91,7 +91,7 @@ NUMERIC = list(_fields())
 
 
 def with_number(cls: type, field: Field[Any], number: float) -> Any:
-    """Make the settings with this number in the field, wherever it holds one."""
+    """Create the settings with this number in the field, wherever the field contains one."""
     default = field.default if field.default_factory is MISSING else field.default_factory()
     value: Any = number
     if isinstance(default, tuple) or "tuple" in str(field.type):

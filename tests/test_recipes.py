@@ -1,4 +1,4 @@
-"""Recipes: every network has one, and every one survives being saved."""
+"""Recipes: every network has one, and all can be saved and loaded."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Activations that are computed again: the same weights, bit for bit, and less memory."""
+"""Recomputed activations: the same weights, bit for bit, with less memory."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_the_same_weights_and_statistics(store: Path, network: NetworkConfig, we
 
 
 def saved_bytes(network: nn.Module, image: torch.Tensor) -> int:
-    """What autograd keeps of a forward pass, besides the parameters."""
+    """Return the bytes that autograd keeps of a forward pass, besides the parameters."""
     own = {parameter.data_ptr() for parameter in network.parameters()}
     kept: dict[int, int] = {}
 

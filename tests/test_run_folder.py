@@ -120,7 +120,7 @@ def test_a_resumed_log_equals_an_uninterrupted_one(tmp_path: Path) -> None:
         for epoch in range(1, 5):
             log.log_step(10 * epoch - 5, {"train/loss/depth": 1 / epoch})
             log.log_epoch(epoch, 10 * epoch, {"lr": 0.1 / epoch, **({"val/depth/rmse": 2.0} if epoch > 2 else {})})
-            if stops and epoch == 3:  # killed; the checkpoint is that of an earlier step
+            if stops and epoch == 3:  # killed; the checkpoint is from an earlier step
                 log.close()
                 log = RunLogger(run, step=stops[0])
                 log.log_epoch(3, 30, {"lr": 0.1 / 3, "val/depth/rmse": 2.0})

@@ -40,7 +40,7 @@ def random_value(kind: Any, dice: random.Random) -> Any:
     if is_dataclass(kind):
         hints = get_type_hints(kind, include_extras=True)
         needed = [f for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
-        for attempt in range(200):  # some values a class refuses: change fewer and fewer
+        for attempt in range(200):  # a class may reject some values: change fewer and fewer
             changed = [f for f in fields(kind) if f in needed or dice.random() < 0.9**attempt]
             with suppress(ValueError):
                 return kind(**{f.name: random_value(hints[f.name], dice) for f in changed})
@@ -66,7 +66,7 @@ def test_random_experiments_come_back(seed: int) -> None:
 def test_what_is_left_out_has_its_default() -> None:
     experiment = parse("epochs: 3\ntasks: {depth: {type: depth}}\noptimizer: {type: adam, lr: 1e-4}", "x", Experiment)
     assert experiment == replace(Experiment(), epochs=3, tasks={"depth": Depth()})
-    assert experiment.optimizer.lr == 1e-4  # which YAML reads as text
+    assert experiment.optimizer.lr == 1e-4  # YAML reads it as text
 
 
 def test_a_class_set_is_saved_whole() -> None:

@@ -1,4 +1,4 @@
-"""Settings that are too large for the machine or the data are refused by name, before anything is made."""
+"""Settings that are too large for the machine or the data are rejected by name, before anything is built."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_the_memory_is_known_as_far_as_the_system_tells(monkeypatch: pytest.Monk
     known = machine.memory()
     assert known is None or known.free is None or 0 < known.free < known.total
     monkeypatch.setattr(machine.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 5, "SC_PAGE_SIZE": 4096}[name])
-    monkeypatch.setattr(machine.Path, "read_text", lambda path: "")  # as where there is no /proc/meminfo
+    monkeypatch.setattr(machine.Path, "read_text", lambda path: "")  # as on systems without /proc/meminfo
     assert machine.memory() == machine.Memory(20480, None) and machine.free_memory(torch.device("cpu")) is None
     with pytest.raises(ValueError, match="this machine has 0 GB"):
         check_memory(nn.Linear(8192, 1), DeeplabJointConfig())

@@ -1,4 +1,4 @@
-"""Runs that are trained at once are what they are alone, also when they are stopped, fail or end early."""
+"""Runs in a stack give the same results as alone, even if they are stopped, fail or end early."""
 
 import os
 import signal
@@ -26,13 +26,13 @@ from tiny import TinyConfig, tiny
 
 
 def experiments(store: Path) -> list[Experiment]:
-    """Runs that differ in all that may differ."""
+    """Return runs that differ in everything that may differ."""
     base = replace(
         tiny(store),
         network=SegnetSplitConfig(widths=(4, 8)),
-        # Noise, since among equal pixels rounding would decide where the maximum is that SegNet unpools to.
+        # Noise, since among equal pixels rounding would decide the position of the maximum in SegNet's pooling.
         augmentation=Augmentation(flip=True, scale_range=(1.0, 1.5), brightness=0.3, sensor=Sensor(read_noise=0.1)),
-        optimizer=SGDConfig(),  # Adam makes steps of rounding where a gradient is 0, as of biases before a batch norm
+        optimizer=SGDConfig(),  # Adam amplifies rounding where a gradient is 0, as for biases before a batch norm
         schedule=Cosine(warmup=0.5),
         gradient_clip=1.0,
         epochs=2,
@@ -168,7 +168,7 @@ def test_runs_whose_steps_fail_together_are_trained_one_after_the_other(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fails(stack: Stack, batch: Batch, names: object) -> object:
-        stack._forward(batch)  # it has counted its batch in the statistics
+        stack._forward(batch)  # it has updated the statistics with its batch
         raise RuntimeError("no kernel for this")
 
     monkeypatch.setattr(Stack, "take", fails)

@@ -1,4 +1,4 @@
-"""``--from RUN``: what fits is taken, what does not is said, and the run can be repeated."""
+"""``--from RUN``: tensors that fit are loaded, others are reported, and the run can be repeated."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ def first(store: Path, tmp_path: Path) -> Path:
 
 
 def start(experiment: Experiment, store: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], list[str]]:
-    """The network before and after the start, and what was said."""
+    """Return the network before and after the start, and the messages."""
     begin = Start.of(experiment)
     assert begin is not None
     torch.manual_seed(9)
@@ -44,7 +44,7 @@ def test_everything_fits_the_same_network(store: Path, first: Path) -> None:
 
 
 def test_other_tasks_and_classes(store: Path, first: Path) -> None:
-    """A task more, one less, one of another shape: the rest is taken."""
+    """One task is new, one is missing, one has a different shape: everything else is loaded."""
     old = runs.read_experiment(first)
     tasks = {"semseg": Depth(), "depth": old.tasks["depth"], "height": SurfaceNormals()}
     experiment = replace(old, tasks=tasks, start_from=first)
@@ -75,7 +75,7 @@ def test_a_head_of_the_same_shape_and_another_meaning_is_said(store: Path, first
 
 @pytest.mark.parametrize("kind", ["path", "weights"])
 def test_classes_in_another_order_take_their_own_channels(store: Path, first: Path, kind: str) -> None:
-    """The network starts with the same score for each class; what else has as many channels is not guessed at."""
+    """The network starts with the same score for each class; other tensors with as many channels are left alone."""
     old = runs.read_experiment(first)
     old_task = old.tasks["semseg"]
     assert isinstance(old_task, SemanticSegmentation) and old_task.classes is not None
@@ -111,7 +111,7 @@ def test_another_representation_of_the_same_depth_is_said(store: Path, first: Pa
 
 @pytest.mark.parametrize("kind", [torch.int8, torch.float32])
 def test_weights_that_are_no_numbers_are_refused(store: Path, first: Path, kind: torch.dtype, tmp_path: Path) -> None:
-    """Quantized weights fit nothing, and those with a NaN are named."""
+    """Quantized weights fit nothing, and weights with a NaN are named."""
     weights = read(first)
     weights["stem.weight"].view(-1)[3] = float("nan")
     torch.save(
@@ -146,7 +146,7 @@ def test_a_run_from_another_learns_on_and_can_be_repeated(store: Path, first: Pa
     save_safetensors(RunFolder(first).weights, {"stem.weight": torch.zeros(8, 3, 3, 3)})
     with pytest.raises(ValueError, match=r"start_from: .*is not the file that this experiment started from"):
         runs.train(saved, tmp_path / "other", quiet=True)
-    runs.train(replace(saved, epochs=3), tmp_path / "second", resume=True, quiet=True)  # which reads it no more
+    runs.train(replace(saved, epochs=3), tmp_path / "second", resume=True, quiet=True)  # reads no weights
 
 
 def test_a_resumed_run_keeps_what_it_started_from(store: Path, first: Path, tmp_path: Path) -> None:

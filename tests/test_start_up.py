@@ -1,4 +1,4 @@
-"""What a command line answers before anything heavy is imported, and that it knows the settings as they are."""
+"""Answers of the command line before heavy imports, and the consistency of its description of settings."""
 
 import importlib.util
 import json
@@ -40,13 +40,13 @@ SOME = [
     *(name for name in recipes() if "/" not in name),
     *("ladder/rung9", "mtan/balancing_dwa", "adaptive/five_scales", "attention/transformer", "consistency/nyuv2"),
 ]
-"""Recipes whose pages are read: all of every day, and a published experiment of each group."""
+"""Recipes whose help is tested: all general ones, and one published experiment of each group."""
 
 HEAVY = {"torch", "timm", "torchvision", "scipy", "lightning_fabric", "torchmetrics", "numba", "matplotlib", "numpy"}
 
 
 def script() -> Any:
-    """The script that writes the description."""
+    """Return the script that writes the description."""
     path = Path(__file__).parents[1] / ".ci" / "settings.py"
     spec = importlib.util.spec_from_file_location("describe_settings", path)
     assert spec is not None and spec.loader is not None
@@ -76,7 +76,7 @@ for request in sys.stdin:
     finally:
         print(*sorted({HEAVY!r} & sys.modules.keys()), file=sys.stderr)
 """
-"""A process that forks for every command line, as starting Python takes longer than most of them do."""
+"""A process that forks for every command line, since starting Python takes longer than most of them."""
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +232,7 @@ def test_training_settings_are_imported_without_fabric_and_torchmetrics() -> Non
 
 
 def run(code: str) -> list[str]:
-    """The words that a process of its own prints."""
+    """Return the words that a separate process prints."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert not done.returncode, done.stderr
     return done.stdout.split()
@@ -278,7 +278,7 @@ print(is_compile_supported("cpu") in (True, False), torch.compile(torch.exp, bac
     assert printed == ["False", "True", "True", "3", "True", "1.0"]
 
 
-# -- the description is that of the classes ----------------------------------------------------------------------------
+# -- the description matches the classes -------------------------------------------------------------------------------
 
 
 def test_the_description_is_up_to_date() -> None:
@@ -369,7 +369,7 @@ def test_pages_and_lists_fit_the_terminal(
 
 
 def function_of(command: str) -> Any:
-    """The function of a command, which records its values instead of using them."""
+    """Return a command's function, modified to record its values instead of using them."""
     name, _, rest = command.partition(" ")
     module = importlib.import_module(f"taskscape.commands.{name}")
     if name == "prepare":

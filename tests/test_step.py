@@ -1,4 +1,4 @@
-"""One training step, with a tiny network and batches made by hand."""
+"""One training step, with a tiny network and handmade batches."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -95,7 +95,7 @@ def test_a_task_without_labels_is_left_out() -> None:
 
 @dataclass(frozen=True)
 class SteepConfig(WeightingConfig):
-    """Which number stands in the gradient of one weight."""
+    """The number that is put into the gradient of one weight."""
 
     name: ClassVar[str] = "steep"
 
@@ -103,7 +103,7 @@ class SteepConfig(WeightingConfig):
 
 
 class Steep(Weighting, config=SteepConfig):
-    """The plain sum of finite losses, with a gradient that need not be finite."""
+    """The plain sum of finite losses, with a gradient that may not be finite."""
 
     one_backward = True
     config: SteepConfig
@@ -133,7 +133,7 @@ def test_a_step_whose_gradient_is_not_finite_is_not_taken(
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
 def test_fused_optimizers_skip_such_a_step_without_being_told_by_the_host(optimizer: OptimizerConfig) -> None:
-    """What a GPU relies on, where nobody waits for the norm."""
+    """A GPU relies on this, since the host does not wait for the norm."""
     step = training_step(optimizer=optimizer)
     step(batch(), 0)
     before, state = parameters(step), copy.deepcopy(step.optimizer.state_dict()["state"])
@@ -220,13 +220,13 @@ def test_bf16_trains_close_to_float32() -> None:
 
 @dataclass(frozen=True)
 class RecorderConfig(WeightingConfig):
-    """No settings."""
+    """Settings of ``Recorder``: none."""
 
     name: ClassVar[str] = "recorder"
 
 
 class Recorder(Weighting, config=RecorderConfig):
-    """The plain sum; keeps what it is called with."""
+    """The plain sum; records its arguments."""
 
     one_backward = True
 
@@ -265,7 +265,7 @@ def test_torchs_setting_is_put_back() -> None:
 
 
 def test_the_optimizer_s_settings_hold() -> None:
-    """Plain gradient descent by hand."""
+    """Compare with plain gradient descent computed by hand."""
     step = training_step(optimizer=SGDConfig(lr=0.1, momentum=0.0, weight_decay=0.0))
     before = parameters(step)
     step(batch(), 0)

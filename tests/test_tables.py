@@ -1,4 +1,4 @@
-"""Tables and figures of documents are those of the results, and what is said of them holds."""
+"""Tables and figures in documents equal the results, and statements about them hold."""
 
 import sys
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ def test_mgda_loses_segmentation_and_random_weights_cost_two_percent() -> None:
 
 
 def times(result: str, mode: str) -> dict[str, float]:
-    """Time of a step relative to the plain sum, by method."""
+    """Return the time of a step relative to the plain sum, by method."""
     found: Mapping[str, Any] = tables.load(result)["costs"]
     plain = found["fixed"]["seconds"]
     end = f", {mode}"

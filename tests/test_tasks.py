@@ -1,4 +1,4 @@
-"""Tasks: raw output to values and back, losses in the space they are meant for, and what is left to the data."""
+"""Tasks: raw outputs to values and back, losses in the intended space, and settings that depend on the data."""
 
 import math
 import re
@@ -77,7 +77,7 @@ def test_decoded_output_is_shaped_as_its_target(kind: str) -> None:
     assert task.decode(raw).dtype == target.value.dtype
     metrics = task.metrics()
     metrics.update(task.decode(raw), target.value, target.valid)
-    assert metrics.compute() == {}  # nothing is valid
+    assert metrics.compute() == {}  # no valid pixels
 
 
 @every_kind
@@ -142,7 +142,7 @@ def test_losses_compare_in_their_own_space() -> None:
 
 def test_depth_is_consistent_in_the_space_of_its_loss() -> None:
     raw, other = torch.randn(2, 2, 1, 4, 5, dtype=torch.float64)
-    other *= 30  # mostly out of range, which metres clamp and the representation does not
+    other *= 30  # mostly out of range, which is clamped in metres but not in the representation
     valid = torch.rand(2, 4, 5) < 0.7
     in_logs = Depth("log", loss=MSE())
     found = in_logs.loss.mean(in_logs.compute_consistency(raw, other, valid))
@@ -154,7 +154,7 @@ def test_depth_is_consistent_in_the_space_of_its_loss() -> None:
 
 @dataclass(frozen=True)
 class Plain(Loss):
-    """A user's loss that says nothing beyond what it must."""
+    """A user's loss with only the required definitions."""
 
     name: ClassVar[str] = "plain"
 
@@ -189,7 +189,7 @@ def test_no_gradient_is_lost_to_pixels_without_depth() -> None:
 
 
 def depths(nearest: float, farthest: float, pixels: int = 5000) -> np.ndarray[Any, Any]:
-    """Depths that are uniform in logarithms."""
+    """Return depths whose logarithms are uniformly distributed."""
     return np.exp(np.linspace(math.log(nearest), math.log(farthest), pixels)).astype(np.float32)
 
 
@@ -197,7 +197,7 @@ def depths(nearest: float, farthest: float, pixels: int = 5000) -> np.ndarray[An
 def test_depth_like_that_of_streets_keeps_the_published_numbers(representation: Representation) -> None:
     task, sentences = Depth(representation).for_values(lambda: depths(3, 150))
     assert task.range == (0.5, 300.0) and task.normalization == Depth(representation).normalization and not sentences
-    assert task == replace(task, mean=task.normalization[0], min_depth=0.5)  # all is written down
+    assert task == replace(task, mean=task.normalization[0], min_depth=0.5)  # all values are filled in
     assert Depth().for_values(lambda: np.zeros(0, np.float32)) == (Depth(), [])
 
 

@@ -1,4 +1,4 @@
-"""Text is a path wherever Python takes one."""
+"""Strings are accepted as paths everywhere in Python."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -26,7 +26,7 @@ def test_the_flag_of_every_command(arguments: list[str], capsys: pytest.CaptureF
     cli.main(arguments)
     assert "joint" in capsys.readouterr().out
     assert torch.get_num_threads() == parallel.workers(None) == parallel.chosen_threads() == 1
-    assert parallel.workers(3) == 3  # asked for by itself
+    assert parallel.workers(3) == 3  # requested explicitly
 
 
 @pytest.mark.parametrize(

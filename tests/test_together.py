@@ -1,4 +1,4 @@
-"""Files that are written together are all there, or as they were."""
+"""Files that are written together are either all replaced or all unchanged."""
 
 import errno
 from pathlib import Path

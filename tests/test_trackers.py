@@ -1,4 +1,4 @@
-"""Experiment trackers get what a run logs, and none can end a run. Real ones run offline, where they are installed."""
+"""Experiment trackers get the log of a run, and cannot end a run. Real ones run offline, if they are installed."""
 
 import json
 from collections.abc import Mapping
@@ -76,7 +76,7 @@ def test_a_tracker_that_fails_ends_no_run(store: Path, own: Path, name: str, why
     runs.train(experiment, own / "run", quiet=True)
     log = (own / "run" / "train.log").read_text()
     assert log.count(f"WARNING own.py:{name} stopped tracking; the run continues without it: {why}") == 1
-    assert '["end", true]' in (own / "run" / "lines").read_text()  # the other one goes on
+    assert '["end", true]' in (own / "run" / "lines").read_text()  # the other tracker continues
 
 
 def test_other_names_are_refused_before_any_work(store: Path, own: Path) -> None:
@@ -98,7 +98,7 @@ def test_what_is_not_installed_is_named_with_its_extra(name: str, monkeypatch: p
 
 
 def track(name: str, run: Path, values: Mapping[int, Mapping[str, float]]) -> str:
-    """Track steps of a run as a training would, and return what the run is known as."""
+    """Track steps of a run as in training, and return the run's identifier."""
     folder = RunFolder(run)
     tracking = Tracking([name], folder, {"network.type": "tiny", "epochs": "3"})
     for step, of_step in values.items():

@@ -1,4 +1,4 @@
-"""Training: it learns, resumes exactly, stops cleanly, and is the same on several processes."""
+"""Training: it learns, resumes exactly, stops cleanly, and gives the same result on several processes."""
 
 import json
 import math
@@ -61,7 +61,7 @@ def test_a_run_learns_and_leaves_its_files(store: Path, tmp_path: Path) -> None:
     result = runs.train(replace(tiny(store), epochs=15), run)
     for loss in columns(run, "train/loss/semseg", "train/loss/depth", "train/loss/normals"):
         assert loss[-1] < 0.7 * loss[0]
-    assert result.metrics["semseg/miou"] > 90  # the color tells the class
+    assert result.metrics["semseg/miou"] > 90  # colors determine classes
     assert {"experiment.yaml", "metrics.csv", "result.json", "last.ckpt", "best.safetensors", "samples.npz"} <= {
         path.name for path in run.iterdir()
     }
@@ -91,7 +91,7 @@ def test_the_best_weights_are_those_of_the_best_epoch(store: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("stop_at", [1, 3, 4, 7])
 def test_a_stopped_run_ends_as_one_that_was_not(store: Path, tmp_path: Path, stop_at: int) -> None:
-    """Three steps an epoch: within the first, at its end, within later ones; with dropout and augmentation."""
+    """Three steps per epoch: stopped in the first epoch, at its end, in later ones; with dropout and augmentation."""
     experiment = dropping(store)
     experiment = replace(experiment, augmentation=replace(experiment.augmentation, flip=True, scale_choices=(1.0, 1.2)))
     whole, halted = tmp_path / "whole", tmp_path / "halted"
@@ -126,7 +126,7 @@ def test_a_stopped_run_ends_as_one_that_was_not(store: Path, tmp_path: Path, sto
 
 
 def test_a_killed_run_ends_as_one_that_was_not(store: Path, tmp_path: Path) -> None:
-    """SIGKILL at moments that nobody chose, several times over."""
+    """SIGKILL at random moments, several times."""
     program = (
         "import sys, torch; sys.path.insert(0, sys.argv[1]); torch.set_num_threads(1)\n"
         "from dataclasses import replace; from pathlib import Path\n"
@@ -176,7 +176,7 @@ def test_resuming_cuts_the_table_back_to_the_checkpoint(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Breaking(L1):
-    """An L1 loss that is not a number from the fifth step on."""
+    """An L1 loss that is NaN from the fifth step on."""
 
     name: ClassVar[str] = "breaking"
     calls: ClassVar[list[int]] = []
@@ -199,7 +199,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(store: Path, tmp_path: Path) ->
 
 @dataclass(frozen=True)
 class Vertical(L1):
-    """An L1 loss that is finite and, from the seventh call on, has a slope that is not."""
+    """An L1 loss that is finite, but whose gradient is not from the seventh call on."""
 
     name: ClassVar[str] = "vertical"
     calls: ClassVar[list[int]] = []
@@ -258,7 +258,7 @@ STATE: dict[str, Any] = {
     "threads": 1,
     "processes": 1,
 }
-"""What a checkpoint holds, at its smallest."""
+"""The smallest valid checkpoint."""
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pyte
 
 
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
-    """Few images have depth: some batches have it on one process alone, others not at all."""
+    """Few images have depth: some batches have it on only one process, others not at all."""
     store = pack(tmp_path / "store", train=12, without_depth=(0, 1, 2, 4, 5, 6, 7, 10, 11))
     program = (
         "import sys, torch; sys.path.insert(0, sys.argv[1]); torch.set_num_threads(1)\n"
@@ -362,7 +362,7 @@ def test_test_time_augmentation_flips_with_the_image(tmp_path: Path, store: Path
     for name, task in model.tasks.items():
         torch.testing.assert_close(task.hflip(flipped[name]), plain[name])
         assert not torch.allclose(alone[name], plain[name], atol=1e-4)
-    torch.testing.assert_close(flipped["normals"][:, :1].flip(-1), -plain["normals"][:, :1])  # x turns about
+    torch.testing.assert_close(flipped["normals"][:, :1].flip(-1), -plain["normals"][:, :1])  # x changes its sign
     result = runs.evaluate(tmp_path / "run", tta=True, device="cpu")
     assert result.tta and Result.load(tmp_path / "run" / "result-tta.json") == result
     usual = Result.load(tmp_path / "run" / "result.json")
@@ -377,7 +377,7 @@ def test_a_result_has_yardsticks_and_says_how_far_the_run_was_trained(store: Pat
     assert all(blind.keys() <= result.specs.keys() and "depth/abs_rel" in blind for blind in result.baselines.values())
     assert sum(result.parameters.values()) == result.cost["parameters"] and result.cost["latency"] > 0
     saved = runs.read_experiment(tmp_path)
-    (tmp_path / "experiment.yaml").write_text(dump(replace(saved, epochs=5)))  # as if it had been interrupted
+    (tmp_path / "experiment.yaml").write_text(dump(replace(saved, epochs=5)))  # as after an interruption
     assert runs.evaluate(tmp_path, device="cpu", quiet=True).progress == Progress(2, 5, finished=False)
 
 
@@ -385,7 +385,7 @@ def test_evaluating_again_gives_the_same_result(store: Path, tmp_path: Path, mon
     trained = runs.train(replace(tiny(store), epochs=1), tmp_path)
     again = runs.evaluate(tmp_path, device="cpu", quiet=True)
     assert again.metrics == trained.metrics and again.plots == trained.plots and again.specs == trained.specs
-    monkeypatch.delattr(Packed, "open")  # data that are not made yet must not be made first
+    monkeypatch.delattr(Packed, "open")  # missing data must not be made first
     with pytest.raises(ValueError, match=r"no split 'test'; it has train, val"):
         runs.evaluate(tmp_path, split="test")
     with pytest.raises(ValueError, match=r"height is 0: it must be at least 1"):

@@ -1,4 +1,4 @@
-"""Test-time augmentation: what becomes one, in which space, and what it is called."""
+"""Test-time augmentation: which predictions are merged, in which space, and its name."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_normals_and_boundaries() -> None:
 
 
 def test_every_version_of_the_image_is_seen_and_turned_back() -> None:
-    """A network that passes its input on: what comes back is the image, with the normals' x turned."""
+    """With a network that returns its input, the result is the image, with the sign of the normals' x adapted."""
     sizes: list[tuple[int, int]] = []
 
     def forward(image: Tensor) -> Outputs:

@@ -1,4 +1,4 @@
-"""A network of a thousand parameters, without batch normalization: the same on one process as on several."""
+"""A network of a thousand parameters, without batch normalization, so it computes the same on several processes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -27,9 +27,9 @@ class TinyConfig(NetworkConfig):
     paper: ClassVar[str] = "none"
 
     width: int = 8
-    """Channels."""
+    """Number of channels."""
     dropout: float = 0.0
-    """Share of the features that are dropped."""
+    """Fraction of dropped features."""
 
 
 class Tiny(Network, config=TinyConfig):
@@ -43,17 +43,17 @@ class Tiny(Network, config=TinyConfig):
         self.heads = nn.ModuleDict({task: nn.Conv2d(config.width, n, 3, padding=1) for task, n in out_channels.items()})
 
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """The stem."""
+        """Return the stem."""
         return (self.stem,)
 
     def forward(self, image: Tensor) -> Outputs:
-        """Predict."""
+        """Return the outputs for an image."""
         features = self.dropout(F.relu(self.stem(image)))
         return Outputs({task: head(features) for task, head in self.heads.items()}, {}, (features,))
 
 
 def tiny(store: Path) -> Experiment:
-    """An experiment that takes a second."""
+    """Return an experiment that takes a second."""
     return Experiment(
         network=TinyConfig(),
         tasks={"semseg": SemanticSegmentation(), "depth": Depth(), "normals": SurfaceNormals()},
@@ -69,12 +69,12 @@ def tiny(store: Path) -> Experiment:
 
 
 def dropping(store: Path) -> Experiment:
-    """The same with something random in the network."""
+    """Return the same experiment with dropout in the network."""
     return replace(tiny(store), network=TinyConfig(dropout=0.3))
 
 
 def trainer(experiment: Experiment, run: Path) -> Trainer:
-    """Everything that trains an experiment into a folder."""
+    """Return a trainer of an experiment into a folder."""
     fabric = launch("cpu")
     stores = runs.open_data(experiment, fabric, quiet=True)
     run.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Networks for the page that are a few operations each, so that a browser has them at once."""
+"""Networks of a few operations for the page, which a browser computes at once."""
 
 import base64
 import lzma
@@ -10,15 +10,15 @@ from taskscape.export.web import PageModel
 
 NAMES = ["dark", "bright", "sky"]
 TILTED = 3.0
-"""Metres from the top of a picture to its bottom, in the network's depth, which begins at 2."""
+"""Difference of the network's depth between the top and bottom of an image in metres; depth starts at 2."""
 
 
 def network(
     name: str, threshold: int = 127, *, depth: bool = True, metres: float = 2.0, confidence: bool = False
 ) -> PageModel:
-    """A network that calls pixels bright by their red, and the floor nearer the lower it is.
+    """Return a network that classifies pixels as bright by their red, and predicts lower pixels to be nearer.
 
-    With ``confidence`` it is the surer that a class is right the redder a pixel is.
+    With ``confidence``, it is more confident for redder pixels.
     """
     tasks = ["semseg", *(["depth"] * depth), *(["semseg.confidence"] * confidence)]
     content = lzma.compress(_onnx(threshold, metres, tasks), check=lzma.CHECK_CRC32, filters=_FILTERS)
@@ -87,7 +87,7 @@ def _onnx(threshold: int, metres: float, tasks: list[str]) -> bytes:
         helper.make_node("Greater", ["red", "threshold"], ["is_bright"]),
         helper.make_node("Cast", ["is_bright"], ["semseg"], to=TensorProto.INT64),
     ]
-    if "depth" in tasks:  # rows that are counted: ones, summed from the top
+    if "depth" in tasks:  # row numbers: ones, summed from the top
         nodes += [
             helper.make_node("Mul", ["numbers", "nothing"], ["zeros"]),
             helper.make_node("Add", ["zeros", "tilt"], ["ones"]),

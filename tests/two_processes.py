@@ -1,4 +1,4 @@
-"""Two processes of one machine, each with a thread, that compute together."""
+"""Two processes on one machine, each with one thread, that compute together."""
 
 import os
 import subprocess
@@ -12,18 +12,18 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 LAUNCHER = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-"""What starts a program twice."""
+"""Command that starts a program as two processes."""
 
 
 def run_to_end(command: Sequence[str | Path]) -> None:
-    """Run a command, and fail with its messages where it does."""
+    """Run a command, and fail with its messages if it fails."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
 def of_both(compute: Callable[[int], Any], folder: Path) -> list[Any]:
-    """Return what a function of a module gives in each of two processes for its number."""
+    """Return the results of a module's function in each of two processes, called with the rank."""
     mp.spawn(_save, (compute, folder), nprocs=2)
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 

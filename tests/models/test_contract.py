@@ -1,4 +1,4 @@
-"""What every network must do, whatever it is made of."""
+"""The contract of every network, whatever its layers."""
 
 import copy
 import os
@@ -19,7 +19,7 @@ from taskscape.runs import flops
 
 TASKS = {"semseg": 3, "depth": 1, "normals": 3}
 PAIR = ("semseg", "depth")
-"""Enough tasks for what takes long."""
+"""Tasks for slow tests."""
 
 SEGNET = {"widths": (8, 8, 16)}
 SMALL: dict[str, dict[str, Any]] = {
@@ -31,13 +31,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "segnet-cross-stitch": SEGNET,
     "segnet-dense": SEGNET,
     "segnet-mtan": SEGNET,
-    "resnet-mtan": {"encoder": "resnet18"},  # which has two blocks in a stage
+    "resnet-mtan": {"encoder": "resnet18"},  # has two blocks per stage
     "dpt": {"encoder": "test_vit", "width": 16},
 }
-"""Options that make a network small. The others get a small encoder."""
+"""Options that make a network small; all others get a small encoder."""
 SMALL_ENCODER = {"encoder": "test_resnet"}
 CLASS_TASKS = {"deeplab-fully-branched": "wide_tasks", "xtask": "class_tasks"}
-"""The settings of networks that must know which tasks predict classes."""
+"""Settings that tell networks which tasks predict classes."""
 
 WITHOUT_SHARED_FEATURES = {
     "segnet-single": "shares nothing",
@@ -47,10 +47,10 @@ WITHOUT_SHARED_FEATURES = {
     "resnet-mtan": "its shared blocks read the tasks' attended features",
     "deeplab-fully-branched": "shares nothing",
 }
-"""The networks that return no shared features, and why they cannot."""
+"""The networks that return no shared features, and why."""
 
 ENCODER = ["encoder.backbone.layer4.0.conv2"]
-"""The last convolution of test_resnet; its shortcut comes later."""
+"""The last convolution of test_resnet; only its shortcut comes later."""
 LAST_SHARED = {
     "segnet-single": [],
     "segnet-stan": [],
@@ -77,7 +77,7 @@ LAST_SHARED = {
     "xtask": ENCODER,
     "dpt": ["encoder.backbone.model.blocks.5.mlp.fc2"],
 }
-"""The last layers on the main path that every task's loss passes."""
+"""The last layers on the main path that the losses of all tasks share."""
 
 
 class Trained(NamedTuple):
@@ -86,9 +86,9 @@ class Trained(NamedTuple):
     name: str
     network: Network
     outputs: Outputs
-    """What it returned in training."""
+    """The outputs in training mode."""
     without_gradient: list[str]
-    """The parameters that the step left without a gradient."""
+    """Parameters without a gradient after the step."""
 
 
 def options(name: str, tasks: Sequence[str]) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def photograph(*size: int, seed: int = 0) -> Tensor:
 
 
 def losses(outputs: Outputs, roles: Sequence[str] = ("initial",)) -> dict[str, Tensor]:
-    """A loss per task over its final predictions and those of some further roles."""
+    """Return a loss per task over its final predictions and those of further roles."""
     predictions = [outputs.final, *(outputs.auxiliary[role] for role in roles if role in outputs.auxiliary)]
     return {
         task: torch.stack([maps[task].square().mean() for maps in predictions if task in maps]).sum()
@@ -123,7 +123,7 @@ def trained(request: pytest.FixtureRequest) -> Iterator[Trained]:
     network = build(request.param)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None  # a plain average, so that one step is enough for running statistics
+            module.momentum = None  # a cumulative average, for which one step suffices
     outputs = network(photograph(2, 90, 150))
     sum(losses(outputs, tuple(outputs.auxiliary)).values(), torch.zeros(())).backward()
     without = [name for name, parameter in network.named_parameters() if parameter.grad is None]
@@ -233,7 +233,7 @@ def test_every_parameter_receives_a_gradient(trained: Trained) -> None:
 
 
 def test_shared_parameters_are_those_that_several_losses_reach(trained: Trained) -> None:
-    # Transferred predictions are left out: comparing one task's with another's is what they are there for.
+    # Transferred predictions are left out: their purpose is to compare tasks with each other.
     parameters = dict(trained.network.named_parameters())
     reached: dict[str, list[str]] = {name: [] for name in parameters}
     for task, loss in losses(trained.network(photograph(1, 42, 58))).items():
@@ -291,8 +291,8 @@ def test_losses_depend_on_what_is_shared_only_through_the_shared_features(traine
 
 
 def test_bf16_costs_little_more_than_rounded_weights(trained: Trained) -> None:
-    # No fixed bound holds: with random weights batch norms enlarge rounding errors, and a pooling index that flips
-    # moves a whole value. Both happen in float32 too when weights and images alone are rounded: that is the scale.
+    # No fixed bound holds: with random weights, batch norms amplify rounding errors, and a changed pooling index moves
+    # a whole value. Both also happen in float32 if only weights and images are rounded, which gives the scale.
     rounded, image = copy.deepcopy(trained.network), photograph(2, 64, 96)
     with torch.no_grad():
         for parameter in rounded.parameters():
@@ -341,7 +341,7 @@ def test_exports_for_any_size(trained: Trained) -> None:
 
 
 def compiles(network: Network, backend: str) -> None:
-    """Compare predictions and the gradient of the image, in evaluation mode so that nothing is random."""
+    """Compare predictions and the gradient of the image in evaluation mode, in which nothing is random."""
     torch._dynamo.reset()
     network = copy.deepcopy(network).double()
     results = []
@@ -377,12 +377,12 @@ def test_decoders_that_are_dropped_change_no_other_task(name: str) -> None:
 
 
 EXCHANGES = ("segnet-cross-stitch", "deeplab-distill", "deeplab-distill-up", "deeplab-distill-se")
-"""The networks whose tasks read each other when they predict."""
+"""The networks whose tasks use each other's features in prediction."""
 
 
 @pytest.mark.parametrize("name", models.NAMES)
 def test_what_only_other_tasks_need_is_not_computed(name: str) -> None:
-    """Nothing is computed, or kept, that a network for depth alone would not have, unless depth reads other tasks."""
+    """Without other decoders, nothing is computed or kept that depth does not need, unless it reads other tasks."""
     network, alone = build(name).eval(), build(name, ("depth",)).eval()
     every = flops(network, (48, 64))
     network.drop_decoders([task for task in TASKS if task != "depth"])
@@ -390,6 +390,6 @@ def test_what_only_other_tasks_need_is_not_computed(name: str) -> None:
         assert flops(alone, (48, 64)) < flops(network, (48, 64)) < every
     else:
         assert flops(network, (48, 64)) == flops(alone, (48, 64)) < every
-        beside = ("transfers",)  # which networks use in training
+        beside = ("transfers",)  # used in training only
         kept = [n for n, p in network.named_parameters() if not n.startswith(beside)]
         assert kept == [n for n, p in alone.named_parameters() if not n.startswith(beside)]

@@ -1,4 +1,4 @@
-"""The DeepLabV3+ networks: published parameter counts, and what is particular to each."""
+"""The DeepLabV3+ networks: published parameter counts, and properties of each."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ THREE = {**TWO, "normals": 3}
 
 
 def on_paper(name, outputs=TWO, **options):
-    """A network whose tensors have shapes but no values."""
+    """Return a network whose tensors have shapes but no values."""
     with torch.device("meta"):
         return build(name, outputs, **options)
 
@@ -39,7 +39,7 @@ PUBLISHED = [
     ("deeplab-joint-lite", {}, 16_608_132),
     ("deeplab-branched-lite", {}, 22_034_612),
 ]
-UNPUBLISHED = [  # what follows from the structure
+UNPUBLISHED = [  # counts that follow from the structure
     ("deeplab-distill-up", {"skip_2x": False}, 47_866_088),
     ("deeplab-fully-branched", {}, 34_456_404),
     ("deeplab-skip-fusion", {}, 22_097_050),
@@ -183,7 +183,7 @@ def test_a_shuffled_up_projection_mixes_phases_and_channels():
 
 @pytest.mark.parametrize("phases", ["interleaved", "shuffled"])
 def test_up_projections_keep_channels_last(phases):
-    """Also on devices on which torch's pixel shuffle does not, as on meta."""
+    """Even on devices on which torch's pixel shuffle does not, such as meta."""
     block = UpProjection(3, 4, phases)
     x = torch.rand(2, 3, 5, 6).contiguous(memory_format=torch.channels_last)
     expected = block(x)
@@ -293,6 +293,6 @@ def test_a_fine_skip_halves_the_stride_of_the_shared_features() -> None:
     assert plain(image).shared[0].shape == (2, 32, 16, 23)
     assert fine(image).shared[0].shape == (2, 16, 31, 45)
     assert fine(image).final["semseg"].shape == (2, 5, 62, 90)
-    # The skip of 64 channels to 24, a 3×3 convolution to 16, their norms, and heads half as wide.
+    # The skip from 64 to 24 channels, a 3×3 convolution to 16, their norms, and heads of half the width.
     added = 64 * 24 + 2 * 24 + (32 + 24) * 16 * 9 + 2 * 16 - 16 * 6
     assert count(fine) == count(plain) + added

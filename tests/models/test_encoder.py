@@ -1,4 +1,4 @@
-"""Encoders: any timm backbone, asked for its channels and strides; weights from files."""
+"""Encoders: any timm backbone, with its channels and strides; weights from files."""
 
 import copy
 import pickle
@@ -35,7 +35,7 @@ def test_levels_are_as_large_as_they_say(name: str, output_stride: int) -> None:
 
 
 def test_patches_cover_the_image() -> None:
-    """Its last row and column too, where its sides are no multiples of a patch."""
+    """Including its last row and column if its sides are not multiples of the patch size."""
     image = torch.rand(1, 3, 75, 130, requires_grad=True)
     for level in Encoder("convnext_atto").eval()(image):
         (gradient,) = torch.autograd.grad(level.square().sum(), image, retain_graph=True)

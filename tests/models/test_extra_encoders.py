@@ -1,4 +1,4 @@
-"""The encoders of the extra ``pretrained``: their weights fit, and they train right in bf16 at output stride 8."""
+"""The encoders of the extra ``pretrained``: their weights fit, and they train correctly in bf16 at output stride 8."""
 
 import importlib.util
 
@@ -33,7 +33,7 @@ def test_weights_of_the_extra_are_asked_for_by_names_of_timm() -> None:
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_gradients_of_depthwise_convolutions_are_right(name: str) -> None:
-    """Where bf16 with channels last is wrong on some processors: dilated and depthwise."""
+    """Dilated and depthwise convolutions, for which bf16 with channels last is wrong on some processors."""
     torch.manual_seed(0)
     encoder = Encoder(name, 8).to(memory_format=torch.channels_last)
     layers = [m for m in encoder.modules() if isinstance(m, nn.Conv2d) and m.groups > 1]
@@ -48,7 +48,7 @@ def test_gradients_of_depthwise_convolutions_are_right(name: str) -> None:
 
 
 def test_the_self_check_covers_every_layer_of_the_encoder() -> None:
-    """What a run in bf16 compares with float32 before it trains."""
+    """A run in bf16 compares them with float32 before training."""
     network = models.build("deeplab-joint", {"depth": 1}, encoder=ENCODERS[0], output_stride=8)
     network = network.to(memory_format=torch.channels_last)
     image = torch.rand(2, 3, 64, 64).contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""Encoders that are frozen as a whole or up to a stage."""
+"""Encoders that are frozen completely or up to a stage."""
 
 import pytest
 import torch
@@ -53,7 +53,7 @@ def test_what_is_frozen_is_said() -> None:
 @pytest.mark.parametrize("freeze", ["all", 2])
 @pytest.mark.parametrize("name", ["resnet18", "convnext_atto", "test_vit"])
 def test_training_leaves_what_is_frozen_as_it_is(name: str, freeze: Freeze) -> None:
-    """Bit for bit, weights and statistics of batch norms, with weight decay."""
+    """Weights and batch norm statistics stay the same bit for bit, with weight decay."""
     torch.manual_seed(0)
     network = build("deeplab-branched", CHANNELS, encoder=name, freeze=freeze)
     before = {key: value.clone() for key, value in network.state_dict().items()}
@@ -77,7 +77,7 @@ def test_training_leaves_what_is_frozen_as_it_is(name: str, freeze: Freeze) -> N
 
 
 def test_what_is_frozen_computes_the_same_in_training() -> None:
-    """Dropped paths and batch norm are those of evaluation."""
+    """Drop path and batch norm behave as in evaluation mode."""
     encoder = Encoder("resnet10t", freeze="all")
     image = torch.rand(2, 3, 64, 64)
     levels = [x for mode in (True, False) for x in encoder.train(mode)(image)]

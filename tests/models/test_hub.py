@@ -1,4 +1,4 @@
-"""Pretrained weights without a connection: an answer at once, with what works."""
+"""Pretrained weights without a connection: an immediate error with a remedy."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ CHANNELS = {"depth": 1}
 
 @pytest.fixture
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of the hub without anything in it, and a hub that nobody answers for."""
+    """Set up an empty hub cache and a hub that does not answer."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")

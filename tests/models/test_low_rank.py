@@ -1,4 +1,4 @@
-"""Adapters of low rank: nothing at first, a product of two matrices after training, and gone when merged."""
+"""Low-rank adapters: no effect at first, a product of two matrices after training, and removed by merging."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ IMAGE = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 KINDS = {
     "test_vit": {},
     "vit_tiny_patch16_dinov3_qkvb": {},
-    "beit_base_patch16_224": {},  # whose attention reads the weight itself
+    "beit_base_patch16_224": {},  # its attention reads the weight itself
     "resnet10t": {"lora_layers": "convolutions"},
     "tf_efficientnet_lite0": {"lora_layers": "convolutions"},
 }
@@ -29,7 +29,7 @@ def network(encoder: str = "test_vit", lora: int = 2, **options: object) -> Netw
 
 
 def trained(encoder: str = "test_vit", lora: int = 2, **options: object) -> Network:
-    """As after training, which has changed the adapters."""
+    """Return a network as after training, with changed adapters."""
     result = network(encoder, lora, **options)
     for module in result.modules():
         if isinstance(module, LowRank):
@@ -67,7 +67,7 @@ def test_only_adapters_of_the_encoder_are_trained() -> None:
     encoder = adapted.encoder
     assert isinstance(encoder, Encoder)
     trained = {key: tuple(p.shape) for key, p in encoder.named_parameters() if p.requires_grad}
-    assert len(trained) == 6 * 2 * 2  # blocks, layers of attention, matrices
+    assert len(trained) == 6 * 2 * 2  # blocks, layers per attention, matrices
     layer = "backbone.model.blocks.0.attn.qkv.parametrizations.weight"
     assert trained[f"{layer}.0.down"] == (3, 64) and trained[f"{layer}.0.up"] == (192, 3)
     assert not encoder.backbone.get_parameter("model.blocks.0.attn.qkv.parametrizations.weight.original").requires_grad
@@ -93,7 +93,7 @@ def test_encoders_without_such_layers_are_refused() -> None:
 
 
 def test_a_run_with_adapters_gives_its_merged_weights_to_others(tmp_path: Path) -> None:
-    """To a network without adapters, and to one with others, which start from nothing."""
+    """To a network without adapters, and to one with other adapters, which start without effect."""
     adapted = trained()
     save_safetensors(tmp_path / "best.safetensors", adapted.state_dict())
     for options in ({"lora": 0}, {"lora": 4}):

@@ -1,4 +1,4 @@
-"""What goes into a network, and what comes out: images by one rule, maps by the task's name."""
+"""Inputs and outputs of networks: images by one rule, maps by the name of the task."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def test_outputs_are_read_by_the_tasks_name(network: models.Network) -> None:
     assert "depth" in outputs and "normals" not in outputs
     assert dict(outputs) == dict(outputs.items()) == outputs.final
     assert list(outputs.keys()) == list(CHANNELS) and list(outputs.values()) == list(outputs.final.values())
-    final, auxiliary, shared = outputs  # still a named tuple of three parts, for compilation and export
+    final, auxiliary, shared = outputs  # a named tuple of three parts, for compilation and export
     assert (final, auxiliary, shared) == (outputs[0], outputs.auxiliary, outputs.shared)
     assert "semseg: float32 (2, 5, 16, 24)" in repr(outputs) and len(repr(outputs)) < 400
     with pytest.raises(KeyError, match="did you mean semseg"):

@@ -1,4 +1,4 @@
-"""Plain vision transformers as encoders, and backbones that are particular about the size of an image."""
+"""Plain vision transformers as encoders, and backbones that require certain image sizes."""
 
 import pytest
 import timm
@@ -19,7 +19,7 @@ WITH_ENCODERS = [name for name in NAMES if issubclass(CONFIGS[name], EncoderConf
 
 @pytest.mark.parametrize("name", [*SMALL, "vit_tiny_patch16_224.augreg_in21k"])
 def test_features_are_those_of_timm(name: str) -> None:
-    """Of an image in whole patches, as many as the model was trained on or not."""
+    """For images of whole patches, as many as in the model's training or not."""
     torch.manual_seed(0)
     encoder = Encoder(name).eval()
     torch.manual_seed(0)
@@ -45,7 +45,7 @@ def test_a_larger_model_of_each_kind_is_read_at_the_same_depths() -> None:
 
 
 def test_the_classifier_is_not_there() -> None:
-    """Everything that an encoder has is trained."""
+    """All parameters of an encoder are trained."""
     for name in ("test_vit", "test_vit3", "vit_tiny_patch16_dinov3_qkvb"):
         encoder = Encoder(name)
         torch.stack([x.square().mean() for x in encoder(torch.rand(1, 3, 64, 64))]).sum().backward()
@@ -63,7 +63,7 @@ def test_levels_of_a_plain_transformer(output_stride: int) -> None:
 
 
 def test_levels_cover_the_image_whatever_its_size() -> None:
-    """A ramp over the image is one over every level, to its edges."""
+    """A ramp over the image is a ramp over every level, up to its edges."""
     ramp = torch.linspace(0, 1, 200).view(1, 1, 1, 200).expand(1, 1, 90, 200)
     for patch in (14, 16):
         grown = F.interpolate(ramp, [-(-n // patch) * patch for n in (90, 200)], mode="bilinear")
@@ -90,10 +90,10 @@ def test_every_network_stands_on_a_plain_transformer(network: str) -> None:
 @pytest.mark.parametrize(
     ("name", "size", "step"),
     [
-        ("hiera_tiny_224", (224, 224), 1),  # positions of one size
+        ("hiera_tiny_224", (224, 224), 1),  # positions of a fixed size
         ("mambaout_femto", None, 1),  # channels come last
         ("dla34", None, 32),
-        ("convit_tiny", (224, 224), 16),  # plain, positions of one size
+        ("convit_tiny", (224, 224), 16),  # plain, positions of a fixed size
         ("resnet10t", None, 1),
     ],
 )
@@ -116,7 +116,7 @@ def test_asking_for_traits_draws_no_random_numbers() -> None:
 
 
 def test_dpt_learns_its_reassembly() -> None:
-    """Each decoder has maps at a quarter, a half, one and two patches; a pyramid is taken as it is."""
+    """Each decoder has maps at strides of a quarter, a half, one and two patches; a pyramid is used unchanged."""
     network = build("dpt", {"depth": 1}, encoder="test_vit", width=8)
     decoder = network.branches["depth"]
     sizes = [tuple(part(torch.rand(1, 64, 6, 10)).shape) for part in decoder.reassembly]
@@ -128,7 +128,7 @@ def test_dpt_learns_its_reassembly() -> None:
 
 
 def test_published_sizes_of_dpt() -> None:
-    """A ViT-S with two decoders, as the documentation says it."""
+    """A ViT-S with two decoders, as in the documentation."""
     with torch.device("meta"):
         network = build("dpt", {"semseg": 19, "depth": 1})
         encoder = timm.create_model("vit_small_patch16_224", num_classes=0)

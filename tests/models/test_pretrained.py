@@ -1,4 +1,4 @@
-"""``--network.pretrained FILE`` fills the encoder or refuses, and says what it did."""
+"""``--network.pretrained FILE`` loads weights into the encoder or fails, and reports what it did."""
 
 import os
 from collections.abc import Callable
@@ -76,7 +76,7 @@ def test_names_that_timm_changes_for_features(tmp_path: Path, name: str) -> None
 def test_another_network_of_taskscape_gives_its_encoder(tmp_path: Path) -> None:
     torch.manual_seed(5)
     other = build("deeplab-plain", {"depth": 1}, encoder=NAME)
-    for path in (tmp_path / "best.safetensors", tmp_path):  # the file, and the folder of the run
+    for path in (tmp_path / "best.safetensors", tmp_path):  # the file, or the folder of the run
         save_safetensors(tmp_path / "best.safetensors", other.state_dict())
         network = build("deeplab-joint", {"semseg": 3, "depth": 1}, encoder=NAME, pretrained=path)
         for name, tensor in other.encoder.backbone.state_dict().items():
@@ -125,7 +125,7 @@ def test_a_larger_model_of_the_same_names_is_refused(tmp_path: Path) -> None:
 
 
 def test_files_are_known_by_their_content(tmp_path: Path) -> None:
-    """As those of the hub's cache, whose names are checksums."""
+    """Like those in the hub's cache, whose names are checksums."""
     for name, write in (("blob", save_safetensors), ("w.safetensors", lambda path, tensors: torch.save(tensors, path))):
         write(tmp_path / name, state())
         assert_filled(Encoder(NAME, pretrained=tmp_path / name))
@@ -155,7 +155,7 @@ def test_what_is_there_in_place_of_weights_is_said(tmp_path: Path, name: str, co
 
 
 def test_a_changed_byte_is_found(tmp_path: Path) -> None:
-    """Which torch does not, as it compares no checksums; a file may have none."""
+    """torch does not detect it, as it compares no checksums; a file may have none."""
     torch.save(state(), tmp_path / "w.pth")
     content = bytearray((tmp_path / "w.pth").read_bytes())
     content[len(content) // 2] ^= 255
@@ -189,7 +189,7 @@ def test_weights_of_another_implementation_fit_in_their_order(tmp_path: Path) ->
 
 
 def test_a_model_that_is_named_gives_its_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the names of released models, in the type that it was published in."""
+    """By the names of released models, in the type in which they were published."""
     from taskscape import released
 
     torch.manual_seed(5)
@@ -217,7 +217,7 @@ def test_positions_of_another_size_are_interpolated(tmp_path: Path) -> None:
 
 
 def test_dinov3_as_it_was_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the names of its authors, and what serves pretraining alone."""
+    """With its authors' names, and with tensors that serve only pretraining."""
     name = "vit_tiny_patch16_dinov3_qkvb"
     weights = {key: torch.randn_like(value) for key, value in state(name, num_classes=0).items()}
     theirs = {}

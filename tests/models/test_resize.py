@@ -26,7 +26,7 @@ def test_gradients_are_those_of_torch_in_every_order(
 
     x.requires_grad_()
     for of_more in (gradient, gradient.contiguous(memory_format=torch.channels_last)):
-        part = of_more[:, :channels]  # as a concatenation gives it
+        part = of_more[:, :channels]  # a slice, as of a concatenation
         plain = F.interpolate(x, part.shape[-2:], mode="bilinear", align_corners=align_corners)
         expected = gradient_of(plain, x, part)
         for one in (part, part.contiguous()):

@@ -1,4 +1,4 @@
-"""Every network trained as a stack is what it is alone, or is refused."""
+"""Every network trains in a stack as it does alone, or is rejected."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ TASKS: Mapping[str, Task] = SETS["two, metres"]
 SIZE = (42, 58)
 RATES = (1e-3, 3e-3, 1e-2)
 REFUSED = {"resnet-mtan": "dropout to 0"}
-"""The networks that cannot be stacked with their own settings, and the remedy."""
+"""Networks that cannot be stacked with their default settings, and the remedy."""
 
 
 def config(name: str) -> NetworkConfig:
@@ -51,7 +51,7 @@ def test_what_cannot_be_stacked_is_refused_without_numbers(name: str) -> None:
 
 
 def steps(name: str) -> list[TrainingStep]:
-    """Three runs that differ in their initial weights, task weights and learning rates."""
+    """Return the steps of three runs that differ in their initial weights, task weights and learning rates."""
     found = []
     for seed, rate in enumerate(RATES):
         torch.manual_seed(seed)
@@ -63,7 +63,7 @@ def steps(name: str) -> list[TrainingStep]:
 
 
 def batch(number: int) -> Batch:
-    """Two images of each run, one run after the other."""
+    """Return two images of each run, ordered by run."""
     g = torch.Generator().manual_seed(number)
     image = torch.rand(2 * len(RATES), 3, *SIZE, generator=g, dtype=torch.float64)
     targets = {}
@@ -98,7 +98,7 @@ def test_a_stack_of_runs_is_each_of_them(name: str) -> None:
         states = other.network.state_dict()
         assert states.keys() == one.network.state_dict().keys()
         for key, tensor in one.network.state_dict().items():
-            # Adam divides by the gradient's own size: where that is nearly 0, rounding decides.
+            # Adam divides by the size of the gradient: if that is nearly 0, rounding decides.
             torch.testing.assert_close(states[key], tensor, rtol=1e-6, atol=1e-6, msg=key)
 
 
@@ -106,7 +106,7 @@ KINDS = {"conv": "convolution", "mm": "product", "softmax": "softmax", "layer_no
 
 
 class Types(TorchDispatchMode):
-    """Notes in which types convolutions and the like are computed."""
+    """Records the types in which convolutions and similar operators are computed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class Types(TorchDispatchMode):
 
 
 def types_of(device: str, compute: Callable[[], object]) -> set[tuple[str, torch.dtype]]:
-    """Return in which types something is computed with autocast to bf16, which torch refuses for a GPU not there."""
+    """Return the types in which something is computed with bf16 autocast, which torch refuses without a GPU."""
     torch.set_autocast_enabled(device, True)
     torch.set_autocast_dtype(device, torch.bfloat16)
     try:
@@ -133,7 +133,7 @@ def types_of(device: str, compute: Callable[[], object]) -> set[tuple[str, torch
 
 
 def move(network: nn.Module, device: str) -> None:
-    """Give a network tensors without numbers on a device that need not be there."""
+    """Replace a network's tensors by ones without values on a device, which need not exist."""
     for module in network.modules():
         for tensors in (module._parameters, module._buffers):
             for name, tensor in tensors.items():

@@ -1,4 +1,4 @@
-"""Every network with every set of tasks trains, or refuses the tasks before any work."""
+"""Every network trains with every set of tasks, or rejects the tasks before any work."""
 
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,7 @@ SETS: dict[str, dict[str, Task]] = {
     "two, metres": {"labels": SemanticSegmentation(CITYSCAPES_2), "range": METRES},
     "three": {"labels": SemanticSegmentation(CITYSCAPES_2), "range": METRES, "normals": SurfaceNormals()},
 }
-"""Tasks under names of a user's own: networks know no task by name."""
+"""Tasks with a user's own names: networks know no task by name."""
 BINS = ("adaptive-depth", "transformer", "cross-attention")
 SMALL: dict[str, dict[str, Any]] = {name: {"widths": (8, 8, 16)} for name in NAMES if name.startswith("segnet")}
 SMALL |= {name: {"encoder": "test_resnet", "blocks": 1} for name in BINS} | {"resnet-mtan": {"encoder": "resnet18"}}

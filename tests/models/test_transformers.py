@@ -17,7 +17,7 @@ BINS = ["adaptive-depth", "transformer", "cross-attention"]
 
 
 def on_paper(name, outputs=TWO, **options):
-    """A network whose tensors have shapes but no values."""
+    """Return a network whose tensors have shapes but no values."""
     with torch.device("meta"):
         return build(name, outputs, **options)
 

@@ -7,7 +7,7 @@ from taskscape.models import build
 
 
 def on_paper(outputs, **options):
-    """A network whose tensors have shapes but no values."""
+    """Return a network whose tensors have shapes but no values."""
     with torch.device("meta"):
         return build("xtask", outputs, **options)
 

@@ -1,4 +1,4 @@
-"""A trained run, the same as a released model, and a hub that is a folder of this machine."""
+"""A trained run, the same run as a released model, and a hub in a local folder."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +17,7 @@ from taskscape.publishing import About, publish
 
 @pytest.fixture(scope="session")
 def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of a network of the package with three tasks."""
+    """Return a run with three tasks and a network of the package."""
     network = models.DeeplabJointConfig(encoder="resnet10t", output_stride=32, width=16, fine_skip=True)
     experiment = replace(
         recipes.three_tasks(), network=network, data=Packed(store.resolve()), epochs=1, batch_size=4, device="cpu"
@@ -29,7 +29,7 @@ def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def release(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a released model that stands in for the real one."""
+    """Replace the released model by a test run, and return its name."""
     monkeypatch.setattr(released, "FOLDER", tmp_path / "released")
     about = About(released.DEFAULT, "mit", "CC0-1.0", "rooms of two classes")
     publish(run, tmp_path / "released" / "streets-small", about, half=True, precision="fp32")
@@ -38,7 +38,7 @@ def release(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def local_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A hub on this machine, which answers and lets us in; the test's folder is the current one."""
+    """Provide a hub on this machine that accepts logins; the test folder is the current folder."""
     stand_in = Hub(tmp_path / "hub")
     monkeypatch.setenv("TASKSCAPE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(hub, "unreachable", lambda: "")

@@ -1,4 +1,4 @@
-"""A hub that is a folder of this machine."""
+"""A hub in a local folder."""
 
 import fnmatch
 import shutil
@@ -8,7 +8,7 @@ from huggingface_hub import ModelInfo
 
 
 class Hub:
-    """What the hub's client would do, with a folder per repository."""
+    """A replacement of the hub's client, with one folder per repository."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""The demo ends with a photograph, which the report shows."""
+"""The demo ends with predictions for a photograph, which the report shows."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A published run predicts what the run predicts, says what it is, and holds nothing else of it."""
+"""A published run predicts the same as the run, describes itself, and contains no other files."""
 
 import hashlib
 import shutil
@@ -76,11 +76,11 @@ def test_a_calibration_goes_with_the_weights_that_it_belongs_to(run: Path, tmp_p
     assert "calibrated on 8 images of val" in folder.card.read_text("utf-8")
     view = taskscape.load(folder.path, confidence=True, device="cpu").confidence_views["semseg"]
     assert view.calibrated
-    again = publish(folder.path, tmp_path / "again", ABOUT, half=True).folder  # of a folder that was published
+    again = publish(folder.path, tmp_path / "again", ABOUT, half=True).folder  # from a published folder
     assert Calibration.load(again.calibration).spreads == kept.spreads
 
     Calibration({"semseg": 1.25}, "val", 8, "blocks", "of others").save(source.calibration)
-    folder = publish(source.path, tmp_path / "model", ABOUT).folder  # where another one was
+    folder = publish(source.path, tmp_path / "model", ABOUT).folder  # over an earlier one
     assert not folder.calibration.exists() and "## Confidence" not in folder.card.read_text("utf-8")
 
 

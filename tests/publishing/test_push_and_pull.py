@@ -1,4 +1,4 @@
-"""Models are sent to the hub and fetched from it, whole and verified, or not at all."""
+"""Models are pushed to the hub and pulled from it, complete and verified, or not at all."""
 
 import json
 import struct
@@ -36,7 +36,7 @@ def test_there_and_back(run: Path, local_hub: Hub, capsys: pytest.CaptureFixture
     assert Path(NAME, "README.md").is_file()
     downloads = local_hub.downloads
     pulled = taskscape.load(NAME, device="cpu").predict(PHOTOGRAPH)
-    assert local_hub.downloads == downloads  # the folder of that name is taken
+    assert local_hub.downloads == downloads  # the local folder of that name is used
     for task, array in expected.items():
         assert np.array_equal(array, from_hub[task]) and np.array_equal(array, pulled[task])
 
@@ -71,7 +71,7 @@ def test_a_model_that_was_fetched_in_part_is_not_used(
     lost(changed=False)
     with monkeypatch.context() as offline:
         offline.setattr(hub, "unreachable", lambda: "no route")
-        assert hub.fetch(NAME) == folder  # nothing had been changed
+        assert hub.fetch(NAME) == folder  # nothing has changed
     lost(changed=True)
     with monkeypatch.context() as offline:
         offline.setattr(hub, "unreachable", lambda: "no route")
@@ -124,7 +124,7 @@ def test_dry_run_sends_nothing(run: Path, local_hub: Hub, capsys: pytest.Capture
 def test_public_is_asked_for(run: Path, local_hub: Hub) -> None:
     push(run, About(NAME), public=True)
     push(run, About(NAME))
-    assert local_hub.private == {NAME: False}  # as it was
+    assert local_hub.private == {NAME: False}  # unchanged
 
 
 def test_what_was_sent_before_is_replaced(run: Path, local_hub: Hub) -> None:

@@ -1,4 +1,4 @@
-"""The script that makes a released model of a run."""
+"""The script that makes a released model from a run."""
 
 import importlib.util
 import tarfile
@@ -42,7 +42,7 @@ def test_a_run_becomes_a_released_model(
     made = [front_matter(folder / "README.md")["taskscape"]["made"] for folder in (away, here)]
     assert (
         made[0]["agreement"] == made[1]["agreement"] and made[1]["half"] is True
-    )  # that with the run, not with itself
+    )  # compared with the run, not with itself
 
 
 def test_a_large_one_is_refused(script: ModuleType, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Models by name: the released ones work at once and without a network; wrong names get the nearest."""
+"""Models by name: released ones work offline; for wrong names, the nearest is suggested."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from taskscape.state_dicts import read_safetensors
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test here may open a connection, but to be refused by this machine."""
+    """Make every connection fail on this machine: no test here may use the network."""
 
     def refuse(self: socket.socket, address: object) -> None:
         raise OSError("there is no network")

@@ -1,4 +1,4 @@
-"""Runs as a report finds them on disk."""
+"""Runs on disk for reports."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""Runs as a report finds them on disk, filled with seeded noise."""
+"""Runs on disk for reports, filled with seeded noise."""
 
 import csv
 from dataclasses import replace
@@ -45,7 +45,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def samples(rng: np.random.Generator, tasks: tuple[str, ...], size: tuple[int, int], count: int) -> dict[str, Any]:
-    """Blocks of 4 × 4 pixels, so that they compress as photographs do."""
+    """Return samples of blocks of 4 × 4 pixels, so that they compress like photographs."""
     shape = (count, -(-size[0] // 4), -(-size[1] // 4))
     arrays: dict[str, Any] = {
         "image": rng.integers(0, 256, (*shape, 3), np.uint8),
@@ -84,7 +84,7 @@ def make_run(
     run.path.mkdir(parents=True)
     learned = {"tasks": {task: {"type": task} if task in tasks else None for task in MODALITIES}}
     run.experiment.write_text(yaml.safe_dump({**SETTINGS, **learned, **(settings or {})}))
-    run.weights.touch()  # of which a page shows nothing
+    run.weights.touch()  # their content is not shown on pages
     metrics = {f"{task}/{key}": value * scale for task in tasks for key, value in METRICS[task].items()}
     Result(
         split="val",

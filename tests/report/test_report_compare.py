@@ -49,7 +49,7 @@ def test_a_task_that_is_missing_differs_in_its_type_only(make_run: MakeRun) -> N
 
 def test_delta_m_is_the_mean_relative_change_and_worse_is_positive(make_run: MakeRun) -> None:
     single = [make_run(task, (task,)) for task in ("semseg", "depth")]
-    # Higher mIoU and accuracy by 10 % are better, higher errors by 10 % worse: with both tasks they cancel.
+    # mIoU and accuracy are 10 % higher, which is better, and errors too, which is worse: over both tasks they cancel.
     both, more = make_run("both", ("semseg", "depth"), scale=1.1), make_run("more", scale=1.1)
     groups = group(load(*single, both, more))
     base = single_task_groups(groups[2], groups)
@@ -102,7 +102,7 @@ def test_relative_depth_is_compared_by_metrics_without_a_scale(make_run: MakeRun
     change_result(single, metrics=metrics, specs=specs, tasks={"depth": relative})
     worse = {name: 1.1 * value for name, value in metrics.items()}
     change_result(both, metrics=worse, specs=specs, tasks={"semseg": MODALITIES["semseg"], "depth": relative})
-    change_result(alone, metrics={"semseg/miou_per_image": 1.0})  # does not count in Δm
+    change_result(alone, metrics={"semseg/miou_per_image": 1.0})  # not part of Δm
     groups = group(load(single, both, alone))
     change = delta_m_of(groups[1], single_task_groups(groups[1], groups))
     assert change and change.metrics == ("depth/si_log_rmse", "depth/median_scaled_abs_rel")
@@ -114,7 +114,7 @@ STAR = r'<td class="best"><span class="star" role="img" aria-label="best">★</s
 
 
 def seeds(make_run: MakeRun, name: str, scale: float, settings: Mapping[str, object]) -> list[Path]:
-    """Two seeds of an experiment, 2 % apart."""
+    """Write runs of two seeds of an experiment, 2 % apart."""
     return [make_run(f"{name}{i}", scale=scale * (1 + 0.02 * i), settings={**settings, "seed": i}) for i in range(2)]
 
 
@@ -123,7 +123,7 @@ def test_the_best_is_starred_by_direction(make_run: MakeRun, tmp_path: Path) -> 
     text = write_comparison(runs, tmp_path / "page.html").read_text()
     assert re.search(rf"Pixel accuracy.*?<td>90\.90 <small>± 1\.27</small></td>{STAR}136\.35", text)
     assert re.search(rf"Absolute error.*?{STAR}2\.020 <small>± 0\.028</small></td><td>3\.030", text)
-    assert re.search(r"Parameters.*?<td>11\.2 M</td><td>11\.2 M</td>", text)  # equal: nobody is best
+    assert re.search(r"Parameters.*?<td>11\.2 M</td><td>11\.2 M</td>", text)  # equal: none is best
     assert "Δm" not in text and "seconds" not in text.split("</style>")[1].split("Settings")[0]
 
 
@@ -135,7 +135,7 @@ def test_nothing_is_starred_within_the_spread_over_seeds_or_with_one_seed(make_r
     )
     assert best_group([[1.0, 1.2], [1.1, 1.3]], True, str) == set()
     assert best_group([[1.0, 1.2], [1.5, 1.5], []], True, str) == {1}
-    assert best_group([[1.0, 1.2], [1.5]], True, str) == {1}  # the spread of the other one
+    assert best_group([[1.0, 1.2], [1.5]], True, str) == {1}  # judged by the spread of the other group
     assert best_group([[1.0], [2.0]], True, str) == best_group([[1.0, 2.0]], True, str) == set()
     text = write_comparison([runs[0], runs[2]], tmp_path / "page.html").read_text()
     assert 'class="best"' not in text and "One seed each" in text
@@ -228,9 +228,9 @@ def test_differences_are_of_the_same_seeds(make_run: MakeRun) -> None:
     a = [make_run(f"a{i}", scale=1 + 0.5 * i, settings={"seed": i}) for i in range(2)]
     b = [make_run(f"b{i}", scale=1.1 + 0.5 * i, settings={"seed": i, "epochs": 9}) for i in (1, 0, 2)]
     before, after = group(load(*a, *b))
-    assert paired(before, after, "semseg/miou") == pytest.approx([6.0, 6.0])  # the seeds' own spread is gone
+    assert paired(before, after, "semseg/miou") == pytest.approx([6.0, 6.0])  # the spread between seeds cancels
     other = group(load(make_run("c", scale=2.0, settings={"seed": 7, "epochs": 5})))[0]
-    assert paired(before, other, "semseg/miou") == pytest.approx([120 - 75])  # no common seed: of the means
+    assert paired(before, other, "semseg/miou") == pytest.approx([120 - 75])  # no common seed: difference of the means
 
 
 def test_any_two_groups_are_paired_up_to_a_number(make_run: MakeRun, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What stands in a colored cell can be read, on light pages and on dark ones; so can the words of the pages."""
+"""Text in colored cells and on pages is readable, in light and in dark mode."""
 
 import importlib.util
 import re
@@ -12,7 +12,7 @@ from taskscape.report.confusion import PAGES, confusion_table, contrast_with_whi
 
 
 def rgb(word: str) -> tuple[int, int, int]:
-    """The color of a hexadecimal word."""
+    """Return the color of a hexadecimal code."""
     return int(word[1:3], 16), int(word[3:5], 16), int(word[5:7], 16)
 
 

@@ -1,4 +1,4 @@
-"""A report can be written where torch is not installed; a store can be read where matplotlib is not."""
+"""A report can be written without torch; a store can be read without matplotlib."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What a report shows of some networks only: overlays, transferred predictions, attention, errors as boxes, energy."""
+"""Parts of a report for some networks only: overlays, transferred predictions, attention, error boxes, energy."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ MakeRun = Callable[..., Path]
 
 
 def add(run: Path, **arrays: Any) -> None:
-    """Write further arrays into a run's samples; their names have __ for a slash."""
+    """Add arrays to a run's samples; __ in their names stands for a slash."""
     path = RunFolder(run).samples()
     with np.load(path) as there:
         np.savez(path, **dict(there), **{name.replace("__", "/"): array for name, array in arrays.items()})
@@ -32,7 +32,7 @@ def test_predictions_are_laid_over_the_image(make_run: MakeRun) -> None:
 
 
 def test_transferred_predictions_and_attention_are_drawn_where_there_are_some(make_run: MakeRun) -> None:
-    run = make_run(size=(16, 1300))  # wider than what a page shows
+    run = make_run(size=(16, 1300))  # wider than the images on a page
     depth = np.full((2, 16, 1300), 5, np.float32)
     maps = np.random.default_rng(0).integers(0, 256, (2, len(CLASSES), 4, 325), np.uint8)
     add(run, depth__transferred=depth, semseg__attention=maps)

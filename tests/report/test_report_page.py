@@ -25,7 +25,7 @@ MakeRun = Callable[..., Path]
 
 
 class Page(HTMLParser):
-    """Checks that tags are closed in order and keeps what is of interest."""
+    """Checks that tags are closed in order, and collects parts of the page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Page(HTMLParser):
 
 
 def check(path: Path) -> Page:
-    """Read a page: it must be well formed and complete in itself."""
+    """Read a page, and check that it is well-formed and self-contained."""
     text = path.read_text()
     page = Page(text)
     assert "http" not in text and "@import" not in text and "url(" not in text
@@ -214,11 +214,11 @@ def test_relative_depth_is_shown_on_the_scale_of_its_label(make_run: MakeRun) ->
     assert "0.000 relative error" in text and "6.000 relative" not in text and "median of the image" in text
 
 
-# -- a task of a user's own --------------------------------------------------------------------------------------------
+# -- a user's own task -------------------------------------------------------------------------------------------------
 
 
 def elevation_run(make_run: MakeRun, modality: Modality) -> Path:
-    """A run that predicts a user's own modality."""
+    """Write a run that predicts a user's own modality."""
     run = make_run(tasks=("depth",))
     specs = {
         "height/steepness": MetricSpec("Steepness", "°", leads=True),

@@ -1,4 +1,4 @@
-"""Parallel coordinates: no word is cut by the edge of the drawing or lies in the next axis."""
+"""Parallel coordinates: no label is cut off at the edge of the drawing or overlaps the next axis."""
 
 import re
 
@@ -9,7 +9,7 @@ from taskscape.report.parallel import Coordinate, parallel
 
 METRIC = Coordinate("mIoU", [1.0, 2.0])
 LETTER = 6
-"""The least that a letter takes, in units of the drawing."""
+"""Minimum width of a letter, in units of the drawing."""
 
 
 @pytest.mark.parametrize("word", ["a", "uncertainty", "deeplab-fully-branched", "a-very-long-name-of-my-network"])

@@ -1,4 +1,4 @@
-"""The page of a sweep: settings sorted, averaged over seeds, drawn."""
+"""The page of a sweep: settings are sorted, averaged over seeds, and drawn."""
 
 import csv
 import json

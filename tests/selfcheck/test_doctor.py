@@ -1,4 +1,4 @@
-"""``taskscape doctor`` says what is off, and what helps."""
+"""``taskscape doctor`` reports problems and their remedies."""
 
 import json
 from pathlib import Path

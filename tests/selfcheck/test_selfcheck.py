@@ -1,4 +1,4 @@
-"""A wrong kernel is found, remedied, reported and cached; where all is right nothing changes."""
+"""A wrong kernel is detected, fixed, reported and cached; without one, nothing changes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -52,7 +52,7 @@ class WrongGradient(torch.autograd.Function):
 
 
 def inject(monkeypatch: pytest.MonkeyPatch, also_contiguous: bool = False) -> None:
-    """Make the weight gradient of dilated convolutions wrong in bf16: with channels last in memory, or always."""
+    """Make the weight gradient of dilated convolutions wrong in bf16: with channels last only, or always."""
     right = F.conv2d
 
     def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, g: int) -> Any:
@@ -119,7 +119,7 @@ def test_other_layouts_of_what_comes_in_and_goes_out_stay() -> None:
                 after = layer(x)
             assert (after.dtype, after.stride()) == (before.dtype, before.stride())
             assert torch.allclose(after, before, rtol=0.02, atol=0.02)
-            assert torch.equal(layer(x), type(layer).__bases__[0].forward(layer, x))  # float32 runs as ever
+            assert torch.equal(layer(x), type(layer).__bases__[0].forward(layer, x))  # float32 is unchanged
             assert list(layer.state_dict()) == names
             assert all(parameter.is_contiguous() for parameter in layer.parameters())
 
@@ -133,7 +133,7 @@ def test_the_second_remedy_replaces_the_first_but_not_the_other_way_round() -> N
 
 
 def interpolate(x: Tensor) -> Tensor:
-    """A wrong function of a library, with the protocol by which torch lets its functions be recorded."""
+    """A wrong library function, with torch's protocol for recording functions."""
     if has_torch_function_unary(x):  # type: ignore[no-untyped-call]
         return handle_torch_function(interpolate, (x,), x)  # type: ignore[no-any-return,no-untyped-call]
     return x * (1.1 if torch.is_autocast_enabled("cpu") else 1.0)
@@ -164,7 +164,7 @@ def test_compiled_networks_are_remedied_too(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_remedied_layers_are_not_compiled() -> None:
-    """Torch's compiler leaves out the copy to another memory layout; backends without it would not show that."""
+    """torch's compiler removes the copy to another memory layout; backends without it would not reveal that."""
     functions: list[str] = []
 
     def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:
@@ -206,7 +206,7 @@ def test_a_healthy_network_stays_as_it_is(training: bool) -> None:
 
 
 class WrongInLargeBatches(nn.LayerNorm):
-    """As sums in bfloat16 are: wrong where there is much to sum."""
+    """Wrong for long sums, like sums in bfloat16."""
 
     def forward(self, x: Tensor) -> Tensor:
         is_wrong = torch.is_autocast_enabled("cpu") and len(x) > 2
@@ -221,7 +221,7 @@ def test_the_batch_is_that_of_the_run() -> None:
 
 
 def test_batch_norm_over_few_values_is_no_fault() -> None:
-    """Over the two values of a pooled batch the gradient is zero but for rounding."""
+    """Over the two values of a pooled batch, the gradient is zero up to rounding."""
     torch.manual_seed(0)
     pooled = nn.Sequential(nn.Conv2d(3, 96, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(96), nn.ReLU())
     assert verify(pooled, [Shape(8, (12, 16))], bf16) == ()
@@ -259,7 +259,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class DilatedConfig(NetworkConfig):
-    """A dilated convolution."""
+    """Settings of ``Dilated``."""
 
     name: ClassVar[str] = "dilated"
     paper: ClassVar[str] = "none"
@@ -312,7 +312,7 @@ def test_a_run_says_and_records_what_was_wrong(
     assert remedy_of(model.network.get_submodule("context")) == "contiguous"
     assert "gradient of the weight (relative error 0.1)" in write_report(folder.path).read_text()
 
-    # Where nothing is wrong, a resumed run still computes as before.
+    # A resumed run computes as before, even where nothing is wrong.
     monkeypatch.setattr("taskscape.machine.processor", lambda: "another processor")
     longer = train("wrong", resume=True, epochs=3)
     assert load(folder.precision) == (finding,)

@@ -1,4 +1,4 @@
-"""What there is to learn: every class often enough, and little of it from the position alone."""
+"""Streets as training data: all classes are frequent enough, and position alone predicts little."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_every_class_is_common(scenes):
 
 
 def test_photographs_have_what_photographs_show():
-    """Every class of CamVid, and what the style is for: vegetation, fences, sidewalks and parked cars."""
+    """All classes of CamVid, and the purpose of the style: vegetation, fences, sidewalks and parked cars."""
     labels = np.stack([render(0, "train", i, SIZE, 1, "photographs").semseg for i in range(48)])
     share = {name: (labels == label).mean() for label, name in enumerate(CITYSCAPES_19.classes)}
     seen = {name: (labels == label).any((1, 2)).mean() for label, name in enumerate(CITYSCAPES_19.classes)}
@@ -35,7 +35,7 @@ def test_photographs_have_what_photographs_show():
 
 
 def test_position_alone_says_little(scenes):
-    """The most frequent class of every pixel position, from one half of the scenes, scored on the other."""
+    """The most frequent class at each pixel position in one half of the scenes is evaluated on the other half."""
     labels = np.stack([s.semseg for s in scenes]).astype(int)
     half = len(labels) // 2
     votes = np.stack([(labels[:half] == label).sum(0) for label in range(19)])

@@ -1,4 +1,4 @@
-"""Machine code that is kept from one process to the next."""
+"""Machine code that is cached between processes."""
 
 import importlib
 import shutil
@@ -70,7 +70,7 @@ def test_names_are_left_alone():
 
 
 def test_references_to_arrays_are_not_counted():
-    """By an option of numba that is not public: without it a scene takes longer, and no result says so."""
+    """This uses a private option of numba; without it a scene takes longer, which no result would reveal."""
 
     def total(rows):
         found = 0.0

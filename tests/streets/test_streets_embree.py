@@ -19,7 +19,7 @@ def unit(x):
 
 
 def reference(split, index, style):
-    """Return class, depth and camera normals of a scene as Embree sees it, and which part each pixel shows."""
+    """Return class, depth and camera normals of a scene by Embree, and the part that each pixel shows."""
     scene = street(3, split, index, style)
     mesh, parts, view = mesh_of(scene), scene.assembly.parts(), scene.view
     camera = view.intrinsics(*SIZE)
@@ -40,7 +40,7 @@ def reference(split, index, style):
 
     a, b, c = (mesh.vertices[mesh.faces[face, i]] for i in range(3))
     normal = unit(np.cross(b - a, c - a))
-    # The ground: vertex normals, weighted by the areas of the triangles that the hit point cuts off.
+    # The ground: vertex normals, weighted by barycentric areas of the hit point.
     on_ground = part < ground
     areas = [np.linalg.norm(np.cross(q - at, r - at), axis=1) for q, r in ((b, c), (c, a), (a, b))]
     corner = [mesh.attributes[np.minimum(mesh.faces[face, i], len(mesh.attributes) - 1), :3] for i in range(3)]
@@ -65,7 +65,7 @@ def reference(split, index, style):
     round_ones = crown | tube | wheel | (kind == SPHERE)
     rounded = unit(np.einsum("nij,nj->ni", turn, gradient))
     normal[round_ones] = rounded[round_ones]
-    # All turned towards the camera.
+    # All face the camera.
     facing = (normal * unit(directions[ray])).sum(1, keepdims=True)
     normal = np.where(facing > 0, unit(normal - facing * unit(directions[ray])), normal)
 
@@ -79,7 +79,7 @@ def reference(split, index, style):
 
 
 def interior(owner):
-    """Return where all of a pixel's neighbors show the same part."""
+    """Return the mask of pixels whose neighbors all show the same part."""
     inside = np.zeros(owner.shape, bool)
     inside[1:-1, 1:-1] = True
     for dy in (-1, 0, 1):
@@ -96,14 +96,14 @@ def test_labels_agree_with_embree(style):
         scene = render(3, split, index, SIZE, samples=4, style=style)
         agree.append(scene.semseg == semseg)
         instances = np.array([*np.zeros(len(GROUND_PARTS)), *street(3, split, index, style).assembly.instances(), 0])
-        agree.append(scene.instances == instances[owner])  # owner -1, the sky, is the last
+        agree.append(scene.instances == instances[owner])  # owner -1, the sky, indexes the last entry
         same = (scene.depth > 0) & (depth > 0) & (scene.semseg == semseg) & interior(owner)
         depth_errors.append(np.abs(scene.depth[same] / depth[same] - 1))
         cosine = (scene.normals[same].astype(np.float64) * normals[same]).sum(-1)
         angles.append(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
     agreement = np.mean(agree)
     depth_error, angle = np.concatenate(depth_errors), np.concatenate(angles)
-    # A part's own folds and leaves are edges too; a few pixels in a thousand lie on them.
+    # Folds and leaves of a part are edges too; a few pixels in a thousand lie on them.
     figures = (agreement, np.quantile(depth_error, 0.995), np.quantile(angle, 0.995))
     print("class agreement {:.5f}, depth error {:.2e}, normal error {:.4f}°".format(*figures))
     assert agreement > 0.995

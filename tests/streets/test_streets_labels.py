@@ -1,4 +1,4 @@
-"""Albedo, instances and boundaries: what they mean, and what they do not depend on."""
+"""Albedo, instances and boundaries: their meaning, and their independence of other settings."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ SIZE = (64, 128)
 
 
 class Forced:
-    """Dice that choose one kind of weather, and the middle of every range."""
+    """A random generator that chooses a fixed weather, and the middle of every range."""
 
     def __init__(self, kind):
         self.kind = kind
@@ -152,7 +152,7 @@ def test_boundaries_by_hand():
 
 
 def test_holes_count_as_the_crown_or_railing_that_has_them():
-    """The image shows what is behind a hole; class, depth and normal are those of the surface that has it."""
+    """The image shows the scene behind a hole; class, depth and normal are those of the surface with the hole."""
     height, width = SIZE
     grid = build_grid(height, width, 1)
     holes = 0
@@ -184,7 +184,7 @@ def without_sheer(assembly):
 
 
 def test_stuff_has_no_boundaries_within():
-    """Pieces of fences, houses in a row and trees of a wood are one region each."""
+    """Pieces of a fence, houses in a row and trees of a forest each form one region."""
     here = street(0, "train", 0)
     parts, instances = here.assembly.parts(), here.assembly.instances()
     stuff = np.isin(parts["label"], (BUILDING, FENCE, WALL, VEGETATION))

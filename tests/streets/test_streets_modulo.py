@@ -1,4 +1,4 @@
-"""The remainder that textures repeat with: the operator's bits."""
+"""The remainder that textures use for repetition equals the operator bit for bit."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What a rendered scene promises: it repeats, its axes, its units."""
+"""Guarantees of rendered scenes: reproducibility, axes, units."""
 
 import hashlib
 
@@ -26,7 +26,7 @@ REFERENCE = {
 
 
 def test_reference_hashes():
-    """A change of these bytes changes everybody's data: count ``GRAMMAR_VERSION`` up with it."""
+    """A change of these bytes changes everyone's data: increment ``GRAMMAR_VERSION`` with it."""
     assert GRAMMAR_VERSION == 1
     for (seed, split, index), expected in REFERENCE.items():
         scene = render(seed, split, index, SIZE, samples=4)
@@ -39,7 +39,7 @@ PHOTOGRAPHS = {
     (0, "val", 1): ("169eeb6e73744bbe", "31709d20f8f0c55b", "c04769b9c3132c46", "9b5a021fdafee62b"),
     (3, "test", 2): ("79f79dbb4e5687a7", "b4ceabb78ac86f09", "90018d2d1deb6a73", "32ef67aecc8fd04e"),
 }
-"""The same of the style ``photographs``."""
+"""The same for the style ``photographs``."""
 
 
 def test_reference_hashes_of_photographs():
@@ -76,7 +76,7 @@ def test_same_again_and_labels_do_not_depend_on_samples(style):
     for a, b in zip(first[:4], again[:4], strict=True):
         np.testing.assert_array_equal(a, b)
     for a, b in zip(first[1:4], fine[1:4], strict=True):
-        # Samples at the same places, reached by other arithmetic: edges may fall to the other side now and then.
+        # Samples at the same places, computed differently: at edges they may occasionally fall on the other side.
         assert (a == b).mean() > 0.97
     assert first.camera == fine.camera
 
@@ -91,7 +91,7 @@ def test_ground_normals_point_up_and_depth_grows_upwards():
         scene = render(0, "train", index, SIZE)
         road = scene.semseg == 0
         assert np.median(scene.normals[road], axis=0) == pytest.approx((0, -1, 0), abs=0.2)
-        # Seen from the camera, upwards in the image the road lies farther.
+        # From the camera, the road is farther away higher up in the image.
         both = road[1:] & road[:-1]
         assert (scene.depth[:-1][both] > scene.depth[1:][both]).mean() > 0.99
 
@@ -105,7 +105,7 @@ def test_normals_face_the_camera():
 
 
 def test_intrinsics_reproject_the_road_to_its_plane():
-    """Points of the road near the camera, put back into the world, lie on the road."""
+    """Points of the road near the camera, projected back into the world, lie on the road."""
     for index in range(4):
         scene, layout = render(0, "test", index, SIZE), street(0, "test", index)
         camera, view = scene.camera, layout.view

@@ -1,4 +1,4 @@
-"""An executor of one run at a time, for tests."""
+"""An executor for tests that processes one run at a time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from taskscape.sweeps import Executor
 
 
 class OneByOne(Executor):
-    """Trains nothing: each run has ended when it is asked for."""
+    """Trains nothing: each run is finished when it is polled."""
 
     workers, threads = 1, 1
 

@@ -1,4 +1,4 @@
-"""Commands that are worked on in parts give what one machine gives."""
+"""Commands that are split into parts give the same result as on one machine."""
 
 import sys
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_portions_of_a_store_in_any_order_are_the_store_of_one_machine(tmp_path:
         record.write('\n[0, "torn')
     seen: list[tuple[int, int]] = []
     prepare_portion(CITY, raw, shared, Portion(1, 3), 1, 1, lambda *progress: seen.append(progress))
-    assert seen == []  # it is written already
+    assert seen == []  # it is already written
     prepare(CITY, raw, shared, shard=1, processes=1)
     assert contents(shared) == contents(whole)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw", "shared", "whole"]

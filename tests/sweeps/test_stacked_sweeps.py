@@ -1,4 +1,4 @@
-"""Runs of a sweep in stacks: all are trained, those that may not be in one are trained otherwise, and that is said."""
+"""Runs of a sweep in stacks: all are trained; those that cannot be stacked are trained alone, which is reported."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ WIDTHS = Values("network.width", [Point(text, ("--network.width", text)) for tex
 
 
 class Pretending(OneByOne):
-    """Trains nothing, and says of stacks that their first run failed."""
+    """Trains nothing, and reports for each stack that its first run failed."""
 
     def __init__(self) -> None:
         super().__init__()

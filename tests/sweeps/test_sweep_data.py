@@ -1,4 +1,4 @@
-"""A sweep does not mix runs of one store with those of another that took its place."""
+"""A sweep does not mix runs on a store with runs on another store at the same path."""
 
 import shutil
 from pathlib import Path
@@ -20,7 +20,7 @@ def test_runs_of_a_store_that_was_changed_are_not_taken_for_those_of_the_new_one
     swept(store, Grid(tmp_path / "sweep", [RATES]), Here())
     first = Here()
     swept(store, Grid(tmp_path / "sweep", [RATES, SEEDS]), first)
-    assert len(first.trained) == 4  # others, with a seed in their names
+    assert len(first.trained) == 4  # different runs, with a seed in their names
     shutil.rmtree(store)
     pack(store, seed=2)
     again = Here()

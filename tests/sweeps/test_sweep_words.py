@@ -1,4 +1,4 @@
-"""Which words of ``taskscape sweep`` vary, and what is refused before anything runs."""
+"""Which arguments of ``taskscape sweep`` vary, and which are rejected before any run."""
 
 import json
 import shlex

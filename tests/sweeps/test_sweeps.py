@@ -1,4 +1,4 @@
-"""Sweeps lose and repeat nothing, however they end."""
+"""Sweeps neither lose nor repeat runs, however they end."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from tiny import tiny
 
 
 class Here(OneByOne):
-    """Trains in this process, when it is asked what has ended."""
+    """Trains in this process when it is polled."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -184,7 +184,7 @@ def test_a_search_goes_on_where_it_was_killed(store: Path, tmp_path: Path) -> No
     with pytest.raises(KilledError):
         swept(store, search(halves), Here(), kill)
     begun = search(halves)
-    assert begun.ask() is not None  # a worker was given it, and then everything was killed
+    assert begun.ask() is not None  # assigned to a worker before everything was killed
     executor = Here()
     outcomes = swept(store, search(halves), executor)
     assert len(executor.trained) == 2
@@ -217,7 +217,7 @@ def test_hopeless_trials_are_pruned(tmp_path: Path) -> None:
 
 
 class Endless(Here):
-    """Writes validations, as a run would that trains for long, and ends when it is stopped."""
+    """Writes validations like a long run, and ends when it is stopped."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -287,11 +287,11 @@ def test_a_run_whose_node_is_lost_goes_on_on_another(
     from taskscape.sweeps.on_ray import RayExecutor
 
     monkeypatch.setattr(on_ray, "_WAIT", 0.02)
-    build = builder(store, epochs=20)  # many: the node is to be lost before the last
+    build = builder(store, epochs=20)  # enough epochs that the node is lost before the last
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
 
     class Losing(RayExecutor):
-        """Loses the only node that can train when a step is saved, and gets another one."""
+        """Loses the only node that can train when a step is saved, and gets a new one."""
 
         lost = 0
 

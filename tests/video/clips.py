@@ -13,7 +13,7 @@ MILLISECONDS = Fraction(1, 1000)
 
 
 def blocks(number: int, height: int = 36, width: int = 48) -> NDArray[np.uint8]:
-    """A frame of colored blocks that move to the right, of which no two are alike."""
+    """Return a frame of colored blocks that move to the right; all frames differ."""
     scene = np.random.default_rng(7).integers(0, 256, (height // 6 + 1, width // 6 + 40, 3), np.uint8)
     large = scene.repeat(6, 0).repeat(6, 1)
     return np.ascontiguousarray(large[:height, 2 * number : 2 * number + width])
@@ -54,13 +54,13 @@ def write(
 
 
 def times(path: Path) -> list[Fraction]:
-    """The seconds at which the frames of a video are shown, from the first one."""
+    """Return the times of a video's frames in seconds, relative to the first one."""
     with av.open(str(path)) as container:
         found = [frame.pts * frame.time_base for frame in container.decode(video=0)]
     return [time - found[0] for time in found]
 
 
 def pixels(path: Path) -> list[NDArray[np.uint8]]:
-    """The frames of a video."""
+    """Return the frames of a video."""
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]

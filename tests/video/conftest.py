@@ -1,4 +1,4 @@
-"""A run whose network is tiny, for videos."""
+"""A run with a tiny network, for videos."""
 
 from pathlib import Path
 

@@ -48,7 +48,7 @@ def test_a_source_that_ends_becomes_videos(
 
 
 def test_ctrl_c_finishes_the_videos(predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = camera.Device("testsrc=size=48x36:rate=25", "lavfi")  # without an end
+    source = camera.Device("testsrc=size=48x36:rate=25", "lavfi")  # endless
     monkeypatch.setattr(camera, "device", lambda name: source)
     monkeypatch.setattr(reading.Video, "frames", slowly(reading.Video.frames))
 
@@ -86,7 +86,7 @@ def test_an_error_of_the_source_is_raised() -> None:
 
 
 def slowly(frames: object) -> object:
-    """Let frames come as a camera takes them, not as fast as a file is read."""
+    """Deliver frames at the rate of a camera, not as fast as a file is read."""
 
     def wrapped(*args: object) -> Iterator[object]:
         for frame in frames(*args):  # type: ignore[operator]

@@ -18,14 +18,14 @@ SIZE = (72, 96)
 
 
 def textured(height: int = SIZE[0], width: int = SIZE[1] + 60, seed: int = 0) -> torch.Tensor:
-    """A smooth random gray image (1, 1, H, W) in 0..1."""
+    """Return a smooth random gray image (1, 1, H, W) in 0..1."""
     noise = torch.rand(1, 1, height, width, generator=torch.Generator().manual_seed(seed))
     smooth = motion.mean_around(motion.mean_around(noise, 2), 2)
     return (smooth - smooth.min()) / (smooth.max() - smooth.min())
 
 
 def shot(left: int, seed: int = 0) -> np.ndarray:
-    """What a camera shows that has turned by so many pixels, (H, W, 3)."""
+    """Return the image of a camera that has turned by ``left`` pixels, (H, W, 3)."""
     gray = textured(seed=seed)[0, 0, :, left : left + SIZE[1]]
     return (gray[..., None].expand(-1, -1, 3) * 255).round().byte().numpy()
 

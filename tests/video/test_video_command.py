@@ -101,8 +101,8 @@ def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         library.require_library()
 
 
-class interrupting:  # noqa: N801  # used as a context
-    """Presses Ctrl-C once something is so."""
+class interrupting:  # noqa: N801  # used as a context manager
+    """Presses Ctrl-C once a condition holds."""
 
     def __init__(self, when: Callable[[], bool]) -> None:
         self.when = when

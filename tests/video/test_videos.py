@@ -118,7 +118,7 @@ def test_videos_have_all_frames_at_their_times(predictor: Predictor, tmp_path: P
 
 
 def test_frames_of_another_aspect_ratio_are_said(predictor: Predictor, tmp_path: Path) -> None:
-    """As of a telephone that is turned while it records: a stream of H.264 may change its size."""
+    """For example from a phone that is rotated while recording: an H.264 stream may change its size."""
     parts = [clips.write(tmp_path / f"{size[0]}.264", size=size, format="h264") for size in ((36, 48), (48, 36))]
     (tmp_path / "turned.264").write_bytes(b"".join(part.read_bytes() for part in parts))
     notes: list[str] = []
@@ -162,7 +162,7 @@ def test_a_segment_depends_on_its_frames_alone(tmp_path: Path) -> None:
     written = set()
     for _ in range(50):
         left = [random.bytes(int(random.choice([100, 1000, 3000, 5000, 20000, 70000]))) for _ in range(200)]
-        kept = left[::3]  # memory between these is free, and not empty
+        kept = left[::3]  # memory between these is freed, but not cleared
         del left
         segment = Segment(tmp_path / "segment.mp4", clips.MILLISECONDS)
         for number in range(20):
@@ -229,7 +229,7 @@ def test_tiles_are_not_smoothed(predictor: Predictor, tmp_path: Path) -> None:
 
 
 def stopping(predictor: Predictor, after: int, error: BaseException) -> Predictor:
-    """A predictor that is stopped after so many frames."""
+    """Return a predictor that raises an error after ``after`` frames."""
     frames = 0
 
     class Stopping(Predictor):

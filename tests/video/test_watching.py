@@ -20,7 +20,7 @@ DEPTH = settings.VideoSettings(videos=("depth",))
 
 
 def looks(predictor: Predictor, folder: Path, out: Path, *between: Callable[[], object]) -> tuple[int, list[str]]:
-    """Look into a folder twice after each thing that is done; return the count and what was said."""
+    """Scan a folder twice after each action; return the count and the messages."""
     notes: list[str] = []
     todo = [step for action in between for step in (action, lambda: None)]
 
@@ -100,7 +100,7 @@ def test_a_video_that_was_stopped_goes_on_later(
     monkeypatch.setattr(film, "SEGMENT", 4)
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
-    rgb().save(folder / "a.png")  # its color scale is not the video's
+    rgb().save(folder / "a.png")  # its color scale differs from the video's
     clips.write(folder / "clip.mp4")
     original = watching.predict_video
 

@@ -1,4 +1,4 @@
-"""Points in space: against planes and streets whose geometry is known exactly."""
+"""Point clouds against planes and streets with exactly known geometry."""
 
 import io
 
@@ -40,7 +40,7 @@ def test_points_of_a_plane_lie_on_it(normal: tuple[float, float, float]) -> None
 
 
 def test_the_flat_walls_of_a_street_are_flat(street: Scene) -> None:
-    """Neighbors on one wall: what is between their points is orthogonal to the wall's normal."""
+    """For neighbors on one wall, the vector between their points is orthogonal to the wall's normal."""
     height, width = street.depth.shape
     assert (street.camera.cx, street.camera.cy) == ((width - 1) / 2, (height - 1) / 2)
     points = in_space(street.depth, street.camera.fx).astype(np.float64)
@@ -50,7 +50,7 @@ def test_the_flat_walls_of_a_street_are_flat(street: Scene) -> None:
         same = flat[first] & flat[second] & ((one * other).sum(-1) > 1 - 1e-6)
         between = (points[second] - points[first])[same]
         lengths = np.linalg.norm(between, axis=1)
-        near = lengths < 0.05 * points[first][same][:, 2]  # not from a house to the one behind it
+        near = lengths < 0.05 * points[first][same][:, 2]  # not between a house and the one behind it
         assert near.sum() > 100
         away = np.abs((between * one[same]).sum(1))[near] / lengths[near]
         assert np.quantile(away, 0.9) < 2e-3
@@ -69,7 +69,7 @@ def test_sky_and_what_has_no_depth_are_left_out(street: Scene) -> None:
     values = arrays(street)
     sky = values["semseg"] == CITYSCAPES_19.classes.index("sky")
     assert sky.any()
-    predicted = np.where(sky, 299.0, values["depth"]).astype(np.float32)  # as a network predicts the sky
+    predicted = np.where(sky, 299.0, values["depth"]).astype(np.float32)  # as networks predict the sky
     cloud = point_cloud(street.image, {**values, "depth": predicted}, VIEWS, 50.0)
     assert len(cloud) == (~sky & (predicted > 0)).sum() and cloud.points[:, 2].max() < 299
     depth_alone = {"depth": VIEWS["depth"]}

@@ -144,7 +144,7 @@ def test_an_id_outside_the_class_set_is_gray() -> None:
 def test_depth_moves_along_the_scale_by_its_logarithm() -> None:
     shown = DepthView(Depth(), near=1, far=100)
     assert (shown.colorize(np.geomspace(1, 100, 255)[None])[0] == color_table("magma_r")).all()
-    assert len(np.unique(color_table("magma_r"), axis=0)) == 255  # so that order can be read from the color
+    assert len(np.unique(color_table("magma_r"), axis=0)) == 255  # so the color determines the order
     beyond = shown.colorize(np.array([[0.1, 1000.0]]))[0]
     assert (beyond == color_table("magma_r")[[0, -1]]).all()
 
@@ -178,7 +178,7 @@ def test_images_are_shown_as_they_are() -> None:
     np.testing.assert_array_equal(RGB.colorize(image), image)
     np.testing.assert_array_equal(RGB.colorize(image / np.float32(255)), image)
     assert (RGB.colorize(image, np.zeros((3, 4), bool)) == INVALID).all()
-    assert (RGB.colorize(image) == image).all()  # and nothing was painted into it
+    assert (RGB.colorize(image) == image).all()  # the input was not modified
 
 
 def test_overlay_blends() -> None:
@@ -233,7 +233,7 @@ def test_relative_depth_is_compared_after_its_scale() -> None:
     valid[1] = False
     aligned = DepthView(Depth(metric=False)).align(prediction, label, valid)
     np.testing.assert_allclose(aligned[0], label[0])
-    np.testing.assert_array_equal(aligned[1], prediction[1])  # without a label there is no scale
+    np.testing.assert_array_equal(aligned[1], prediction[1])  # without labels there is no scale
     assert DEPTH.align(prediction, label, valid) is prediction
 
 
@@ -275,7 +275,7 @@ def test_far_depths_are_clipped_and_centimetres_reach_farther(unit: str, steps: 
     shown = DEPTH.with_settings({"unit": unit})
     encoded = np.asarray(shown.encode(np.array([[0.5, 65.0, 66.0, 300.0, 1e-9]], np.float32)))
     assert encoded.dtype == np.uint16
-    expected = {"mm": [500, 65000, 65535, 65535, 1], "cm": [50, 6500, 6600, 30000, 1]}[unit]  # 0 is no depth
+    expected = {"mm": [500, 65000, 65535, 65535, 1], "cm": [50, 6500, 6600, 30000, 1]}[unit]  # 0 means no depth
     np.testing.assert_array_equal(encoded[0], expected)
     assert shown.metadata()["metres_per_step"] == 1 / steps
     assert shown.metadata()["clipped_beyond"] == 65535 / steps

@@ -1,4 +1,4 @@
-"""The page in the package is the one that the sources in ``web/`` give."""
+"""The page in the package is built from the sources in ``web/``."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ def test_runtimes_are_what_the_manifest_says() -> None:
 
 @needs_node
 def test_building_again_gives_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("manifest.json", *(f"{runtime}.xz" for runtime in RUNTIMES)):  # what is packed is not packed again
+    for name in ("manifest.json", *(f"{runtime}.xz" for runtime in RUNTIMES)):  # packed files are not packed again
         shutil.copy(BUILT / name, tmp_path / name)
     subprocess.run(["node", WEB / "build.mjs", "--out", tmp_path], check=True, timeout=600)
     for file in BUILT.iterdir():

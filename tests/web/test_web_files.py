@@ -1,4 +1,4 @@
-"""The files of a page: what is written is read again, and weights are rounded as little as the size allows."""
+"""The files of a page: written files can be read, and weights are rounded as little as the size allows."""
 
 import base64
 import importlib.util

@@ -1,4 +1,4 @@
-"""What people open in the page: pictures of every kind, files that are none, several at once, and what is dropped."""
+"""Inputs of the page: images of all kinds, other files, several at once, and drag and drop."""
 
 import importlib.util
 import io
@@ -21,7 +21,7 @@ WIDTH, HEIGHT = 90, 60
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A page whose network calls pixels bright by their red."""
+    """Open a page whose network classifies pixels as bright by their red."""
     index = write_folder([network("tiny", depth=False)], tmp_path_factory.mktemp("page"))
     with browser() as chromium, opened(chromium, index) as page:
         wait_for_prediction(page)
@@ -29,7 +29,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def give(page: Any, name: str, content: bytes) -> None:
-    """Open a file, and wait until the page is done with all that it was given."""
+    """Open a file, and wait until the page has processed all inputs."""
     page.set_input_files("#file", {"name": name, "mimeType": "", "buffer": content})
     wait_for_prediction(page)
 
@@ -41,16 +41,16 @@ def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
 
 
 def half() -> Image.Image:
-    """A picture whose left half is bright."""
+    """Return an image whose left half is bright."""
     rgb = np.full((HEIGHT, WIDTH, 3), 30, np.uint8)
     rgb[:, : WIDTH // 2] = 220
     return Image.fromarray(rgb)
 
 
 def turned() -> bytes:
-    """The same as a camera writes it that was held upright: the file has the turned picture, and says so."""
+    """Return the same image from a camera held upright: the file has the rotated image and an orientation tag."""
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees to the right
+    exif[0x0112] = 6  # rotate by 90 degrees to the right
     return encoded(half().transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif, quality=95)
 
 

@@ -1,4 +1,4 @@
-"""The exported page in a browser: the same values as in Python, from disk, on wide and narrow screens, by keyboard."""
+"""The exported page in a browser: equal values to Python, from disk, on wide and narrow screens, by keyboard."""
 
 import importlib.util
 import shutil
@@ -57,7 +57,7 @@ def single(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A picture that the network takes in another size."""
+    """Write an image of another size than the network's input."""
     y, x = np.mgrid[:100, :150]
     rgb = np.stack([128 + 120 * np.sin(x / 9), 128 + 120 * np.cos(y / 7), (x * y) % 256], -1).astype(np.uint8)
     path = tmp_path_factory.mktemp("pictures") / "waves.png"
@@ -66,7 +66,7 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def expected(run: Path | str, picture: Path, height: int) -> dict[str, np.ndarray]:
-    """Return what the network computes in Python, for the picture in the size that the network takes."""
+    """Return the network's predictions in Python, for the image at the size of its input."""
     model = taskscape.runs.load(run, "cpu")
     with Image.open(picture) as image:
         rgb = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None].float()
@@ -79,7 +79,7 @@ def expected(run: Path | str, picture: Path, height: int) -> dict[str, np.ndarra
 
 
 def found(page: Any) -> dict[str, np.ndarray]:
-    """Return the values of the page."""
+    """Return the values on the page."""
     values = page.evaluate(
         "Object.fromEntries([...window.taskscapeFrame.values].map(([name, { data }]) => [name, Array.from(data)]))"
     )
@@ -141,9 +141,9 @@ def test_it_shows_how_sure_the_network_is(
         for part in (*ConfidenceView("probability that the class is right").key()[:1], "0, unsure", "100 %, sure"):
             assert str(part) in words
         sure = page.inner_text("#readings dd >> nth=0 >> small")
-        at = found(page)["semseg.confidence"].reshape(32, 48)[19, 24]  # where the point begins
+        at = found(page)["semseg.confidence"].reshape(32, 48)[19, 24]  # the initial position of the point
         assert sure == f"{100 * at:.{at < 0.1:d}f} % sure"
-        assert page.inner_text("#readings dd >> nth=1 >> small") == ""  # depth does not say it
+        assert page.inner_text("#readings dd >> nth=1 >> small") == ""  # depth has no confidence
         colors = page.eval_on_selector(
             ".stage .map", "map => Array.from(map.getContext('2d').getImageData(0, 0, 48, 32).data)"
         )
@@ -171,13 +171,13 @@ def test_files_that_are_no_pictures_get_a_message(chromium: Any, folder: Path, p
 
 
 def png(width: int, height: int) -> bytes:
-    """Return a black picture."""
+    """Return a black PNG image."""
     rows = zlib.compress(bytes(height * (1 + width)))
     return _png(width, height, rows)
 
 
 def huge_png() -> bytes:
-    """Return a file that says it has more pixels than a browser has memory for."""
+    """Return a file that claims more pixels than a browser has memory for."""
     return _png(TOO_LARGE, TOO_LARGE, zlib.compress(bytes(1000)))
 
 
@@ -246,7 +246,7 @@ def test_the_released_model_is_as_exact_in_one_file(chromium: Any, tmp_path: Pat
     assert done.path.stat().st_size < 15_000_000
     with opened(chromium, done.path, 390) as page:
         wait_for_prediction(page)
-        picture = tmp_path / "street.png"  # JPEG is not decoded everywhere to the same bytes
+        picture = tmp_path / "street.png"  # JPEG decoders may give different bytes
         with Image.open(taskscape.released.PHOTOGRAPH) as street:
             street.save(picture)
         show(page, picture)

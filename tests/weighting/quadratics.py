@@ -1,4 +1,4 @@
-"""Three quadratic losses of one shared vector, with their gradients written out in numpy."""
+"""Three quadratic losses of a shared vector, with their gradients in numpy."""
 
 import numpy as np
 import torch
@@ -14,8 +14,8 @@ Array = NDArray[np.float64]
 class Quadratics:
     """L_k = ½·s_k·‖B_k f - c_k‖² + ½·(u_k - 1)² + b_k, with features f = E θ.
 
-    The first two conflict: they pull θ towards opposite points. ``flat`` names a task whose loss does not depend on θ.
-    ``order`` numbers the tasks' losses anew.
+    The first two conflict: they pull θ toward opposite points. ``flat`` names a task whose loss does not depend on θ.
+    ``order`` permutes the losses of the tasks.
     """
 
     def __init__(
@@ -46,19 +46,19 @@ class Quadratics:
         return losses, BalancingContext.of(losses, shared=[self.theta], tasks=self.own, features=[f], last=[self.theta])
 
     def global_losses(self, *absent: str) -> dict[str, Tensor]:
-        """The losses as ``after_step`` gets them."""
+        """Return the losses as passed to ``after_step``."""
         return {task: loss.detach() for task, loss in self.forward()[0].items() if task not in absent}
 
     def losses(self) -> Array:
         return np.array([loss.item() for loss in self.forward()[0].values()])
 
     def feature_gradients(self) -> Array:
-        """The gradients with respect to the features, a row per task."""
+        """Return the gradients with respect to the features, one row per task."""
         f = self.encoder @ self.theta.detach().numpy()
         return np.stack([s * b.T @ (b @ f - c) for s, b, c in zip(self.scale, self.heads, self.goals, strict=True)])
 
     def gradients(self) -> Array:
-        """The gradients with respect to θ, a row per task."""
+        """Return the gradients with respect to θ, one row per task."""
         return self.feature_gradients() @ self.encoder
 
     def own_gradients(self) -> Array:

@@ -1,8 +1,8 @@
-"""A network of a few thousand parameters trained by each weighting, on any number of processes.
+"""Train a network of a few thousand parameters with each weighting, on any number of processes.
 
     torchrun --nproc-per-node 2 small_network.py OUT.pt
 
-trains it by every method and writes the weights of every step and the parameters at the end.
+trains it with every method and writes the weights of every step and the final parameters.
 """
 
 import io
@@ -36,7 +36,7 @@ STEPS, PER_EPOCH = 6, 2
 
 
 def methods() -> dict[str, WeightingConfig]:
-    """Every method with its defaults, in both modes where it has two, and variants that compute something else."""
+    """Return all methods with their defaults, in both modes if there are two, and variants that compute differently."""
     configs: dict[str, WeightingConfig] = {}
     for name, config in CONFIGS.items():
         if issubclass(config, GradientConfig):
@@ -50,7 +50,7 @@ def methods() -> dict[str, WeightingConfig]:
 
 
 class SmallNetwork(Network):
-    """An encoder, and heads that read its last features and a skip from which those are computed."""
+    """An encoder, and heads that read its last features and a skip from which these are computed."""
 
     def __init__(self) -> None:
         super().__init__({name: task.channels for name, task in TASKS.items()})
@@ -71,9 +71,9 @@ class SmallNetwork(Network):
 
 
 def images(step: int, dtype: torch.dtype = torch.float64) -> Batch:
-    """This process's part of the global batch of four of a step.
+    """Return this process's part of the global batch of four images of a step.
 
-    The second half never has normals; there are none at all in step 1, and no depth in the third epoch.
+    The second half never has normals; step 1 has none at all, and the third epoch has no depth.
     """
     g = torch.Generator().manual_seed(step)
     b, h, w = 4, 10, 14
@@ -89,13 +89,13 @@ def images(step: int, dtype: torch.dtype = torch.float64) -> Batch:
     if step // PER_EPOCH == 2:
         valid["depth"][:] = False
     image = torch.randn(b, 3, h, w, generator=g, dtype=dtype)
-    # Unequal parts: the first process has one image more than the second.
+    # Unequal parts: the first process has one more image than the second.
     part = slice(0, b) if world_size() == 1 else (slice(0, 3), slice(3, 4))[rank()]
     return Batch(image[part], {t: Target(value[t][part], valid[t][part]) for t in TASKS}, torch.arange(b)[part])
 
 
 class Run:
-    """What the training loop does, step by step."""
+    """The training loop, step by step."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Run:
         if learned:
             groups.append({"params": learned, "lr": self.weighting.learning_rate or rate})
         self.optimizer = torch.optim.SGD(groups, rate, momentum=0.9)
-        # With a seed, what else draws random numbers draws other ones on every process.
+        # With a seed, other random numbers differ between processes.
         self.take = TrainingStep(
             self.network,
             TASKS,
@@ -141,14 +141,14 @@ class Run:
         return {name: getattr(self, name).state_dict() for name in ("network", "weighting", "optimizer")}
 
     def saved(self) -> io.BytesIO:
-        """The state and the losses so far, as a file like a checkpoint."""
+        """Return the state and the losses so far, as a file like a checkpoint."""
         file = io.BytesIO()
         torch.save({**self.state(), "losses": self.losses}, file)
         file.seek(0)
         return file
 
     def resume(self, file: io.BytesIO) -> None:
-        """Go on from such a file."""
+        """Continue from such a file."""
         state = torch.load(file, weights_only=True)
         self.losses = state.pop("losses")
         self.load(state)
@@ -171,7 +171,7 @@ def trajectory(
 
 
 def buildable() -> Iterator[tuple[str, WeightingConfig]]:
-    """The methods whose solvers are installed."""
+    """Yield the methods whose solvers are installed."""
     for name, config in methods().items():
         try:
             config.build(tuple(TASKS))

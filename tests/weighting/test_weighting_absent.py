@@ -1,4 +1,4 @@
-"""Labels that come and go: in some steps a task has none, as when batches come from data sets with different labels."""
+"""Missing labels: in some steps a task has none, for example if batches come from data sets with different labels."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ BALANCING = Path(__file__).parents[2] / "docs" / "guide" / "balancing.md"
 
 
 def present(step: int) -> tuple[str, ...]:
-    """Classes from one data set, depth and normals from another, by turns; then both in one batch."""
+    """Return the labelled tasks: classes from one data set, depth and normals from another, alternately; then all."""
     return (("semseg",), ("depth", "normals"), ("depth", "normals"), tuple(TASKS))[step % 4]
 
 
 def alternating(step: int, dtype: torch.dtype = torch.float64) -> Batch:
-    """The batch of a step: its images have the labels of the data set that they come from."""
+    """Return the batch of a step: its images have the labels of their data set."""
     batch = plain(step, dtype)
     targets = {}
     for task, (value, valid) in batch.targets.items():
@@ -66,7 +66,7 @@ def test_only_tasks_that_are_present_learn(name: str) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_task_that_is_alone_is_trained_as_alone(name: str) -> None:
-    """In a step with one task the shared layers follow its gradient, at a length that the method chooses."""
+    """In a step with one task, the shared layers follow its gradient, scaled by the method."""
     run, other = Run(METHODS[name]), Run(CONFIGS["fixed"]())
     for one in (run, other):
         one.step(0)

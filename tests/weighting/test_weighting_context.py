@@ -1,4 +1,4 @@
-"""What a context must name: a parameter that no list has would never be trained."""
+"""A context must list all trained parameters: others would never be trained."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def test_heads_that_would_stay_untrained_are_named(mode: Mode) -> None:
         PCGrad(["a", "b"], mode=mode).backward(losses, context)
     assert encoder.weight.grad is None
 
-    heads["b"].requires_grad_(False)  # what is not trained may be left out
+    heads["b"].requires_grad_(False)  # frozen parameters may be left out
     losses = {task: head(features).square().mean() for task, head in heads.items()}
     PCGrad(["a", "b"], mode=mode).backward(losses, context)
     assert encoder.weight.grad is not None

@@ -1,4 +1,4 @@
-"""What every weighting must do."""
+"""The contract of every weighting."""
 
 import builtins
 import copy
@@ -83,7 +83,7 @@ def test_settings_or_their_fields() -> None:
 def test_killed_and_resumed_gives_the_same_run(name: str) -> None:
     whole = Run(METHODS[name])
     for step in range(STEPS):
-        if step == 3:  # in the middle of an epoch
+        if step == 3:  # within an epoch
             file = whole.saved()
         whole.step(step)
     resumed = Run(METHODS[name])
@@ -121,7 +121,7 @@ def test_a_loss_of_zero_and_no_gradient_at_all(name: str) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_tasks_that_are_absent(name: str) -> None:
-    """In the first step, from an epoch, for all steps but one: the present ones decide alone, nothing is NaN."""
+    """Absent in the first step, from an epoch on, or in all steps but one: only present tasks count, nothing is NaN."""
     q = Quadratics()
     built = METHODS[name].build(TASKS).double()
     for absent in (("depth",), ("semseg", "normals"), (), ("normals",)):
@@ -206,7 +206,7 @@ MAY_BE_ZERO = {("gradnorm", "alpha"), ("famo", "weight_decay"), ("cagrad", "c"),
 def test_numbers_that_make_no_sense_are_refused_by_name(name: str, value: float) -> None:
     for field in fields(CONFIGS[name]):
         default = getattr(CONFIGS[name](), field.name)
-        if isinstance(default, str | tuple):  # words
+        if isinstance(default, str | tuple):  # names
             continue
         per_task = isinstance(default, dict)
         if value == 0 and ((name, field.name) in MAY_BE_ZERO or (per_task and field.name != "preference")):

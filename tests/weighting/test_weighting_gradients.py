@@ -40,18 +40,18 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 
 def rows(q: Quadratics, mode: str, *absent: str) -> Array:
-    """The matrix of gradients that the method sees."""
+    """Return the matrix of gradients that the method gets."""
     present = [k for k, task in enumerate(TASKS) if task not in absent]
     return (q.gradients() if mode == "parameters" else q.feature_gradients())[present]
 
 
 def combined(q: Quadratics, options: WeightingConfig, *absent: str) -> tuple[Array, Array]:
-    """The combined gradient, as it arrives at θ, and the weights."""
+    """Return the combined gradient at θ, and the weights."""
     return q.step(options.build(TASKS).double(), *absent)
 
 
 def at_theta(q: Quadratics, mode: str, vector: Array) -> Array:
-    """A combined gradient, seen at θ: one at the features has run through the encoder."""
+    """Return a combined gradient at θ: one at the features is propagated through the encoder."""
     return vector if mode == "parameters" else vector @ q.encoder
 
 
@@ -78,7 +78,7 @@ def test_pcgrad(mode: str) -> None:
     gradient, weights = combined(q, PCGradConfig(mode=mode), "normals")
     np.testing.assert_allclose(gradient, at_theta(q, mode, pcgrad_of_two(*rows(q, mode, "normals"))), rtol=1e-9)
     np.testing.assert_allclose(gradient, at_theta(q, mode, weights @ rows(q, mode, "normals")), rtol=1e-9)
-    # Three tasks: one of the orders in which the projections may happen.
+    # Three tasks: the result for one of the possible orders of projections.
     g, found = rows(q, mode), []
     for orders in np.ndindex(2, 2, 2):
         total = np.zeros_like(g[0])
@@ -99,7 +99,7 @@ def test_mgda(mode: str) -> None:
     gradient, weights = combined(q, MGDAConfig(mode=mode), "normals")
     np.testing.assert_allclose(weights, [share, 1 - share], rtol=1e-9)
     np.testing.assert_allclose(gradient, at_theta(q, mode, weights @ [a, b]), rtol=1e-9)
-    # Optimality for three: no gradient reaches less far along the shortest vector than its own length.
+    # Optimality for three: no gradient's projection onto the shortest vector is shorter than that vector.
     weights = combined(q, MGDAConfig(mode=mode))[1]
     shortest = weights @ rows(q, mode)
     assert (rows(q, mode) @ shortest >= shortest @ shortest * (1 - 1e-9)).all()
@@ -121,7 +121,7 @@ def test_cagrad(mode: str) -> None:
 
 
 def test_small_gradients_are_not_taken_for_zero(mode: str) -> None:
-    """Thresholds of a solver would make them zero, as they did at features."""
+    """Thresholds of a solver would make them zero, as happened at features."""
     for options in (CAGradConfig(mode=mode), UPGradConfig(mode=mode)):
         usual = combined(Quadratics(), options)[1]
         small = combined(Quadratics((1e-6, 1e-6, 1e-6)), options)[1]
@@ -141,7 +141,7 @@ def test_nash_mtl(mode: str) -> None:
 
 @pytest.mark.parametrize("tasks", [2, 3, 6])
 def test_nash_mtl_agrees_with_torchjd(tasks: int) -> None:
-    """Theirs is a sequence of convex programs, which stops at a tolerance."""
+    """torchjd solves a sequence of convex programs, which stops at a tolerance."""
     pytest.importorskip("ecos")
     rng = np.random.default_rng(tasks)
     matrix = rng.normal(size=(tasks, 12))
@@ -162,7 +162,7 @@ def test_nash_mtl_with_gradients_of_very_different_length() -> None:
 
 
 def test_nash_mtl_stands_still_where_there_is_nothing_to_agree_on() -> None:
-    """Gradients that are opposite but for the rounding of float32 have no solution worth its name."""
+    """Gradients that are opposite up to float32 rounding have no meaningful solution."""
     x = torch.nn.Parameter(torch.zeros(3))
     nash = NashMTL(["a", "b"], max_norm=0.0)
     for b in (-2.0, -2.0 * (1 + 2**-23)):
@@ -197,9 +197,9 @@ def test_upgrad(mode: str) -> None:
     q = Quadratics()
     g = rows(q, mode, "normals")
     gradient, _ = combined(q, UPGradConfig(mode=mode), "normals")
-    # Of two gradients each is projected as PCGrad does.
+    # Of two gradients, each is projected as in PCGrad.
     np.testing.assert_allclose(gradient, at_theta(q, mode, pcgrad_of_two(*g) / 2), rtol=1e-9)
-    # For any number: it harms no task.
+    # For any number of tasks, none is harmed.
     weights = combined(q, UPGradConfig(mode=mode))[1]
     along = rows(q, mode) @ (weights @ rows(q, mode))
     assert (along >= -1e-9 * np.abs(along).max()).all()
@@ -255,7 +255,7 @@ def test_the_direction_does_not_change_with_the_scale_of_a_loss(options: Options
 
 @pytest.mark.parametrize("options", [MGDAConfig(), UPGradConfig(), NashMTLConfig(), ConFIGConfig()])
 def test_no_task_is_harmed(options: WeightingConfig) -> None:
-    """Non-conflicting: no gradient has a negative product with the combined one, but for rounding."""
+    """Non-conflicting: no gradient has a negative product with the combined one, up to rounding."""
     for scale in ((1.0, 1.0, 1.0), (1.0, 8.0, 1.0)):
         q = Quadratics(scale)
         gradient, _ = combined(q, options)
@@ -288,7 +288,7 @@ def test_the_order_of_the_tasks_does_not_matter(options: WeightingConfig, mode: 
 
 @pytest.mark.parametrize("options", [PCGradConfig(), UPGradConfig(), MGDAConfig(), CAGradConfig(), IMTLGConfig()])
 def test_without_conflict_or_difference_nothing_is_lost(options: WeightingConfig, mode: str) -> None:
-    """Of equal gradients the combined one has their direction."""
+    """For equal gradients, the combined one has their direction."""
     q = Quadratics()
     q.heads[:], q.goals[:] = q.heads[0], q.goals[0]
     gradient, _ = combined(q, replace(options, mode=mode))
@@ -316,7 +316,7 @@ class TrimmedMeanConfig(GradientConfig):
 
 
 class TrimmedMean(AggregatorWeighting, config=TrimmedMeanConfig):
-    """One that is no weighted sum."""
+    """An aggregator that is not a weighted sum."""
 
     def aggregator(self, tasks: Sequence[str], like: torch.Tensor):
         from torchjd.aggregation import TrimmedMean
@@ -330,7 +330,7 @@ class GradVacConfig(GradientConfig):
 
 
 class GradVac(AggregatorWeighting, config=GradVacConfig):
-    """One with a memory of its own."""
+    """An aggregator with its own state."""
 
     def aggregator(self, tasks: Sequence[str], like: torch.Tensor):
         from torchjd.aggregation import GradVac
@@ -341,7 +341,7 @@ class GradVac(AggregatorWeighting, config=GradVacConfig):
 def test_any_aggregator_of_torchjd(mode: str) -> None:
     q = Quadratics()
     gradient, weights = combined(q, KrumConfig(mode=mode))
-    assert sorted(weights) == [0, 0, 1]  # the gradient that the others are nearest to
+    assert sorted(weights) == [0, 0, 1]  # the gradient that is nearest to the others
     np.testing.assert_allclose(gradient, at_theta(q, mode, weights @ rows(q, mode)))
     gradient, weights = combined(q, TrimmedMeanConfig(mode=mode))
     np.testing.assert_allclose(gradient, at_theta(q, mode, np.median(rows(q, mode), 0)))

@@ -137,7 +137,7 @@ def test_random_loss_weights_are_a_softmax_of_normal_numbers() -> None:
     q, weighting = Quadratics(), build(RandomLossConfig(), seed=1)
     drawn = np.stack([q.step(weighting)[1] for _ in range(400)])
     np.testing.assert_allclose(drawn.sum(1), 1)
-    # Differences of logarithms are those of independent standard normal numbers.
+    # Differences of logarithms equal those of independent standard normal numbers.
     np.testing.assert_allclose(np.cov(np.diff(np.log(drawn)).T), [[2, -1], [-1, 2]], atol=0.4)
     gradient, weights = q.step(weighting)
     np.testing.assert_allclose(gradient, q.gradients().T @ weights)
@@ -286,7 +286,7 @@ def test_uncertainty_of_a_classification_has_no_half() -> None:
 
 def test_gradnorm_with_an_adam_of_its_own() -> None:
     q, weighting = Quadratics(), build(GradNormConfig(alpha=0.7, lr=0.1, optimizer="adam"))
-    assert not [p for p in weighting.parameters() if p.requires_grad]  # nothing for the run's optimizer and schedule
+    assert not [p for p in weighting.parameters() if p.requires_grad]  # none for the run's optimizer and schedule
     state: dict = {}
     for step in range(3):
         before = weighting.weight.detach().numpy().copy()

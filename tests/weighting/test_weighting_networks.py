@@ -43,7 +43,7 @@ def gradients(network: models.Network, weighting: Weighting) -> tuple[dict[str, 
 
 
 def test_the_sum_of_all_rows_is_the_plain_sum(network: models.Network) -> None:
-    """Where nothing is dropped both modes leave what a plain backward pass leaves, nested features included."""
+    """If nothing is dropped, both modes give the gradients of a plain backward pass, including nested features."""
     plain, _ = gradients(network, Fixed(list(TASKS)))
     for mode in ("parameters", "features"):
         everything = GradDrop(list(TASKS), leak=dict.fromkeys(TASKS, 1.0), mode=mode)

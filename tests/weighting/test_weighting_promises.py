@@ -1,4 +1,4 @@
-"""What the papers promise, with gradients in float32 as in training, over eight decades of their sizes."""
+"""Guarantees of the papers, for float32 gradients as in training, over eight decades of sizes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,7 +38,7 @@ SIZES = (2, 3, 5)
 
 
 def problems(tasks: int) -> list[Tensor]:
-    """Gradients in float32, (tasks, 40): without a conflict, with one, and with two that are nearly opposite."""
+    """Return float32 gradients, (tasks, 40): without a conflict, with one, and with two that are nearly opposite."""
     g = torch.Generator().manual_seed(tasks)
     plain = torch.randn(tasks, 40, generator=g)
     conflict = torch.randn(tasks, 40, generator=g)
@@ -49,7 +49,7 @@ def problems(tasks: int) -> list[Tensor]:
 
 
 def one_scaled(rows: Tensor) -> list[Tensor]:
-    """The gradients with the first, then the last of them at every scale."""
+    """Return the gradients with the first, then the last one, at every scale."""
     scaled = []
     for k in (0, -1):
         for scale in SCALES:
@@ -59,7 +59,7 @@ def one_scaled(rows: Tensor) -> list[Tensor]:
 
 
 def combined(config: WeightingConfig, rows: Tensor, tasks: Sequence[str] | None = None) -> Tensor:
-    """What the method leaves in ``.grad`` where the losses have these gradients, in float64."""
+    """Return the method's ``.grad`` for losses with these gradients, in float64."""
     names = tasks or [f"task{k}" for k in range(len(rows))]
     x = torch.nn.Parameter(torch.zeros_like(rows[0]))
     losses = {name: 9 + x @ row for name, row in zip(names, rows, strict=True)}
@@ -130,7 +130,7 @@ def test_cagrad_stays_in_its_ball_and_serves_the_worst_task_best(c: float, tasks
         for scaled in [*one_scaled(rows), torch.cat([0 * rows[:1], rows[1:]]), torch.cat([1e-30 * rows[:1], rows[1:]])]:
             mean, found = scaled.double().mean(0), combined(CAGradConfig(c=c), scaled)
             assert (found - mean).norm() <= c * mean.norm() * (1 + 1e-6)
-            # No direction on the ball's surface is better for the worst task: neither random ones nor single tasks'.
+            # No direction on the ball's surface is better for the worst task: no random one, and no single task's.
             g = torch.Generator().manual_seed(0)
             random = torch.rand(200, tasks, generator=g, dtype=torch.float64) ** 4
             lengths = scaled.double().norm(dim=1, keepdim=True)
@@ -142,7 +142,7 @@ def test_cagrad_stays_in_its_ball_and_serves_the_worst_task_best(c: float, tasks
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_equations_hold_for_gradients_of_very_different_length(scale: float) -> None:
-    """In float32 the products of the short gradient drown in those of the long one."""
+    """In float32, products of the short gradient vanish beside those of the long one."""
     rows = problems(3)[1]
     rows[0] *= scale
     u, s, vt = np.linalg.svd(rows.double().numpy(), full_matrices=False)
@@ -155,7 +155,7 @@ def test_equations_hold_for_gradients_of_very_different_length(scale: float) -> 
 
 
 def test_conflict_free_with_many_parameters() -> None:
-    """More columns than float32 has digits for: a pseudo-inverse of all of them would be zero."""
+    """More columns than float32 can resolve: a pseudo-inverse of all of them would be zero."""
     rows = torch.randn(2, 9_000_000, generator=torch.Generator().manual_seed(0))
     rows[1] -= 0.8 * rows[0]
     found = cosines(rows, combined(ConFIGConfig(), rows))
@@ -166,7 +166,7 @@ ABSENT_IS_ELSEWHERE = {
     "random": "draws a number for every task, so that the draws of the others do not depend on who is present",
     "gradnorm": "learned weights that sum to the number of all tasks",
 }
-"""Methods of which a task that is absent leaves a trace, and why."""
+"""Methods in which an absent task has an effect, and why."""
 
 
 @pytest.mark.parametrize("name", sorted(methods().keys() - ABSENT_IS_ELSEWHERE))
@@ -201,7 +201,7 @@ def test_a_gradient_of_zero_takes_part_in_means_only(name: str, tasks: int) -> N
     for rows in problems(tasks):
         flat = torch.cat([rows, torch.zeros_like(rows[:1])])
         found, without = combined(OF_GRAMIAN[name], flat), combined(OF_GRAMIAN[name], rows)
-        if name == "mgda":  # the shortest vector is that of length zero
+        if name == "mgda":  # the shortest vector has length zero
             assert found.norm() == 0
         else:
             share = tasks / (tasks + 1) if name in ("aligned-mtl", "cagrad", "upgrad") else 1
@@ -217,14 +217,14 @@ def test_parallel_and_opposite_gradients(name: str, scale: float) -> None:
     opposite = torch.stack([row, -scale * row])
     found, longest = combined(OF_GRAMIAN[name], opposite), opposite.norm(dim=1).max()
     assert found.isfinite().all() and found.norm() <= longest
-    if name in HARMLESS:  # no direction serves both
+    if name in HARMLESS:  # no direction improves both
         assert found.norm() <= 1e-5 * longest
 
 
 @pytest.mark.parametrize("name", ["conflict-free", "imtl-g"])
 @pytest.mark.parametrize("scale", SCALES)
 def test_gradients_that_contradict_each_other(name: str, scale: float) -> None:
-    """No direction but zero has the same angle with two gradients and their sum, or with three that add up to zero."""
+    """Only zero has the same angle with two gradients and their sum, or with three that add up to zero."""
     for a, b, *rest in problems(2) + problems(5):
         for third in (a + b, -a - b):
             rows = torch.stack([scale * a, b, third, *rest])
@@ -233,7 +233,7 @@ def test_gradients_that_contradict_each_other(name: str, scale: float) -> None:
 
 @pytest.mark.parametrize("name", OF_GRAMIAN)
 def test_a_gradient_that_is_not_finite_is_passed_on(name: str) -> None:
-    """The training step refuses it by name; the solver neither hangs nor fails before."""
+    """The training step rejects it by name; the solver neither hangs nor fails first."""
     rows = problems(3)[0]
     rows[1, 5] = torch.inf
     assert combined(OF_GRAMIAN[name], rows).isnan().any()
@@ -241,7 +241,7 @@ def test_a_gradient_that_is_not_finite_is_passed_on(name: str) -> None:
 
 @pytest.mark.parametrize("tasks", SIZES)
 def test_agreement_with_torchjd(tasks: int) -> None:
-    """In float64, where gradients are of a size, and with the tolerances of its solvers at their least."""
+    """In float64, with gradients of similar size, and the smallest tolerances of its solvers."""
     from torchjd.linalg import QuadprogProjector
 
     theirs = torchjd.aggregation
@@ -266,7 +266,7 @@ def test_agreement_with_torchjd(tasks: int) -> None:
 
 
 def test_the_nonnegative_program_is_solved_exactly() -> None:
-    """The conditions of Karush, Kuhn and Tucker, for dependent rows too."""
+    """Check the Karush-Kuhn-Tucker conditions, also for dependent rows."""
     rng = np.random.default_rng(0)
     for trial in range(300):
         n = int(rng.integers(1, 13))
