@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="demo")
     parser.add_argument("--size", type=int, nargs=2, default=(64, 128))
     parser.add_argument("--store", type=Path, help="a packed store instead of streets")
-    parser.add_argument("--steps", type=int, nargs="+", default=[40, 120], help="when to measure")
+    parser.add_argument("--steps", type=int, nargs="+", default=[40, 120], help="steps after which to measure")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)

@@ -47,9 +47,9 @@ def keep(spread: float, store: Store, folder: RunFolder) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="taskscape/streets-small")
-    parser.add_argument("--streets", type=int, default=32, help="of val, and as many of shifted")
+    parser.add_argument("--streets", type=int, default=32, help="number of streets of val, and of shifted")
     parser.add_argument("--store", type=Path, help="a packed store of photographs, such as CamVid")
-    parser.add_argument("--height", type=int, default=360, help="of photographs for the network")
+    parser.add_argument("--height", type=int, default=360, help="height of photographs for the network")
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--keep", action="store_true", help="write the calibration into the model's folder")
     arguments = parser.parse_args()

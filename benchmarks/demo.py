@@ -130,8 +130,8 @@ VARIANTS: dict[str, Callable[[], Experiment]] = {
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--seconds", type=float, default=100.0, help="processor time of a variant")
-    parser.add_argument("--images", type=int, help="train on so many, whatever time that takes")
+    parser.add_argument("--seconds", type=float, default=100.0, help="processor time for each variant")
+    parser.add_argument("--images", type=int, help="train on this number of images, without a time limit")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -75,7 +75,7 @@ RECIPES = ("three_tasks", "segnet_mtan", "distill_up", "adaptive_depth", "xtask"
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--before", type=Path, required=True, help="checkout of the version before")
+    parser.add_argument("--before", type=Path, required=True, help="checkout of the previous version")
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=RECIPES)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()

@@ -123,10 +123,10 @@ def row(name: str, full: bool) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", nargs="*", default=[*CONFIGS], help="by default all")
-    parser.add_argument("--full", action="store_true", help="their own layers and encoders, with random weights")
-    parser.add_argument("--again", action="store_true", help="measure those that have a row, too")
-    parser.add_argument("--note", default="", help="what else the machine did, for the result")
+    parser.add_argument("networks", nargs="*", default=[*CONFIGS], help="networks; by default all")
+    parser.add_argument("--full", action="store_true", help="full-size layers and encoders, with random weights")
+    parser.add_argument("--again", action="store_true", help="also measure networks that already have a row")
+    parser.add_argument("--note", default="", help="note for the result, such as other work of the machine")
     arguments = parser.parse_args()
     result: dict[str, Any] = json.loads(RESULT.read_text("utf-8")) if RESULT.is_file() else {"rows": {}}
     result["about"] = {

@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--minutes", type=float, default=60.0, help="no weighting is begun after that")
+    parser.add_argument("--minutes", type=float, default=60.0, help="start no weighting after this time")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     result = {

@@ -215,10 +215,10 @@ def in_a_process(name: str, seconds: float, keep: Path, seed: int) -> dict[str, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=20, help="for each target")
+    parser.add_argument("--seconds", type=float, default=20, help="time for each target")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, default=CORPUS, help="folder for the inputs that fail")
-    parser.add_argument("--out", type=Path, help="JSON file of what was found")
+    parser.add_argument("--keep", type=Path, default=CORPUS, help="folder for failing inputs")
+    parser.add_argument("--out", type=Path, help="JSON file for the findings")
     parser.add_argument("--target", choices=list(targets()), help="only this one")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()

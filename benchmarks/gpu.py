@@ -44,7 +44,7 @@ GPU = torch.device("cuda")
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--epochs", type=int, default=8, help="of the run on streets")
+    parser.add_argument("--epochs", type=int, default=8, help="epochs of the run on streets")
     parser.add_argument("--only", nargs="+", metavar="CHECK")
     arguments = parser.parse_args()
     found: dict[str, Any] = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}

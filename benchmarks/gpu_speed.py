@@ -195,9 +195,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, default=RESULT)
     parser.add_argument("--patience", type=int, default=60, help="seconds for compilation")
-    parser.add_argument("--compile", nargs="*", choices=CASES, metavar="NAME", help="these alone, not all")
+    parser.add_argument("--compile", nargs="*", choices=CASES, metavar="NAME", help="compile only these")
     parser.add_argument(
-        "--after", type=Path, metavar="FILE", help="compile at once, and measure when this file is there"
+        "--after", type=Path, metavar="FILE", help="compile immediately, and measure when this file exists"
     )
     parser.add_argument("--only", nargs="+", choices=CASES, metavar="NAME")
     arguments = parser.parse_args()

@@ -190,12 +190,12 @@ def compiled(name: str) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", nargs="*", help="by default all")
+    parser.add_argument("networks", nargs="*", help="networks; by default all")
     parser.add_argument("--compiled", action="store_true", help="measure compiled networks instead, on a CPU")
-    parser.add_argument("--again", action="store_true", help="measure those that have a row, too")
+    parser.add_argument("--again", action="store_true", help="also measure networks that already have a row")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no network after so long")
-    parser.add_argument("--json", type=Path, help="by default the file in results/")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="start no network after this time")
+    parser.add_argument("--json", type=Path, help="output file; by default that in results/")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     on_gpu = device.type == "cuda"

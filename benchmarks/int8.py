@@ -187,12 +187,12 @@ def conditions() -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keep", type=Path, required=True, help="folder of the files")
+    parser.add_argument("--keep", type=Path, required=True, help="folder for the files")
     parser.add_argument("--store", type=Path, nargs="*", default=[], help="photographs at the released model's height")
-    parser.add_argument("--images", type=int, default=100, help="of each split, at most")
-    parser.add_argument("--minutes", type=float, default=1.0, help="of training, for each further network")
-    parser.add_argument("--speeds", action="store_true", help="measure only times, of what is there")
-    parser.add_argument("--only", nargs="*", default=[RELEASED, *TRAINED], help="these networks")
+    parser.add_argument("--images", type=int, default=100, help="maximum number of images of each split")
+    parser.add_argument("--minutes", type=float, default=1.0, help="training time for each further network")
+    parser.add_argument("--speeds", action="store_true", help="measure only the times of existing files")
+    parser.add_argument("--only", nargs="*", default=[RELEASED, *TRAINED], help="only these networks")
     arguments = parser.parse_args()
     result = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {"rows": {}}
     for name in arguments.only:

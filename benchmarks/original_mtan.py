@@ -248,7 +248,7 @@ COMPARISONS = [
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkout", type=Path, help="the authors' repository")
-    parser.add_argument("--only", help="the name of one network")
+    parser.add_argument("--only", help="only this network")
     arguments = parser.parse_args()
     print("| network | tasks | parameters | training: outputs | gradients | evaluation: outputs | gradients |")
     print("|---|---|---|---|---|---|---|")

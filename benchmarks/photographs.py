@@ -604,11 +604,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="+", choices=PARTS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--ablate", action="store_true", help="also each ingredient left out, and each on its own")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="of these runs only")
+    parser.add_argument("--ablate", action="store_true", help="also train without each ingredient, and with each alone")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="only these runs")
     parser.add_argument("--camvid", type=Path, default=Path("data/camvid"), help="the packed store of CamVid")
     parser.add_argument(
-        "--nyuv2", type=Path, default=Path("data/nyuv2-photographs"), help="that of NYUv2's photographs"
+        "--nyuv2", type=Path, default=Path("data/nyuv2-photographs"), help="the packed store of NYUv2's photographs"
     )
     parser.add_argument("--out", type=Path, default=Path("runs/photographs"))
     parser.add_argument("--json", type=Path, default=RESULT)
@@ -616,8 +616,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", choices=("bf16", "fp32"))
-    parser.add_argument("--half", action="store_true", help="smaller images, and less of them: for a CPU")
-    parser.add_argument("--tiny", action="store_true", help="a few small images, one epoch: to try everything")
+    parser.add_argument("--half", action="store_true", help="fewer and smaller images, for a CPU")
+    parser.add_argument("--tiny", action="store_true", help="a few small images, one epoch, to test everything")
     parser.add_argument("--times", action="store_true", help="measure a step of each recipe on this CPU instead")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)

@@ -278,10 +278,10 @@ def compared(name: str, kept: Mapping[str, Any], found: Mapping[str, Any]) -> li
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; by default all")
-    parser.add_argument("--check", action="store_true", help="compare with the result that is kept, and keep nothing")
+    parser.add_argument("--check", action="store_true", help="compare with the saved result, and save nothing")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no part after so long")
-    parser.add_argument("--json", type=Path, help="the result, by default the file in results/")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="start no part after this time")
+    parser.add_argument("--json", type=Path, help="output file; by default that in results/")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     on_gpu = device.type == "cuda"

@@ -185,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="taskscape/streets-small")
     parser.add_argument("--streets", type=int, nargs="+", default=[1, 5, 9], help="numbers of validation streets")
-    parser.add_argument("--frames", type=int, default=24, help="of each sequence")
+    parser.add_argument("--frames", type=int, default=24, help="frames of each sequence")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "video.json")
     arguments = parser.parse_args()
     predictor = load(arguments.model, device="cpu")

@@ -39,7 +39,7 @@ class Isolated(http.server.SimpleHTTPRequestHandler):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("page", type=Path, help="the folder page, or page.html")
+    parser.add_argument("page", type=Path, help="the folder of the page, or page.html")
     page = parser.parse_args().page.resolve()
     index = page / "index.html" if page.is_dir() else page
     handler = functools.partial(Isolated, directory=str(index.parent))

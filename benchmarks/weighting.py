@@ -166,11 +166,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", default="deeplab-branched", choices=models.NAMES)
     parser.add_argument(
-        "--option", nargs="*", default=[], metavar="FIELD=VALUE", help="of the network: encoder=resnet18"
+        "--option", nargs="*", default=[], metavar="FIELD=VALUE", help="option of the network, such as encoder=resnet18"
     )
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=TASKS)
     parser.add_argument("--objective", default="supervised", choices=OBJECTIVE_NAMES)
-    parser.add_argument("--methods", nargs="+", help="such as dwa pcgrad; all by default")
+    parser.add_argument("--methods", nargs="+", help="methods, such as dwa pcgrad; by default all")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--size", nargs=2, type=int, default=[128, 256], metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--bf16", action="store_true")
@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--warmup", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--out", type=Path, help="a JSON file")
+    parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     setting = Setting(
         arguments.network,
