@@ -1,4 +1,4 @@
-"""What ``torch.vmap`` would compute otherwise than each network alone."""
+"""Operations that ``torch.vmap`` would compute differently from each network alone."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +11,11 @@ from typing_extensions import override
 
 
 class AsAlone(TorchFunctionMode):
-    """Computes in several networks what torch's rules for ``vmap`` would not compute as in one.
+    """Makes ``torch.vmap`` over several networks compute as each network does alone.
 
-    Batch norms are one of all channels: torch's rule refuses, on a GPU, channels that are last in memory, and bf16 in
-    the backward pass. Autocast sees a function only when the rules have taken it apart, and then misses convolutions on
-    a CPU, biases on a GPU, and changes what attention computes in float32; here it is applied before the rules.
+    Batch norms of all networks become one over all their channels, since on a GPU torch's rule fails for channels-last
+    memory, and for bf16 in the backward pass. Autocast is applied before the rules of ``vmap``. After them it would get
+    functions in parts, miss convolutions on a CPU and biases on a GPU, and change what attention computes in float32.
     """
 
     @override
@@ -42,7 +42,7 @@ _CASTS: dict[Any, torch.dtype | None] = {
     **dict.fromkeys((F.softmax, torch.softmax, Tensor.softmax), torch.float32),
     **dict.fromkeys((F.log_softmax, torch.log_softmax, Tensor.log_softmax, F.layer_norm), torch.float32),
 }
-"""What of that networks are made of autocast computes in reduced precision (None), and on a GPU in float32."""
+"""Functions that autocast casts: None means to its reduced precision, float32 is used on a GPU only."""
 
 
 def _is_cast(func: Any, device: str) -> bool:
@@ -63,7 +63,7 @@ def _batch_norm(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
 
 
 _X = {"input": "x", "running_mean": "mean", "running_var": "var"}
-"""Names of arguments in torch."""
+"""torch's names of arguments, and the names used here."""
 
 
 class _BatchNorm(torch.autograd.Function):
@@ -73,7 +73,7 @@ class _BatchNorm(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        """Nothing is kept: torch differentiates what ``vmap`` computes."""
+        """Save nothing: torch differentiates the operations in ``vmap``."""
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, x: Tensor, *args: Any) -> tuple[Tensor, int]:
