@@ -207,7 +207,7 @@ def test_a_full_disk_is_said(own_store: Path, tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"network": DPTConfig(encoder="test_vit", width=8)}, "one is trained; set network.freeze to all"),
+        ({"network": DPTConfig(encoder="test_vit", width=8)}, "this encoder is trained; set network.freeze to all"),
         ({"network": DPTConfig(encoder="test_vit", width=8, lora=2)}, "network.lora to 0"),
         ({"network": DeeplabFullyBranchedConfig(encoder="resnet10t", freeze="all")}, "has 3 encoders"),
         ({"network": SegnetSplitConfig(widths=(8, 8, 8))}, "has no encoders"),

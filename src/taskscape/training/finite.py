@@ -32,6 +32,6 @@ def check_finite(parts: Mapping[str, Mapping[str, object]]) -> None:
     for (name, tensor), total in zip(tensors.items(), sums.tolist(), strict=True):
         if not math.isfinite(total) and not tensor.isfinite().all():
             raise TrainingError(
-                f"{name} is no longer finite (NaN or infinite); it was not saved, and files saved before were not "
-                f"changed. {REMEDY}"
+                f"{name} is not finite (NaN or infinite); it was not saved, and files saved before were not changed. "
+                f"{REMEDY}"
             )
