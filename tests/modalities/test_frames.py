@@ -25,7 +25,7 @@ def sentences(images: dict[str, np.ndarray]) -> list[str]:
 @pytest.mark.parametrize("frame", [255, 0])
 def test_frames_are_found(frame: int) -> None:
     (sentence,) = sentences(photographs(frame))
-    assert "4 of 4 images" in sentence and "cut it off" in sentence
+    assert "4 of 4 images" in sentence and "crop it" in sentence
 
 
 def test_photographs_without_a_frame_and_a_few_with_one_are_not_doubted() -> None:
