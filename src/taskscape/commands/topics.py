@@ -108,7 +108,7 @@ def _overview(recipe: str, text: str, tree: Sequence[Node]) -> Iterator[str]:
     if text:
         yield from wrapped(text)
         yield ""
-    yield "The most common settings, with their values in this recipe; their order does not matter:"
+    yield "The most common settings with their values in this recipe, in any order:"
     yield ""
     by_path = {node.path: node for node in tree}
     for node in [by_path[path] for path in COMMON if path in by_path][:10]:
