@@ -297,7 +297,7 @@ def test_tasks_may_have_any_name(make_run: MakeRun, tmp_path: Path) -> None:
 def test_a_warning_where_images_differ(make_run: MakeRun, tmp_path: Path) -> None:
     one, other = make_run("one"), make_run("other", settings={"epochs": 9})
     change_result(other, images=7)
-    assert "Evaluated on other images" in write_comparison([one, other], tmp_path / "page.html").read_text()
+    assert "Evaluated on different images" in write_comparison([one, other], tmp_path / "page.html").read_text()
 
 
 def test_losses_of_training_and_validation_are_drawn(make_run: MakeRun, tmp_path: Path) -> None:
