@@ -342,7 +342,7 @@ def _renamed_list(raw: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("line", "error"),
-    [("lawn", "must be NAME:RED,GREEN,BLUE"), ("x:1,2,300::", "0 … 255"), ("x:9,200,9::", "before too")],
+    [("lawn", "must be NAME:RED,GREEN,BLUE"), ("x:1,2,300::", "0 … 255"), ("x:9,200,9::", "in an earlier line")],
 )
 def test_faults_of_a_labelmap_name_the_line(tmp_path: Path, line: str, error: str) -> None:
     cvat_masks(tmp_path / "cvat")

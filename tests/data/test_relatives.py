@@ -257,7 +257,7 @@ def test_a_store_that_was_begun_with_fewer_images_is_begun_again(raw: Path, monk
     sentences: list[str] = []
     manifest = prepare(Folder(), raw, raw.with_name("store"), processes=1, tell=sentences.append)
     assert manifest.counts == {"train": 2, "val": 2} and "starting over" in sentences[0]
-    with pytest.raises(ValueError, match="of other settings"):
+    with pytest.raises(ValueError, match="with other settings"):
         prepare(Folder(size=(H // 2, W // 2)), raw, raw.with_name("store"), processes=1)
 
 
