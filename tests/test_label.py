@@ -162,7 +162,9 @@ def test_the_same_command_again_does_nothing_and_ends_what_was_killed_at_its_end
 
 def test_labels_that_are_there_are_kept(run: Path, tmp_path: Path) -> None:
     store = pack(tmp_path / "store", train=6, without_depth=(1, 4), seed=5)
-    with pytest.raises(ValueError, match=r"store has labels 'depth': --fill predicts only pixels without a label"):
+    with pytest.raises(
+        ValueError, match=r"already has labels 'depth': use --fill to predict only pixels without a label"
+    ):
         label(run, store, tmp_path / "new", tasks=("depth",), device="cpu")
     label(run, store, tmp_path / "new", tasks=("depth",), fill=True, device="cpu")
     (old, known), (new, valid) = gathered(store, "depth"), gathered(tmp_path / "new", "depth")

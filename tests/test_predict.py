@@ -178,7 +178,7 @@ def test_settings_of_views(run: Path, tmp_path: Path) -> None:
     near = depths["mm"] < 65535
     np.testing.assert_allclose(depths["mm"][near] / 1000, depths["cm"][near] / 100, atol=6e-3)
     for setting, message in (
-        ("depth.unit=km", "none of mm, cm"),
+        ("depth.unit=km", "not one of mm, cm"),
         ("depht.unit=mm", "has no task 'depht'; did you mean depth"),
         ("depth.unit=[", "is no value: write a number or a word"),
         ("depth.steps=3", "depth has no setting 'steps'"),

@@ -110,11 +110,11 @@ def test_a_point_cloud_for_each_image(run: Path, tmp_path: Path) -> None:
 
 def test_what_points_need_is_said_before_any_image(without_depth: Path, run: Path, tmp_path: Path) -> None:
     image = photo(tmp_path / "a.png")
-    with pytest.raises(ValueError, match="needs a task that predicts depth, and there is normals"):
+    with pytest.raises(ValueError, match="needs a task that predicts depth, but the tasks are normals"):
         predict(without_depth, [image], tmp_path / "out", outputs=[PointClouds(lens=Lens(focal=60))])
     with pytest.raises(ValueError, match="needs a task that predicts depth"):
         predict(run, [image], tmp_path / "out", tasks=["normals"], outputs=[PointClouds(lens=Lens(focal=60))])
-    with pytest.raises(ValueError, match="no color 'semsge'; did you mean semseg"):
+    with pytest.raises(ValueError, match="cannot be colored by 'semsge'; did you mean semseg"):
         predict(run, [image], tmp_path / "out", outputs=[PointClouds("semsge", Lens(focal=60))])
     with pytest.raises(ValueError, match="add --point-cloud or --rerun"):
         main([str(run), str(image), "--out", str(tmp_path / "out"), "--focal", "60"])
@@ -141,10 +141,10 @@ def test_label_files_of_cityscapes(run: Path, tmp_path: Path) -> None:
 
 def test_other_classes_are_refused_with_the_reason(two_classes: Path, without_depth: Path, tmp_path: Path) -> None:
     image = photo(tmp_path / "a.png")
-    with pytest.raises(ValueError, match=r"need its 19 classes, and semseg has 2 \(background"):
+    with pytest.raises(ValueError, match=r"need its 19 classes, but semseg has 2 \(background"):
         predict(two_classes, [image], tmp_path / "out", outputs=[CityscapesLabels()])
     for output in (CityscapesLabels(), CocoPanoptic()):
-        with pytest.raises(ValueError, match="need a task with classes, and there is normals"):
+        with pytest.raises(ValueError, match="need a task with classes, but the tasks are normals"):
             predict(without_depth, [image], tmp_path / "out", outputs=[output])
 
 

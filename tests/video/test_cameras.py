@@ -23,7 +23,7 @@ def test_cameras_have_the_names_of_their_system() -> None:
     assert camera.device("1", "darwin")[:2] == ("1:none", "avfoundation")
     assert camera.device("video=USB Camera", "win32")[:2] == ("video=USB Camera", "dshow")
     assert camera.device("rtsp://camera/stream", "linux")[:2] == ("rtsp://camera/stream", None)
-    with pytest.raises(ValueError, match="name it"):
+    with pytest.raises(ValueError, match="give the name"):
         camera.device("0", "win32")
 
 

@@ -89,7 +89,7 @@ def test_colors_are_those_of_the_image_or_of_a_task(street: Scene) -> None:
     np.testing.assert_array_equal(by_image.colors, street.image[shown])
     by_class = point_cloud(street.image, values, VIEWS, 50.0, color="semseg")
     np.testing.assert_array_equal(by_class.colors, np.array(CITYSCAPES_19.palette)[values["semseg"][shown]])
-    with pytest.raises(ValueError, match="needs depth, and there is semseg"):
+    with pytest.raises(ValueError, match="needs depth, but the tasks are semseg"):
         point_cloud(street.image, values, {"semseg": VIEWS["semseg"]}, 50.0)
 
 
