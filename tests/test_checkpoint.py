@@ -1,6 +1,7 @@
 """Checkpoints and weights: any damage is detected, and missing fields are named."""
 
 import copy
+import math
 import random
 import re
 from collections.abc import Callable
@@ -98,6 +99,16 @@ def test_weights_that_are_not_there_are_trained_by_a_command_that_can_be_copied(
     run = tmp_path / "my run"
     with pytest.raises(FileNotFoundError, match=rf"with `taskscape train --resume '{re.escape(str(run))}'`"):
         checkpoint.load_weights(run / "best.safetensors", network())
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "best.safetensors"
+    net = network()
+    with torch.no_grad():
+        next(net.parameters()).flatten()[0] = math.nan
+    checkpoint.save_weights(path, net)
+    with pytest.raises(ValueError, match=r"best\.safetensors: .* not finite"):
+        checkpoint.load_weights(path, network())
 
 
 def test_weights_of_other_programs_have_no_checksum(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import torch
 
 from taskscape.files import atomic_write, cache_folder
@@ -71,29 +72,19 @@ class Memory(NamedTuple):
     """The memory of a machine, in bytes."""
 
     total: int
-    free: int | None
-    """Memory available to processes, including reclaimable file caches; None if unknown."""
+    free: int
+    """Memory available to processes, including reclaimable file caches."""
 
 
-def memory() -> Memory | None:
-    """Return the memory of this machine, or None if unknown."""
-    try:
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
-        return None
-    try:  # the file exists only on Linux
-        rows = dict(row.split(":", 1) for row in Path("/proc/meminfo").read_text().splitlines())
-        return Memory(total, int(rows["MemAvailable"].split()[0]) * 1024)
-    except (OSError, KeyError, ValueError):
-        return Memory(total, None)
+def memory() -> Memory:
+    """Return the memory of this machine."""
+    known = psutil.virtual_memory()
+    return Memory(known.total, known.available)
 
 
-def free_memory(device: torch.device) -> float | None:
-    """Return the free memory of a GPU, or for the CPU that of the machine, in bytes; None if unknown."""
-    if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[0])
-    known = memory()
-    return None if known is None or known.free is None else float(known.free)
+def free_memory(device: torch.device) -> int:
+    """Return the free memory of a GPU, or for any other device that of the machine, in bytes."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else memory().free
 
 
 def processor() -> str:

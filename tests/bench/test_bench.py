@@ -73,7 +73,6 @@ def test_the_largest_batch_is_on_a_straight_line() -> None:
     assert Memory(peak=5.0, per_image=0.5, free=10.0, images=4).largest_batch == 14
     assert Memory(peak=5.0, per_image=0.5, free=1.0, images=4).largest_batch == 0
     assert Memory(peak=5.0, per_image=0.0, free=1.0, images=4).largest_batch is None
-    assert Memory(peak=5.0, per_image=0.5, free=None, images=4).largest_batch is None
 
 
 def test_memory_grows_with_images(store: Path) -> None:

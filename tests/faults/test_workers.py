@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 PARENT = """
 import os, sys, time
 from pathlib import Path
@@ -50,12 +52,17 @@ def started(folder: Path) -> tuple[subprocess.Popen[bytes], list[int]]:
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     process, workers = started(tmp_path)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.wait(timeout=60)
     wait_until(lambda: not any(map(is_alive, workers)))
 
 
-def test_workers_end_when_all_are_interrupted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", [os.environ["PATH"], "/nowhere"], ids=["programs", "no programs"])
+def test_workers_end_when_all_are_interrupted(tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", path)  # slim containers lack pgrep
     process, workers = started(tmp_path)
     os.killpg(process.pid, signal.SIGTERM)
-    assert process.wait() != 0
+    try:
+        assert process.wait(timeout=60) != 0
+    finally:
+        process.kill()
     wait_until(lambda: not any(map(is_alive, workers)))

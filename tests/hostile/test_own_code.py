@@ -276,7 +276,7 @@ def test_readers_and_sections_that_give_something_else(own: Any, tmp_path: Path)
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        ("my.py:experiment", "my.py:experiment: missing a required argument: 'epochs'; a recipe has no required arguments"),
+        ("my.py:experiment", "my.py:experiment: missing a required argument: 'epochs'; a recipe has no required"),
         ("my.py:broken", "not enough values to unpack (my.py, line {line}, in broken)"),
         ("end.py:experiment", "end.py, line 2, could not be imported: SystemExit: 0"),
         ("deep.py:experiment", "deep.py, line 3, could not be imported: ZeroDivisionError"),

@@ -22,31 +22,26 @@ class Memory(NamedTuple):
     """Peak memory of a process that trains on this batch; on a GPU that of its tensors."""
     per_image: float
     """Additional memory per image of a batch."""
-    free: float | None
-    """Free memory of this machine."""
+    free: float
+    """Free memory of this machine or its GPU."""
     images: int
     """Number of images of the batch."""
 
     @property
     def largest_batch(self) -> int | None:
-        """The largest batch that fits, extrapolated linearly from two batch sizes; None if unknown."""
-        if self.free is None or self.per_image <= 0:
+        """The largest batch that fits, extrapolated linearly from two batch sizes; None if it cannot be."""
+        if self.per_image <= 0:
             return None
         return max(int(self.images + (self.free - self.peak) / self.per_image), 0)
 
 
-def memory(experiment: Experiment, way: Way, batch: Batch) -> Memory | None:
-    """Measure steps on this batch and on one of twice as many images, each in its own process.
-
-    Returns None on systems that do not report memory.
-    """
+def memory(experiment: Experiment, way: Way, batch: Batch) -> Memory:
+    """Measure steps on this batch and on one of twice as many images, each in its own process."""
     once, twice = (
         next(iter(parallel_map(_peak, [(experiment, way, _repeated(batch, times))], 1, 1, in_caller=False)))
         for times in (1, 2)
     )
     assert isinstance(once, float) and isinstance(twice, float)
-    if not once:
-        return None
     images = len(batch.image)
     return Memory(once, (twice - once) / images, free_memory(batch.image.device), images)
 
@@ -61,4 +56,4 @@ def _peak(experiment: Experiment, way: Way, batch: Batch) -> float:
     for index in range(2):
         step(own, index)
     used = Usage(batch.image.device).read()
-    return MEBIBYTE * used.get("memory/gpu", used.get("memory/process", 0.0))
+    return MEBIBYTE * used.get("memory/gpu", used["memory/process"])

@@ -138,10 +138,6 @@ def _memory() -> Line:
     from taskscape.machine import memory
 
     known = memory()
-    if known is None:
-        return Line("memory", "not known on this system")
-    if known.free is None:
-        return Line("memory", f"{known.total / GIB:.1f} GiB, how much is available is not known on this system")
     value = f"{known.free / GIB:.1f} of {known.total / GIB:.1f} GiB available"
     if known.free < GIB:
         return Line("memory", value, "off", "end other programs, or train with a smaller --batch-size")

@@ -57,4 +57,6 @@ def _number(value: float) -> str:
 def with_words(node: Setting) -> str:
     """Return the text of a setting, with the list of words that it allows."""
     words = known_words(node.kind)
-    return f"{node.text} One of {', '.join(words)}.".strip() if words else node.text
+    if not words:
+        return node.text
+    return f"{node.text} {'One of' if len(words) > 1 else 'Only'} {', '.join(words)}.".strip()

@@ -12,7 +12,7 @@ from taskscape.batch import Batch, Target
 from taskscape.data.augment import Augmentation, Draws, draw
 from taskscape.data.store import Store
 from taskscape.devices import on_device
-from taskscape.serialization import agreeing, nearest
+from taskscape.serialization import counted, nearest
 
 if TYPE_CHECKING:
     from taskscape.tasks import Task
@@ -96,7 +96,7 @@ class Loader:
         self._images = full * batch_size if undersized else count
         if self._images == 0:
             raise ValueError(
-                f"{store.path} has {len(store)} {agreeing(len(store), 'image', 'images')} in split {store.split!r}, "
+                f"{store.path} has {counted(len(store), 'image', 'images')} in split {store.split!r}, "
                 f"too few to train on: give {2 * self.world_size} or more, two for each process"
             )
         if device.type != "cpu":

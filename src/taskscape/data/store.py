@@ -3,7 +3,6 @@
 ``taskscape.data.manifest`` describes the folder.
 """
 
-import os
 import random
 import zlib
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from taskscape.batch import Batch
 from taskscape.data.manifest import BLOCK, IMAGE, FileInfo, Manifest, file_of
 from taskscape.data.stored import StoredBatch
 from taskscape.devices import on_device
+from taskscape.machine import free_memory
 from taskscape.modalities import Modality
 from taskscape.serialization import nearest
 
@@ -136,7 +136,7 @@ class Store:
         while the system keeps the files in memory, and needs no memory per process.
         """
         new = [name for name in (IMAGE, *fields) if name not in self._cached]
-        if sum(part.nbytes for name in new for part in self._maps[name]) > max_fraction * _free_bytes(device):
+        if sum(part.nbytes for name in new for part in self._maps[name]) > max_fraction * free_memory(device):
             return False
         for name in new:
             part = self._maps[name][0]
@@ -237,13 +237,3 @@ def _map(path: Path, shape: tuple[int, ...], dtype: str) -> Array:
 
 def _torch_dtype(array: Array) -> torch.dtype:
     return torch.from_numpy(np.empty(0, array.dtype)).dtype
-
-
-def _free_bytes(device: torch.device) -> int:
-    """Return the free memory of a device, in bytes; 0 if the system does not report it."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # neither Windows nor macOS has it
-        return 0

@@ -9,7 +9,7 @@ import numpy as np
 from taskscape.data.duplicates import fingerprint, near_duplicates
 from taskscape.modalities import Modality
 from taskscape.modalities.base import Array, Mask
-from taskscape.serialization import agreeing
+from taskscape.serialization import counted
 
 
 class Twins:
@@ -52,12 +52,12 @@ class Twins:
         if across:
             first, second = across[0][0], next(name for name in across[0] if _split(name) != _split(across[0][0]))
             yield (
-                f"{len(across)} {agreeing(len(across), 'image is', 'images are')} in two splits, such as {first} = "
+                f"{counted(len(across), 'image is', 'images are')} in two splits, such as {first} = "
                 f"{second}: results on such images say nothing, keep each in one split only"
             )
         if within:
             yield (
-                f"{len(within)} {agreeing(len(within), 'image occurs', 'images occur')} twice in a split, such as "
+                f"{counted(len(within), 'image occurs', 'images occur')} twice in a split, such as "
                 f"{' = '.join(within[0][:2])}: keep one of each, unless it is meant to count twice"
             )
 
@@ -72,13 +72,13 @@ class Twins:
         if across:
             alike = len({b for _, b in across})
             yield (
-                f"{alike} {agreeing(alike, 'image is', 'images are')} nearly the same as one of another split, such as "
+                f"{counted(alike, 'image is', 'images are')} nearly the same as one of another split, such as "
                 f"{' and '.join(across[0])}: results on such images say little, keep frames of one scene in one split"
             )
         if within:
             alike = len({b for _, b in within})
             yield (
-                f"{alike} {agreeing(alike, 'image is', 'images are')} nearly the same as another of the same split, "
+                f"{counted(alike, 'image is', 'images are')} nearly the same as another of the same split, "
                 f"such as {' and '.join(within[0])}: they add little, and a split by order keeps them together"
             )
 

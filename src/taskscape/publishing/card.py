@@ -10,7 +10,7 @@ from typing import Any
 from taskscape.publishing import sections
 from taskscape.report.glossary import cost_conditions, cost_text, cost_title, leading
 from taskscape.run_folder import Calibration, Result, RunFolder
-from taskscape.serialization import agreeing, show_size, unstructure
+from taskscape.serialization import counted, show_size, unstructure
 from taskscape.serialization.plain import read_yaml
 
 
@@ -147,7 +147,7 @@ def _costs(result: Result, folder: RunFolder, settings: Any, made: Made) -> Iter
         yield (
             "Weights of convolutions are stored in float16, all others in float32. With the "
             f"predictions of the original weights as ground truth, its predictions have {agreement} on "
-            f"{made.images} {agreeing(made.images, 'image', 'images')}."
+            f"{counted(made.images, 'image', 'images')}."
         )
 
 

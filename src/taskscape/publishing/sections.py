@@ -7,7 +7,7 @@ from taskscape.metrics.spec import MetricSpec
 from taskscape.publishing.ingredients import ingredients, sources
 from taskscape.report.glossary import arrow, shown
 from taskscape.run_folder import Calibration, Result, RunFolder
-from taskscape.serialization import agreeing, show_size
+from taskscape.serialization import counted, show_size
 
 _WORST = 6
 """Number of hardest classes to name."""
@@ -142,4 +142,4 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _images(count: int) -> str:
-    return f"{count:,} {agreeing(count, 'image', 'images')}"
+    return counted(count, "image", "images")

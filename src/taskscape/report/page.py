@@ -33,7 +33,7 @@ from taskscape.report.spread import error_boxes
 from taskscape.report.words import heading, task_word, task_words
 from taskscape.report.yardsticks import Yardstick, yardsticks
 from taskscape.run_folder import Result
-from taskscape.serialization import agreeing
+from taskscape.serialization import counted
 from taskscape.views import Color, view
 
 AREA = "var(--area)"
@@ -74,7 +74,7 @@ def _page(run: Run) -> str:
     known = yardsticks(run)
     overview = _unfinished(run) + (gallery.hero(samples, tasks) if samples else "")
     overview += _headlines(result, known) + _settings(run)
-    evaluated = f"evaluated on {result.images} {agreeing(result.images, 'image', 'images')} ({result.split})"
+    evaluated = f"evaluated on {counted(result.images, 'image', 'images')} ({result.split})"
     lead = f"{task_words(result.tasks)} from one image, {evaluated}{result.tta_words}."
     return page(
         run.name + (f" (unfinished: {run.unfinished})" if run.unfinished else ""),
@@ -123,8 +123,8 @@ def _unfinished(run: Run) -> str:
     if progress is not None and trained > progress.epochs:
         command = run.folder.evaluate_command(run.result.split, run.result.tta)
         said += warning(
-            f"The run was trained for {trained - progress.epochs} more epochs after this evaluation. "
-            f"Evaluate it again: {command}"
+            f"The run was trained for {counted(trained - progress.epochs, 'more epoch', 'more epochs')} after this "
+            f"evaluation. Evaluate it again: {command}"
         )
     return said
 

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from taskscape.report.glossary import arrow, by_task, cost_conditions, cost_text, cost_title, shown
 from taskscape.run_folder.result import Result
-from taskscape.serialization import agreeing
+from taskscape.serialization import counted
 
 
 def metrics_table(result: Result, plain: Result | None = None) -> Table:
@@ -15,7 +15,7 @@ def metrics_table(result: Result, plain: Result | None = None) -> Table:
     ``plain`` is the result without test-time augmentation, shown in a separate column. A run that reports the mean of
     its last epochs has a column for that too.
     """
-    title = f"{result.images} {agreeing(result.images, 'image', 'images')}, {result.split}"
+    title = f"{counted(result.images, 'image', 'images')}, {result.split}"
     if result.progress is not None and not result.progress.finished:
         title += f"; unfinished: {result.progress.epochs} of {result.progress.planned} epochs were trained"
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")

@@ -30,8 +30,9 @@ def yardsticks(run: Run) -> list[Yardstick]:
     found = []
     if run.result.last_epochs is not None:
         last = run.result.last_epochs
-        text = f"Mean of the last {last.epochs} epochs; this run's metrics are those of its best epoch by validation."
-        found.append(Yardstick(f"mean of the last {last.epochs} epochs", text, last.metrics))
+        epochs = f"last {last.epochs} epochs" if last.epochs > 1 else "last epoch"
+        text = f"Mean of the {epochs}; this run's metrics are those of its best epoch by validation."
+        found.append(Yardstick(f"mean of the {epochs}", text, last.metrics))
     if (plain := without_tta(run.folder.path, run.result)) is not None:
         text = "Without test-time augmentation"
         if all(result.cost.get("latency") for result in (plain, run.result)):

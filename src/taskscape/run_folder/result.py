@@ -10,7 +10,7 @@ from taskscape.files import atomic_write
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Modality
 from taskscape.run_folder.names import RunFolder
-from taskscape.serialization import agreeing, show_size, structure, unstructure
+from taskscape.serialization import counted, show_size, structure, unstructure
 from taskscape.serialization.plain import read_json
 
 FORMAT = 2
@@ -91,7 +91,7 @@ class Result:
         """Return the split and the images, and the leading metric of each task."""
         leading = [name for name in self.metrics if self.specs[name].leads] or list(self.metrics)[:3]
         numbers = [f"{name} {self.specs[name].show(self.metrics[name])}" for name in leading]
-        images = f"{self.images} {agreeing(self.images, 'image', 'images')}"
+        images = counted(self.images, "image", "images")
         about = f"{self.split}{self.tta_words}, {images} of {show_size(self.size)}"
         return f"Result({'; '.join([about, *numbers])})"
 

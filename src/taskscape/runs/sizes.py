@@ -20,11 +20,11 @@ def check_memory(network: nn.Module, config: NetworkConfig) -> None:
     The message names the settings that are above their defaults.
     """
     needed = 2 * sum(parameter.nbytes for parameter in network.parameters())
-    known = memory()
-    if known is not None and needed > known.total:
+    total = memory().total
+    if needed > total:
         raise ValueError(
             f"{too_large(config)}: its {sum(p.numel() for p in network.parameters()):,} parameters with their "
-            f"gradients take {needed / 1e9:,.0f} GB, and this machine has {known.total / 1e9:,.0f} GB"
+            f"gradients take {needed / 1e9:,.0f} GB, and this machine has {total / 1e9:,.0f} GB"
         )
 
 

@@ -1,7 +1,7 @@
 """Conversion of settings and other dataclasses from and to plain values, with limits on size and declared ranges."""
 
 from taskscape.serialization.kinds import bare, is_size, members
-from taskscape.serialization.listed import agreeing, listed
+from taskscape.serialization.listed import agreeing, counted, listed
 from taskscape.serialization.nearest import nearest
 from taskscape.serialization.offers import is_offered, offer, offered
 from taskscape.serialization.short import short
@@ -12,6 +12,7 @@ from taskscape.serialization.user_code import keep_code, load_name, named, place
 __all__ = [
     "agreeing",
     "bare",
+    "counted",
     "dump",
     "is_offered",
     "is_size",

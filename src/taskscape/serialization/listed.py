@@ -16,7 +16,16 @@ def listed(names: Collection[str], most: int = 5) -> str:
 def agreeing(count: int, one: str, several: str) -> str:
     """Return the singular or the plural, whichever agrees with a count.
 
-    >>> [f"{count} {agreeing(count, 'image is', 'images are')} left out" for count in (1, 2)]
-    ['1 image is left out', '2 images are left out']
+    >>> [f"some {agreeing(count, 'image is', 'images are')} left out" for count in (1, 2)]
+    ['some image is left out', 'some images are left out']
     """
     return one if count == 1 else several
+
+
+def counted(count: int, one: str, several: str) -> str:
+    """Return a count with the singular or the plural.
+
+    >>> [counted(count, "image", "images") for count in (0, 1, 1200)]
+    ['0 images', '1 image', '1,200 images']
+    """
+    return f"{count:,} {agreeing(count, one, several)}"

@@ -14,7 +14,7 @@ from taskscape.distributed import world_size
 from taskscape.files import atomic_write
 from taskscape.files.archives import check_archive
 from taskscape.run_folder import RunFolder
-from taskscape.state_dicts import read_safetensors, save_safetensors
+from taskscape.state_dicts import read_safetensors, require_finite, save_safetensors
 
 if TYPE_CHECKING:
     from taskscape.distributed import Processes
@@ -200,14 +200,17 @@ def save_weights(path: Path, network: nn.Module) -> None:
 def load_weights(path: Path, network: nn.Module) -> None:
     """Load weights into the network and verify their checksum.
 
-    Raises ``FileNotFoundError``, or ``ValueError`` if the weights are damaged or belong to another network.
+    Raises ``FileNotFoundError``, or ``ValueError`` if the weights are damaged, are not finite or belong to another
+    network.
     """
     if not path.is_file():
         raise FileNotFoundError(
             f"there are no weights {path}: train the run to the end of its first "
             f"epoch with `{RunFolder(path.parent).resume_command}`, or restore them from a copy"
         )
-    load_into(network, read_safetensors(path, own=True), path)
+    weights = read_safetensors(path, own=True)
+    require_finite(weights, str(path))
+    load_into(network, weights, path)
 
 
 def load_into(network: nn.Module, weights: dict[str, Any], path: Path) -> None:

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import psutil
 import torch
 
 _MEBIBYTE = 2**20
@@ -22,9 +23,7 @@ class Usage:
         GPU, both in MiB; ``energy/gpu`` is the energy that the whole GPU used since the last reading, in joules. Values
         that the system does not report are left out; the energy needs ``nvidia-ml-py``.
         """
-        values = {}
-        if (peak := _peak()) is not None:
-            values["memory/process"] = peak / _MEBIBYTE
+        values = {"memory/process": _peak() / _MEBIBYTE}
         if self.device.type == "cuda":
             values["memory/gpu"] = torch.cuda.max_memory_allocated(self.device) / _MEBIBYTE
         before, self.joules = self.joules, _joules(self.device)
@@ -33,18 +32,17 @@ class Usage:
         return values
 
 
-def _peak() -> float | None:
-    """Return the peak memory of this process in bytes, None where the system does not report it."""
+def _peak() -> float:
+    """Return the peak memory of this process in bytes."""
+    if sys.platform == "win32":
+        return float(psutil.Process().memory_info().peak_wset)
     try:  # Linux, whose getrusage starts from the memory of the parent process
         status = Path("/proc/self/status").read_text()
         return float(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))) * 1024
     except (OSError, StopIteration, ValueError):
-        pass
-    if sys.platform == "win32":
-        return None
-    import resource
+        import resource
 
-    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
+        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
 
 
 def _joules(device: torch.device) -> float | None:

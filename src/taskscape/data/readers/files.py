@@ -9,7 +9,7 @@ from typing import Any
 
 from taskscape.data.readers.base import RawSample
 from taskscape.data.readers.opening import MOST_PIXELS
-from taskscape.serialization import agreeing, listed, plain
+from taskscape.serialization import agreeing, counted, listed, plain
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".npy")
@@ -75,8 +75,7 @@ def match_files(
                 )
     if not complete or (published is not None and len(complete) != published and not partial):
         expected = f", {published} are published" if published is not None else ""
-        images = agreeing(len(complete), "image", "images")
-        raise ValueError(f"{where} has {len(complete)} {images}{expected}: {hint}")
+        raise ValueError(f"{where} has {counted(len(complete), 'image', 'images')}{expected}: {hint}")
     if left_out := sorted(set(names).difference(complete), key=natural):
         kinds = listed([kind for kind, some in files.items() if left_out[0] not in some])
         warnings.warn(

@@ -40,7 +40,7 @@ from taskscape.data.readers.normals_from_depth import Axes, Intrinsics, find_axe
 from taskscape.modalities import Depth, Normals, Semseg
 from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.class_sets import IGNORE_INDEX, NYUV2_13, NYUV2_40, ClassSet, from_nyuv2_ids
-from taskscape.serialization import agreeing, listed
+from taskscape.serialization import counted, listed
 
 FILE, SPLITS = "nyu_depth_v2_labeled.mat", "splits.mat"
 WHERE = (
@@ -136,10 +136,9 @@ def _find_axes(
     if not files:
         return None, {"from": "depth", "window": "9x9 pixels at full size", "camera": CAMERA._asdict()}
     if lacking := [one.name for samples in splits.values() for one in samples if not one.files]:
-        images = agreeing(len(lacking), "image", "images")
         raise ValueError(
-            f"{raw / 'normals'} lacks the normals of {len(lacking)} {images}, such as {listed(lacking)}: "
-            "remove the folder normals, or complete it"
+            f"{raw / 'normals'} lacks the normals of {counted(len(lacking), 'image', 'images')}, such as "
+            f"{listed(lacking)}: remove the folder normals, or complete it"
         )
     pairs = ((_stored_normals(one), _computed_normals(raw / FILE, one)) for one in splits["train"][:20])
     axes, agreement = find_axes(pairs, str(raw / "normals"))

@@ -83,7 +83,7 @@ from taskscape.data.readers.folder.splits import is_split, split_up
 from taskscape.data.readers.images import SUFFIXES, ValueRange, full_range_if_bright, read_image_with_size, size_of
 from taskscape.data.readers.samples import read_samples, stored_palette
 from taskscape.files.paths import with_home
-from taskscape.serialization import agreeing, listed, offer
+from taskscape.serialization import agreeing, counted, listed, offer
 
 DESCRIPTION = "taskscape.yaml"
 SECTIONS: tuple[type[Section], ...] = (
@@ -190,7 +190,7 @@ def _find(raw: Path, description: Description, path: Path) -> tuple[Found, dict[
             raise ValueError(f"{_shown(found)} holds no labels: fill it, or remove {name} from {path}{_reasons(found)}")
         if stray := sorted(found.files.keys() - images.files.keys()):
             raise ValueError(
-                f"{len(stray)} {agreeing(len(stray), 'file', 'files')} of {names[name]}/ without an image in "
+                f"{counted(len(stray), 'file', 'files')} of {names[name]}/ without an image in "
                 f"{description.images}/, such as {stray[0]}: {_remedy_for(stray, images, name)}"
             )
         labels[name] = found

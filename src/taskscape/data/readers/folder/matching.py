@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from taskscape.data.readers.files import natural, normalized
-from taskscape.serialization import agreeing, listed
+from taskscape.serialization import counted, listed
 
 _NO_DATA = ("thumbs.db", "desktop.ini", "__macosx", "taskscape.yaml")
 """Names of files that are not data, mostly left by operating systems, in lower case. Names that start with a dot are
@@ -29,8 +29,7 @@ class Found:
         """Return one sentence per reason."""
         where = listed([str(place) for place in self.places])
         return [
-            f"{where}: {len(paths)} {agreeing(len(paths), 'file is', 'files are')} not used, such as {paths[0].name}: "
-            f"{reason}"
+            f"{where}: {counted(len(paths), 'file is', 'files are')} not used, such as {paths[0].name}: {reason}"
             for reason, paths in self.unused.items()
         ]
 
