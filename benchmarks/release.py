@@ -24,16 +24,16 @@ from taskscape.publishing import About, publish
 
 EXPECTS = "photographs of streets that a camera in a vehicle takes by day"
 LIMITS = (
-    "It was trained without any photograph that has labels of these tasks. In photographs small and rare things "
-    "(poles, signs, riders, fences) are often missed, sidewalks and shop windows are mistaken for what is beside "
-    "them, and outlines are rough.",
-    "Depth is in metres of generated streets: in photographs its order is better than its scale, which depends on the "
-    "camera's height and field of view.",
-    "The sky of generated streets has neither depth nor normals, so what is predicted of these where the class is sky "
-    "means nothing.",
-    "At night, in rain, indoors, from above or in portraits it predicts all the same, and nothing in its output says "
-    "so.",
-    "It is for learning, comparing and trying: not for driving, nor for any decision about people.",
+    "It was trained without photographs labeled for these tasks. In photographs it often misses small and rare "
+    "objects (poles, signs, riders, fences), confuses sidewalks and shop windows with what is next to them, and "
+    "draws rough outlines.",
+    "Depth is in the metres of generated streets. In photographs the order of depths is more reliable than their "
+    "scale, which depends on the height and field of view of the camera.",
+    "The sky of generated streets has neither depth nor normals, so these predictions are meaningless where the "
+    "class is sky.",
+    "It also predicts at night, in rain, indoors, from above and for portraits, and nothing in its output warns "
+    "that such images are unsuitable.",
+    "It is meant for learning, comparing and trying out; not for driving, nor for any decision about people.",
 )
 COMMAND = "taskscape train photographs/streets_small"
 PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "released.jpg"
