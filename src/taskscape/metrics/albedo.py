@@ -68,11 +68,11 @@ class AlbedoMetrics(TaskMetric):
         # Σ y*², Σ y*·y and Σ y² over the channels of each pixel determine the error after the best scaling.
         products = torch.stack([(true * true).sum(1), (true * y).sum(1), (y * y).sum(1)], 1)
         pixels = valid.sum((1, 2))
-        si_mse = _after_scaling(products.sum((2, 3))) / (pixels * value.shape[1]).clamp(min=1)
+        si_mse = _scale_invariant_error(products.sum((2, 3))) / (pixels * value.shape[1]).clamp(min=1)
         window = min(_WINDOW, *valid.shape[-2:])
         windows = F.avg_pool2d(products, window, stride=max(window // 2, 1)) * window**2
         energy = windows[:, 0].sum((1, 2))
-        lmse = _after_scaling(windows).sum((1, 2)) / energy.clamp(min=1e-12)
+        lmse = _scale_invariant_error(windows).sum((1, 2)) / energy.clamp(min=1e-12)
         self.sums += torch.stack([si_mse.sum(), lmse.sum()])
         self.images += torch.stack([(pixels > 0).sum(), (energy > 0).sum()])
 
@@ -87,8 +87,8 @@ class AlbedoMetrics(TaskMetric):
         return {name: total / images for name, total, images in pairs if images}
 
 
-def _after_scaling(products: Tensor) -> Tensor:
+def _scale_invariant_error(products: Tensor) -> Tensor:
     """Return min over α of Σ (y* - α·y)² from (B, 3, …) sums of y*², y*·y and y²."""
-    true, both, predicted = products.unbind(1)
+    true, cross, predicted = products.unbind(1)
     # The clamps handle an all-zero prediction, which cannot be scaled, and results below 0 from rounding.
-    return (true - both.square() / predicted.clamp(min=1e-12)).clamp(min=0)
+    return (true - cross.square() / predicted.clamp(min=1e-12)).clamp(min=0)

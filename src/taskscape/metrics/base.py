@@ -47,7 +47,7 @@ class TaskMetric(nn.Module, ABC):
 
     def forward(self, *batch: Tensor, **named: Tensor) -> dict[str, float]:
         """Update with a batch, and return the metrics of this batch on this process only."""
-        before = {name: getattr(self, name).clone() for name in self._states}
+        saved_states = {name: getattr(self, name).clone() for name in self._states}
         try:
             self.reset()
             self.update(*batch, **named)
@@ -55,7 +55,7 @@ class TaskMetric(nn.Module, ABC):
             return self.compute()
         finally:
             self._summed = False
-            for name, state in before.items():
+            for name, state in saved_states.items():
                 getattr(self, name).add_(state)
 
     @contextmanager
@@ -64,17 +64,17 @@ class TaskMetric(nn.Module, ABC):
         if self._summed or world_size() == 1:
             yield
             return
-        own = {name: getattr(self, name) for name in self._states}
-        total = {name: state.clone() for name, state in own.items()}
-        all_reduce_coalesced_(list(total.values()))
+        local_states = {name: getattr(self, name) for name in self._states}
+        summed_states = {name: state.clone() for name, state in local_states.items()}
+        all_reduce_coalesced_(list(summed_states.values()))
         try:
             self._summed = True
-            for name, state in total.items():
+            for name, state in summed_states.items():
                 setattr(self, name, state)
             yield
         finally:
             self._summed = False
-            for name, state in own.items():
+            for name, state in local_states.items():
                 setattr(self, name, state)
 
     @property

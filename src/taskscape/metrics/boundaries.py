@@ -126,12 +126,12 @@ class BoundaryMetrics(TaskMetric):
         return {"ods": 100 * ods.item(), "ois": 100 * ois.item()}
 
 
-def _histogram(probability: Tensor, where: Tensor) -> Tensor:
+def _histogram(probability: Tensor, mask: Tensor) -> Tensor:
     """Return the number of pixels per image and interval of probability, (B, 100) int64."""
     images = len(probability)
     image = torch.arange(images, device=probability.device)[:, None, None]
     cell = image * _INTERVALS + (probability * _INTERVALS).long().clamp(0, _INTERVALS - 1)
-    cell = cell.masked_fill(~where, images * _INTERVALS)
+    cell = cell.masked_fill(~mask, images * _INTERVALS)
     return cell.flatten().bincount(minlength=images * _INTERVALS + 1)[:-1].view(images, _INTERVALS)
 
 
@@ -149,11 +149,11 @@ def _f_measure(passing: Tensor, true: Tensor) -> Tensor:
 
 def _dilate(x: Tensor, radius: float) -> Tensor:
     """Return the maximum within a Euclidean distance of each pixel, (B, H, W)."""
-    highest, rows, half = x.clone(), x.clone(), 0
+    highest, rows, half_width = x.clone(), x.clone(), 0
     for dy in range(int(radius), -1, -1):  # rows of a disk, from its top and bottom to its middle
-        while half < int(math.sqrt(radius**2 - dy**2)):
-            half += 1
-            _raise_to_(rows, x, -1, half)
+        while half_width < int(math.sqrt(radius**2 - dy**2)):
+            half_width += 1
+            _raise_to_(rows, x, -1, half_width)
         _raise_to_(highest, rows, -2, dy)
     return highest
 
@@ -162,6 +162,6 @@ def _raise_to_(x: Tensor, other: Tensor, dim: int, shift: int) -> None:
     """Replace each value by the maximum of itself and the values of ``other`` at ``shift`` before and after it."""
     count = x.shape[dim] - shift
     if count > 0:
-        for here, there in ((shift, 0), (0, shift)):
-            part = x.narrow(dim, here, count)
-            torch.maximum(part, other.narrow(dim, there, count), out=part)
+        for start, other_start in ((shift, 0), (0, shift)):
+            part = x.narrow(dim, start, count)
+            torch.maximum(part, other.narrow(dim, other_start, count), out=part)

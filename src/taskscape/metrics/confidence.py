@@ -65,7 +65,7 @@ class ConfidenceMetrics(TaskMetric):
     @property
     @override
     def specs(self) -> dict[str, MetricSpec]:
-        left = f"Mean error ({self.error}) of the remaining pixels as the most uncertain ones are removed"
+        remaining_error = f"Mean error ({self.error}) of the remaining pixels as the most uncertain ones are removed"
         return {
             "ece": MetricSpec(
                 "Calibration error (ECE)",
@@ -75,7 +75,7 @@ class ConfidenceMetrics(TaskMetric):
             "nll": MetricSpec(
                 "NLL", "", "Negative log-likelihood of the ground truth under the predicted distribution.", 4
             ),
-            "ause": MetricSpec("AUSE", "", f"{left}, compared with the best order: 0 is best.", 4),
+            "ause": MetricSpec("AUSE", "", f"{remaining_error}, compared with the best order: 0 is best.", 4),
             "ause_random": MetricSpec(
                 "AUSE of a random order", "", "AUSE of an uninformative uncertainty.", 4, optional=True
             ),
@@ -98,22 +98,22 @@ class ConfidenceMetrics(TaskMetric):
         Raises ``ValueError`` for other shapes and for probabilities outside 0..1.
         """
         valid = check_shapes(prediction, value, valid, None)
-        where = valid.flatten().nonzero()[:, 0]
-        probability, right = (x.flatten()[where].double() for x in (prediction, value))
+        index = valid.flatten().nonzero()[:, 0]
+        probability, right = (x.flatten()[index].double() for x in (prediction, value))
         if ((probability < 0) | (probability > 1)).any():
             raise ValueError(f"probabilities are {probability.min():g} … {probability.max():g}: they must be 0 … 1")
-        error = 1 - right if error is None else error.flatten()[where].double()
-        uncertainty = 1 - probability if uncertainty is None else uncertainty.flatten()[where].double()
+        error = 1 - right if error is None else error.flatten()[index].double()
+        uncertainty = 1 - probability if uncertainty is None else uncertainty.flatten()[index].double()
         ones = torch.ones_like(right)
         bins = (probability * _RELIABILITY_BINS).long().clamp(0, _RELIABILITY_BINS - 1)
         self.reliability.index_add_(1, bins, torch.stack([ones, probability, right]))
-        both = torch.stack([ones, error])
-        self.by_uncertainty.index_add_(1, _bins(uncertainty), both)
-        self.by_error.index_add_(1, _bins(error), both)
+        count_and_error = torch.stack([ones, error])
+        self.by_uncertainty.index_add_(1, _bins(uncertainty), count_and_error)
+        self.by_error.index_add_(1, _bins(error), count_and_error)
         if nll is None:
             surprise = -torch.where(right > 0.5, probability, 1 - probability).clamp(min=1e-12).log()
         else:
-            surprise = nll.flatten()[where].double()
+            surprise = nll.flatten()[index].double()
         self.likelihood += surprise.sum()
 
     @override
@@ -140,15 +140,17 @@ class ConfidenceMetrics(TaskMetric):
             orders = [_arrays(state) for state in (self.by_uncertainty, self.by_error)]
         if not pixels.sum():
             return {}
-        full = np.maximum(pixels, 1)
-        some = [bool(count) for count in pixels]
-        error, oracle = (_left(*order) for order in orders)
+        divisor = np.maximum(pixels, 1)
+        is_filled = [bool(count) for count in pixels]
+        error, oracle = (_remaining_errors(*order) for order in orders)
         return {
             "reliability": {
                 "edges": [i / _RELIABILITY_BINS for i in range(_RELIABILITY_BINS + 1)],
                 "pixels": [int(count) for count in pixels],
-                "probability": [p if s else None for p, s in zip((probability / full).tolist(), some, strict=True)],
-                "right": [r if s else None for r, s in zip((right / full).tolist(), some, strict=True)],
+                "probability": [
+                    p if s else None for p, s in zip((probability / divisor).tolist(), is_filled, strict=True)
+                ],
+                "right": [r if s else None for r, s in zip((right / divisor).tolist(), is_filled, strict=True)],
             },
             "sparsification": {"removed": _REMOVED, "error": error, "oracle": oracle},
         }
@@ -173,21 +175,21 @@ def _area(pixels: Array, errors: Array) -> float:
     """
     if not errors.sum():
         return 0.0
-    some = pixels > 0
-    pixels, errors = pixels[some], errors[some]
-    up_to, errors_up_to = pixels.cumsum(), errors.cumsum()
+    is_filled = pixels > 0
+    pixels, errors = pixels[is_filled], errors[is_filled]
+    pixels_up_to, errors_up_to = pixels.cumsum(), errors.cumsum()
     mean = errors / pixels
     area = errors.sum()  # Σ e·n
-    before, errors_before = up_to[:-1], errors_up_to[:-1]
-    area += ((errors_before - mean[1:] * before) * np.log(up_to[1:] / before)).sum()
+    pixels_before, errors_before = pixels_up_to[:-1], errors_up_to[:-1]
+    area += ((errors_before - mean[1:] * pixels_before) * np.log(pixels_up_to[1:] / pixels_before)).sum()
     return float(area / errors.sum())
 
 
-def _left(pixels: Array, errors: Array) -> list[float]:
+def _remaining_errors(pixels: Array, errors: Array) -> list[float]:
     """Return the mean error of the remaining pixels, relative to all, at each share removed; 0 without errors."""
     if not errors.sum():
         return [0.0] * len(_REMOVED)
-    kept = (1 - np.array(_REMOVED)) * pixels.sum()
-    sums = np.interp(kept, np.concatenate([[0.0], pixels.cumsum()]), np.concatenate([[0.0], errors.cumsum()]))
-    left: list[float] = (sums / kept / (errors.sum() / pixels.sum())).tolist()
-    return left
+    remaining = (1 - np.array(_REMOVED)) * pixels.sum()
+    sums = np.interp(remaining, np.concatenate([[0.0], pixels.cumsum()]), np.concatenate([[0.0], errors.cumsum()]))
+    relative_errors: list[float] = (sums / remaining / (errors.sum() / pixels.sum())).tolist()
+    return relative_errors

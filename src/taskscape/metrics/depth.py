@@ -284,16 +284,16 @@ class DepthMetrics(TaskMetric):
     def plots(self) -> dict[str, Any]:
         with self.sync_context():
             predicted, true, absolute, relative = self.by_distance.tolist()
-        full = [i for i, n in enumerate(true) if n]
-        if not full:
+        filled = [i for i, n in enumerate(true) if n]
+        if not filled:
             return {}
         return {
             "histogram": {"edges": _EDGES, "predicted": [int(n) for n in predicted], "true": [int(n) for n in true]},
             "error_by_distance": {
-                "edges": [_EDGES[full[0]], *(_EDGES[i + 1] for i in full)],
-                "abs_err": [absolute[i] / true[i] for i in full],
-                "abs_rel": [relative[i] / true[i] for i in full],
-                "pixels": [int(true[i]) for i in full],
+                "edges": [_EDGES[filled[0]], *(_EDGES[i + 1] for i in filled)],
+                "abs_err": [absolute[i] / true[i] for i in filled],
+                "abs_rel": [relative[i] / true[i] for i in filled],
+                "pixels": [int(true[i]) for i in filled],
             },
         }
 

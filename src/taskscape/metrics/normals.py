@@ -89,13 +89,13 @@ class NormalsMetrics(TaskMetric):
         degrees = (_dot(a, b) / lengths).clamp(-1, 1).acos().rad2deg().masked_fill(~valid, 0.0)
         total = degrees.sum()
         self.degrees += total
-        bins = len(self.histogram)
-        bin_of = (degrees * _PER_DEGREE).long().clamp(0, bins - 1).masked_fill(~valid, bins)
-        histogram = bin_of.flatten().bincount(minlength=bins + 1)[:-1]
+        num_bins = len(self.histogram)
+        pixel_bins = (degrees * _PER_DEGREE).long().clamp(0, num_bins - 1).masked_fill(~valid, num_bins)
+        histogram = pixel_bins.flatten().bincount(minlength=num_bins + 1)[:-1]
         self.histogram += histogram
         if self.per_batch and valid.any():
-            of_batch = _summary(total, histogram)
-            self.batch_sums += self.batch_sums.new_tensor([of_batch[name] for name in self.per_batch])
+            batch_metrics = _summary(total, histogram)
+            self.batch_sums += self.batch_sums.new_tensor([batch_metrics[name] for name in self.per_batch])
             self.batches += 1
 
     @override
@@ -114,11 +114,13 @@ class NormalsMetrics(TaskMetric):
 
 def _summary(degrees: Tensor, histogram: Tensor) -> dict[str, float]:
     """Return the metrics from the sum of the angles and their non-empty histogram."""
-    up_to = histogram.cumsum(0)
-    pixels = int(up_to[-1])
-    middle = up_to.new_tensor([(pixels - 1) // 2, pixels // 2])  # the same pixel twice if their number is odd
-    median = (torch.searchsorted(up_to, middle, right=True).double().mean() + 0.5) / _PER_DEGREE
-    within = {name: 100 * up_to[round(degrees * _PER_DEGREE) - 1].item() / pixels for name, degrees in _WITHIN.items()}
+    cumulative = histogram.cumsum(0)
+    pixels = int(cumulative[-1])
+    middle = cumulative.new_tensor([(pixels - 1) // 2, pixels // 2])  # the same pixel twice if their number is odd
+    median = (torch.searchsorted(cumulative, middle, right=True).double().mean() + 0.5) / _PER_DEGREE
+    within = {
+        name: 100 * cumulative[round(degrees * _PER_DEGREE) - 1].item() / pixels for name, degrees in _WITHIN.items()
+    }
     return {"mean": degrees.item() / pixels, "median": median.item(), **within}
 
 

@@ -119,10 +119,10 @@ class SegmentationMetrics(TaskMetric):
         if ids.is_floating_point() or ids.dtype == torch.bool:
             raise ValueError(f"{name} is {ids.dtype}: class ids are integers, such as scores.argmax(1)")
         ids, classes = ids.long(), len(self.classes)  # int64, as cell indices exceed narrower types
-        if ids.numel() == 0 or _within(ids, classes):
+        if ids.numel() == 0 or _all_in_range(ids, classes):
             return ids
         ids = ids.masked_fill(~valid, 0)
-        if not _within(ids, classes):
+        if not _all_in_range(ids, classes):
             outside = ids[(ids < 0) | (ids >= classes)].unique()[:5].tolist()
             raise ValueError(
                 f"{name} has ids {outside} at valid pixels, but the classes are 0 … {classes - 1}: mark pixels without "
@@ -148,9 +148,9 @@ class SegmentationMetrics(TaskMetric):
             return {"confusion": self.confusion.tolist()}
 
 
-def _within(ids: Tensor, classes: int) -> bool:
-    least, most = ids.aminmax()
-    return bool(least >= 0) and bool(most < classes)
+def _all_in_range(ids: Tensor, classes: int) -> bool:
+    lowest, highest = ids.aminmax()
+    return bool(lowest >= 0) and bool(highest < classes)
 
 
 def _class_spec(name: str) -> MetricSpec:
@@ -165,6 +165,6 @@ def _class_spec(name: str) -> MetricSpec:
 
 def _iou(confusion: Tensor) -> Tensor:
     """Return the IoU of each class, (…, C) float64, from (…, C, C) counts; NaN for classes without pixels."""
-    both = confusion.diagonal(dim1=-2, dim2=-1)
-    either = confusion.sum(-1) + confusion.sum(-2) - both
-    return both.double() / either
+    intersection = confusion.diagonal(dim1=-2, dim2=-1)
+    union = confusion.sum(-1) + confusion.sum(-2) - intersection
+    return intersection.double() / union

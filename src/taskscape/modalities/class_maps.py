@@ -46,24 +46,24 @@ def class_table(source: ClassSet, target: ClassSet, classes: str = "") -> npt.ND
         ValueError: The map is for other class sets, there is no class of a given name, or no class is mapped.
     """
     if classes in CLASS_MAPS:
-        known_source, known_target = known = CLASS_MAPS[classes]
-        for role, of_map, given, is_right in (
+        known_source, known_target = known_map = CLASS_MAPS[classes]
+        for role, expected, actual, is_right in (
             ("from", known_source, source, _holds(known_source, source)),
             ("to", known_target, target, _holds(target, known_target)),
         ):
             if not is_right:
                 raise ValueError(
-                    f"the map {classes!r} goes {role} the classes {of_map.name!r}, but these are {given.name!r}: give "
-                    "pairs of names, such as wall:building+terrain:tree"
+                    f"the map {classes!r} goes {role} the classes {expected.name!r}, but these are {actual.name!r}: "
+                    "give pairs of names, such as wall:building+terrain:tree"
                 )
-        return _by_map(source, target, *known)
+        return _by_map(source, target, *known_map)
     if not classes:
         try:
             return label_map(source, target)
         except ValueError:
-            for known in CLASS_MAPS.values():
-                if all(_holds(one, two) and _holds(two, one) for one, two in ((source, known[0]), (target, known[1]))):
-                    return _by_map(source, target, *known)
+            for known_map in CLASS_MAPS.values():
+                if all(_holds(a, b) and _holds(b, a) for a, b in ((source, known_map[0]), (target, known_map[1]))):
+                    return _by_map(source, target, *known_map)
     return _by_name(source, target, _pairs(classes))
 
 
@@ -97,12 +97,12 @@ def _by_map(
     source: ClassSet, target: ClassSet, known_source: ClassSet, known_target: ClassSet
 ) -> npt.NDArray[np.uint8]:
     """Return the table of a known map for class sets with its class names."""
-    known = label_map(known_source, known_target)
+    known_table = label_map(known_source, known_target)
     table = np.full(256, IGNORE_INDEX, np.uint8)
     for id_, name in enumerate(source.classes):
-        of_known = known[_id(name, known_source)]
-        if of_known != IGNORE_INDEX:
-            table[id_] = _id(known_target.classes[of_known], target)
+        known_id = known_table[_id(name, known_source)]
+        if known_id != IGNORE_INDEX:
+            table[id_] = _id(known_target.classes[known_id], target)
     return table
 
 
@@ -130,8 +130,8 @@ def _id(name: str, classes: ClassSet) -> int:
     """
     if name in classes.classes:
         return classes.classes.index(name)
-    alike = [id_ for id_, one in enumerate(classes.classes) if _words(one) == _words(name)]
-    return alike[0] if len(alike) == 1 else IGNORE_INDEX
+    matches = [id_ for id_, class_name in enumerate(classes.classes) if _words(class_name) == _words(name)]
+    return matches[0] if len(matches) == 1 else IGNORE_INDEX
 
 
 def _holds(classes: ClassSet, others: ClassSet) -> bool:

@@ -192,7 +192,7 @@ def from_nyuv2_ids(target: ClassSet) -> npt.NDArray[np.uint8]:
     return label_map(NYUV2_40, target)[to_40]
 
 
-_KNOWN = {
+_KNOWN_MAPS = {
     (CITYSCAPES_19.classes, CITYSCAPES_7.classes): CITYSCAPES_19_TO_7,
     (CITYSCAPES_19.classes, CITYSCAPES_2.classes): CITYSCAPES_19_TO_2,
     (CITYSCAPES_19.classes, CAMVID_11.classes): CITYSCAPES_19_TO_CAMVID_11,
@@ -209,7 +209,7 @@ def label_map(source: ClassSet, target: ClassSet) -> npt.NDArray[np.uint8]:
     table = np.full(256, IGNORE_INDEX, np.uint8)
     if source.classes == target.classes:
         table[: len(source)] = np.arange(len(source))
-    elif (ids := _KNOWN.get((source.classes, target.classes))) is not None:
+    elif (ids := _KNOWN_MAPS.get((source.classes, target.classes))) is not None:
         table[: len(source)] = ids
     else:
         raise ValueError(

@@ -161,25 +161,25 @@ class Depth(Modality):
         """Return where the surface is not planar; on a plane, inverse depth is linear in image coordinates."""
         inverse = 1 / np.where(valid, values, 1)
         bent = np.zeros(valid.shape, np.bool_)
-        for x, known, found in ((inverse, valid, bent), (inverse.T, valid.T, bent.T)):  # along columns, along rows
+        for x, labeled, output in ((inverse, valid, bent), (inverse.T, valid.T, bent.T)):  # along columns, along rows
             curvature = np.abs(x[:-2] + x[2:] - 2 * x[1:-1])
-            found[1:-1] |= (curvature > 0.15 * x[1:-1]) & known[:-2] & known[1:-1] & known[2:]
+            output[1:-1] |= (curvature > 0.15 * x[1:-1]) & labeled[:-2] & labeled[1:-1] & labeled[2:]
         return bent
 
     def _judge_pile(self, ends: Mapping[str, float], piles: Mapping[str, float]) -> list[str]:
         """Report many equal pixels at one end of the range: a sentinel, or a clipped range."""
-        high = {name: share for name, share in piles.items() if share > PILE}
-        if self.metric and high:  # a plane that faces the camera has one depth, but a different one in each image
-            value, _ = Counter(ends[name] for name in high).most_common(1)[0]
-            high = {name: share for name, share in high.items() if ends[name] == value}
-        cases = above(high, 0)
+        piled = {name: share for name, share in piles.items() if share > PILE}
+        if self.metric and piled:  # a plane that faces the camera has one depth, but a different one in each image
+            value, _ = Counter(ends[name] for name in piled).most_common(1)[0]
+            piled = {name: share for name, share in piled.items() if ends[name] == value}
+        cases = above(piled, 0)
         if cases is None or cases.images < max(min(3, len(piles)), len(piles) / 10):
             return []
-        what = f"exactly {ends[cases.name]:.6g} m" if self.metric else "one value at an end of the range"
+        value_name = f"exactly {ends[cases.name]:.6g} m" if self.metric else "one value at an end of the range"
         return [
             f"{cases.images} of {len(piles)} images, such as {cases.name} ({100 * cases.value:.1f} % of the pixels), "
-            f"{agreeing(cases.images, 'has', 'have')} many pixels of {what}: if this value means no depth or beyond "
-            "the range, name it as invalid"
+            f"{agreeing(cases.images, 'has', 'have')} many pixels of {value_name}: if this value means no depth or "
+            "beyond the range, name it as invalid"
         ]
 
 
@@ -217,8 +217,8 @@ def _spikes(values: Array, valid: Mask) -> float:
     middle, before, after = slice(1, -1), slice(None, -2), slice(2, None)
     inner = (middle, middle)
     sides = [(before, middle), (after, middle), (middle, before), (middle, after)]
-    known = np.logical_and.reduce([valid[side] for side in (inner, *sides)])
-    around = [values[side] for side in sides]
-    low, high = np.minimum.reduce(around), np.maximum.reduce(around)
-    spikes = known & ((0.5 * values[inner] > high) | (values[inner] < 0.5 * low))
-    return float(spikes.sum() / max(float(known.sum()), 1))
+    all_valid = np.logical_and.reduce([valid[side] for side in (inner, *sides)])
+    neighbors = [values[side] for side in sides]
+    low, high = np.minimum.reduce(neighbors), np.maximum.reduce(neighbors)
+    spikes = all_valid & ((0.5 * values[inner] > high) | (values[inner] < 0.5 * low))
+    return float(spikes.sum() / max(float(all_valid.sum()), 1))

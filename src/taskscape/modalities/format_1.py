@@ -18,7 +18,7 @@ def fields_of_format_1(content: Mapping[str, Any], where: str) -> dict[str, Moda
     Raises ``ValueError`` or ``KeyError`` for a damaged manifest.
     """
     metric = content["source"].get("depth", {}).get("unit") != "unknown"
-    known: dict[str, Modality] = {"image": Rgb(), "depth": Depth(metric), "normals": Normals()}
+    modalities: dict[str, Modality] = {"image": Rgb(), "depth": Depth(metric), "normals": Normals()}
     if content["class_set"] is not None:
-        known["semseg"] = Semseg(structure(content["class_set"], where, ClassSet))
-    return {name: known[name] for name in content["fields"]}
+        modalities["semseg"] = Semseg(structure(content["class_set"], where, ClassSet))
+    return {name: modalities[name] for name in content["fields"]}

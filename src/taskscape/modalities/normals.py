@@ -91,7 +91,7 @@ class Normals(Modality):
     @override
     def relate(self, values: Array, valid: Mask, other: Modality, known: tuple[Array, Mask]) -> dict[str, float]:
         """Return the correlation of each component with the slopes of depth to the right and downwards, -1 … 1."""
-        return _fits(values, valid, *known) if isinstance(other, Depth) else {}
+        return _slope_correlations(values, valid, *known) if isinstance(other, Depth) else {}
 
     @override
     def judge(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -107,7 +107,7 @@ class Normals(Modality):
                 f"the ground seems to face down in {cases} (y > 0 in {100 * cases.value:.0f} % of its lowest quarter): "
                 "give the axes of the raw normals so that y points down"
             )
-        sentences += _judge_fits(observed)
+        sentences += _judge_axes(observed)
         means = np.array([list(observed[name].values()) for name in ("sideways", "forward")])
         sideways, forward = means.mean(1)
         if abs(sideways) > 0.3 and abs(forward) < abs(sideways) / 2 and np.all(means[0] * sideways > 0):
@@ -122,49 +122,53 @@ class Normals(Modality):
         return changes(values, valid, lambda a, b: (a * b).sum(-1) < 0.8)
 
 
-def _fits(values: Array, valid: Mask, depth: Array, known: Mask) -> dict[str, float]:
+def _slope_correlations(values: Array, valid: Mask, depth: Array, known: Mask) -> dict[str, float]:
     """Return how each component correlates with the slope of depth to the right (x) and downwards (y), -1 … 1.
 
     The inverse depth of a plane is linear in the image: 1/z = a·x + b·y + c, and its normal is -(a, b, c). So x has the
     opposite sign of the slope to the right and y that of the slope downwards, whatever the camera. Axes with few slopes
     are left out.
     """
-    both = valid & known
-    inverse = 1 / np.where(both, depth, 1)
-    fits: dict[str, float] = {}
+    both_valid = valid & known
+    inverse = 1 / np.where(both_valid, depth, 1)
+    correlations: dict[str, float] = {}
     for axis, name in ((1, "x"), (0, "y")):
-        if both.shape[axis] <= _SLOPE:
+        if both_valid.shape[axis] <= _SLOPE:
             continue
-        steps = np.arange(both.shape[axis] - _SLOPE)
-        before, after = (np.take(inverse, steps + at, axis) for at in (0, _SLOPE))
-        slopes = (before - after) / np.maximum(before, after)
-        across = np.abs(slopes) * max(both.shape) / _SLOPE
-        some = (across > 0.3) & (np.abs(slopes) < 0.2)  # neither facing the camera nor at the edge of an object
-        for at in range(_SLOPE + 1):
-            some &= np.take(both, steps + at, axis)
-        if np.count_nonzero(some) < both.size / 20:
+        steps = np.arange(both_valid.shape[axis] - _SLOPE)
+        start, end = (np.take(inverse, steps + shift, axis) for shift in (0, _SLOPE))
+        slopes = (start - end) / np.maximum(start, end)
+        change_across = np.abs(slopes) * max(both_valid.shape) / _SLOPE
+        is_slanted = (change_across > 0.3) & (
+            np.abs(slopes) < 0.2
+        )  # neither facing the camera nor at the edge of an object
+        for shift in range(_SLOPE + 1):
+            is_slanted &= np.take(both_valid, steps + shift, axis)
+        if np.count_nonzero(is_slanted) < both_valid.size / 20:
             continue
-        vectors, slopes = np.take(values, steps + _SLOPE // 2, axis)[some].astype(np.float64), slopes[some]
+        vectors, slopes = np.take(values, steps + _SLOPE // 2, axis)[is_slanted].astype(np.float64), slopes[is_slanted]
         lengths = np.sqrt((vectors**2).sum(0) * (slopes**2).sum())
-        found = (slopes @ vectors) / np.maximum(lengths, 1e-12)
-        fits |= {f"{name} fit {component}": float(fit) for component, fit in zip("xyz", found, strict=True)}
-    return fits
+        fits = (slopes @ vectors) / np.maximum(lengths, 1e-12)
+        correlations |= {
+            f"{name} fit {component}": float(correlation) for component, correlation in zip("xyz", fits, strict=True)
+        }
+    return correlations
 
 
-def _judge_fits(observed: Mapping[str, Mapping[str, float]]) -> list[str]:
+def _judge_axes(observed: Mapping[str, Mapping[str, float]]) -> list[str]:
     """Report axes whose slope of depth correlates, over all images, with a component other than their own."""
     sentences = []
-    for number, axis in enumerate("xy"):
-        every = [observed.get(f"{axis} fit {component}", {}) for component in "xyz"]
-        if not every[0]:
+    for index, axis in enumerate("xy"):
+        fits = [observed.get(f"{axis} fit {component}", {}) for component in "xyz"]
+        if not fits[0]:
             continue
-        fits = np.array([np.mean(list(some.values())) for some in every])
-        best = int(np.abs(fits).argmax())
-        if abs(fits[best]) > 0.5 and abs(fits[best]) > fits[number] + 0.3:
-            worst = max(every[best], key=lambda name: abs(every[best][name]))
+        means = np.array([np.mean(list(by_image.values())) for by_image in fits])
+        best = int(np.abs(means).argmax())
+        if abs(means[best]) > 0.5 and abs(means[best]) > means[index] + 0.3:
+            worst = max(fits[best], key=lambda name: abs(fits[best][name]))
             sentences.append(
-                f"the slopes of depth in {len(every[best])} {agreeing(len(every[best]), 'image', 'images')}, such as "
-                f"{worst}, are those of normals with {'-' if fits[best] < 0 else ''}{'xyz'[best]} where {axis} is: "
+                f"the slopes of depth in {len(fits[best])} {agreeing(len(fits[best]), 'image', 'images')}, such as "
+                f"{worst}, are those of normals with {'-' if means[best] < 0 else ''}{'xyz'[best]} where {axis} is: "
                 "give the axes of the raw normals so that x points right, y down and z forward"
             )
     return sentences
@@ -176,8 +180,8 @@ def encode_8bit(normals: Array) -> npt.NDArray[np.uint8]:
     pixels, written = normals.reshape(-1, 3), encoded.reshape(-1, 3)
     for start in range(0, len(pixels), _PIXELS):  # in parts, as intermediate arrays take ten times the image's memory
         part = pixels[start : start + _PIXELS]
-        some = (part != 0).any(-1, keepdims=True)
-        written[start : start + _PIXELS] = np.where(some, np.rint((part.astype(np.float64) + 1) * 127.5), 0)
+        has_normal = (part != 0).any(-1, keepdims=True)
+        written[start : start + _PIXELS] = np.where(has_normal, np.rint((part.astype(np.float64) + 1) * 127.5), 0)
     return encoded
 
 

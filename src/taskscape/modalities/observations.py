@@ -32,16 +32,16 @@ class Cases(NamedTuple):
 
 def above(numbers: Mapping[str, float], threshold: float) -> Cases | None:
     """Return the images with a number above the threshold; None if there are none."""
-    found = {name: number for name, number in numbers.items() if number > threshold}
-    if not found:
+    exceeding = {name: number for name, number in numbers.items() if number > threshold}
+    if not exceeding:
         return None
-    worst = max(found, key=found.__getitem__)
-    return Cases(len(found), len(numbers), worst, found[worst])
+    worst = max(exceeding, key=exceeding.__getitem__)
+    return Cases(len(exceeding), len(numbers), worst, exceeding[worst])
 
 
 def changes(values: Array, valid: Mask, differ: Callable[[Array, Array], Mask]) -> Mask:
     """Return a mask, (H, W), of pixels that differ from the one above or to the left, where both are valid."""
-    found = np.zeros(valid.shape, np.bool_)
-    found[1:] |= differ(values[1:], values[:-1]) & valid[1:] & valid[:-1]
-    found[:, 1:] |= differ(values[:, 1:], values[:, :-1]) & valid[:, 1:] & valid[:, :-1]
-    return found
+    changed = np.zeros(valid.shape, np.bool_)
+    changed[1:] |= differ(values[1:], values[:-1]) & valid[1:] & valid[:-1]
+    changed[:, 1:] |= differ(values[:, 1:], values[:, :-1]) & valid[:, 1:] & valid[:, :-1]
+    return changed

@@ -111,10 +111,10 @@ def _frame(values: Array) -> float:
     if min(values.shape[:2]) <= 2 * _INSIDE:
         return 0.0
     gray = values.mean(-1)
-    inside = (gray[_INSIDE], gray[-1 - _INSIDE], gray[:, _INSIDE], gray[:, -1 - _INSIDE])
-    outside = (gray[0], gray[-1], gray[:, 0], gray[:, -1])
-    steps = [float(out.mean() - within.mean()) for out, within in zip(outside, inside, strict=True)]
-    return max(min(steps), -max(steps), 0.0)
+    inner_lines = (gray[_INSIDE], gray[-1 - _INSIDE], gray[:, _INSIDE], gray[:, -1 - _INSIDE])
+    sides = (gray[0], gray[-1], gray[:, 0], gray[:, -1])
+    differences = [float(side.mean() - line.mean()) for side, line in zip(sides, inner_lines, strict=True)]
+    return max(min(differences), -max(differences), 0.0)
 
 
 def in_unit_range(stored: "Tensor") -> "Tensor":

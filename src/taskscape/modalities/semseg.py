@@ -67,14 +67,14 @@ class Semseg(Modality):
         """
         if classes == self.classes:
             return target
-        return _looked_up(label_map(self.classes, classes), target)
+        return _apply_table(label_map(self.classes, classes), target)
 
     @override
     def conversion_to(self, other: Modality, how: str = "") -> Callable[[Target], Target]:
         """Return the conversion of classes by ``how``; pixels of classes that are left out lose their label."""
         if not isinstance(other, Semseg):
             return super().conversion_to(other, how)
-        return partial(_looked_up, class_table(self.classes, other.classes, how))
+        return partial(_apply_table, class_table(self.classes, other.classes, how))
 
     @override
     def lost_in(self, other: Modality, how: str = "") -> tuple[str, ...]:
@@ -87,11 +87,11 @@ class Semseg(Modality):
         """Return the number of pixels of each class."""
         import torch
 
-        none = len(self.classes)
-        ids = target.value.masked_fill(~target.valid, none).flatten(1)
-        counts = torch.zeros(none + 1, ids.shape[1], dtype=torch.float64, device=ids.device)
+        num_classes = len(self.classes)
+        ids = target.value.masked_fill(~target.valid, num_classes).flatten(1)
+        counts = torch.zeros(num_classes + 1, ids.shape[1], dtype=torch.float64, device=ids.device)
         counts.scatter_add_(0, ids, torch.ones_like(ids, dtype=torch.float64))
-        return counts[:-1].view(none, *target.value.shape[1:])
+        return counts[:-1].view(num_classes, *target.value.shape[1:])
 
     @override
     def average(self, sums: "Tensor") -> "Tensor":
@@ -141,7 +141,7 @@ class Semseg(Modality):
         }
         if not thin:
             return []
-        image = max((image for shares in thin.values() for image in shares), key=lambda one: _total(thin, one))
+        image = max((image for shares in thin.values() for image in shares), key=lambda name: _total(thin, name))
         return [
             f"most of {', '.join(thin)} is one pixel wide in most images, such as {image}: the images are too small "
             "for it, prepare larger ones"
@@ -153,15 +153,15 @@ class Semseg(Modality):
         old, new = (np.where(valid, values, IGNORE_INDEX).astype(np.uint8) for values, valid in (before, after))
         rows, columns = (np.arange(n) * m // n for n, m in zip(old.shape, new.shape, strict=True))
         y, x = np.nonzero((old != new[rows[:, None], columns]) & before[1])  # few, along edges
-        lost = old[y, x]
-        around = np.pad(new, 1, constant_values=IGNORE_INDEX)
-        found = np.zeros(len(lost), np.bool_)
-        for down in range(3):
-            for right in range(3):
-                found |= around[rows[y] + down, columns[x] + right] == lost
+        old_ids = old[y, x]
+        padded = np.pad(new, 1, constant_values=IGNORE_INDEX)
+        is_kept = np.zeros(len(old_ids), np.bool_)
+        for dy in range(3):
+            for dx in range(3):
+                is_kept |= padded[rows[y] + dy, columns[x] + dx] == old_ids
         pixels = np.bincount(old.ravel(), minlength=256).tolist()
-        gone = np.bincount(lost[~found], minlength=256).tolist()
-        return {name: (pixels[id_], gone[id_]) for id_, name in enumerate(self.classes.classes) if pixels[id_]}
+        lost_pixels = np.bincount(old_ids[~is_kept], minlength=256).tolist()
+        return {name: (pixels[id_], lost_pixels[id_]) for id_, name in enumerate(self.classes.classes) if pixels[id_]}
 
     @override
     def judge_vanished(self, vanished: Mapping[str, tuple[int, int]]) -> list[str]:
@@ -178,16 +178,18 @@ class Semseg(Modality):
 
     @override
     def compare(self, counts: Mapping[str, Counts]) -> list[str]:
-        occurs = {split: [bool(count) for count in some[: len(self.classes)]] for split, some in counts.items()}
+        occurs = {
+            split: [bool(count) for count in histogram[: len(self.classes)]] for split, histogram in counts.items()
+        }
         sentences: dict[tuple[str, ...], list[str]] = {}
         for name, present in zip(self.classes.classes, zip(*occurs.values(), strict=True), strict=True):
-            without = tuple(split for split, here in zip(occurs, present, strict=True) if not here)
-            if without:
-                sentences.setdefault(without, []).append(name)
-        return [_absence(names, without, tuple(occurs)) for without, names in sentences.items()]
+            missing_in = tuple(split for split, is_present in zip(occurs, present, strict=True) if not is_present)
+            if missing_in:
+                sentences.setdefault(missing_in, []).append(name)
+        return [_absence(names, missing_in, tuple(occurs)) for missing_in, names in sentences.items()]
 
 
-def _looked_up(table: Array, target: Target) -> Target:
+def _apply_table(table: Array, target: Target) -> Target:
     """Look up the target's ids in a (256,) table; pixels may lose their class."""
     ids = on_device(table.astype(np.int64), target.value.device).take(target.value)
     valid = target.valid & (ids != IGNORE_INDEX)
@@ -196,13 +198,13 @@ def _looked_up(table: Array, target: Target) -> Target:
 
 def _total(numbers: Mapping[str, Mapping[str, float]], name: str) -> float:
     """Return the sum of one image's numbers."""
-    return sum(some.get(name, 0) for some in numbers.values())
+    return sum(by_image.get(name, 0) for by_image in numbers.values())
 
 
-def _absence(names: Sequence[str], without: tuple[str, ...], splits: tuple[str, ...]) -> str:
+def _absence(names: Sequence[str], missing_in: tuple[str, ...], splits: tuple[str, ...]) -> str:
     """Return a sentence about classes that are missing in some splits."""
-    sentence = f"no pixel of {' and '.join(without)} is {', '.join(names)}"
-    if without == splits:
+    sentence = f"no pixel of {' and '.join(missing_in)} is {', '.join(names)}"
+    if missing_in == splits:
         return f"{sentence}: is it the right class set?"
-    others = " and ".join(split for split in splits if split not in without)
-    return f"{sentence}, which {others} has: divide the images into splits that all have every class"
+    present_in = " and ".join(split for split in splits if split not in missing_in)
+    return f"{sentence}, which {present_in} has: divide the images into splits that all have every class"
