@@ -20,8 +20,19 @@ if TYPE_CHECKING:
     from taskscape.recipes import train
     from taskscape.runs import Experiment, evaluate
 
-_ROOMS = ("data", "losses", "metrics", "modalities", "models", "objectives", "recipes", "tasks", "views", "weighting")
-_NAMES = {
+_SUBPACKAGES = (
+    "data",
+    "losses",
+    "metrics",
+    "modalities",
+    "models",
+    "objectives",
+    "recipes",
+    "tasks",
+    "views",
+    "weighting",
+)
+_MODULES = {
     "Experiment": "taskscape.runs",
     "evaluate": "taskscape.runs",
     "load": "taskscape.inference",
@@ -49,10 +60,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use, because importing torch alone takes seconds."""
-    if name in _ROOMS:
+    if name in _SUBPACKAGES:
         return import_module(f"taskscape.{name}")
-    if name in _NAMES:
-        value = globals()[name] = getattr(import_module(_NAMES[name]), name)
+    if name in _MODULES:
+        value = globals()[name] = getattr(import_module(_MODULES[name]), name)
         return value
     raise AttributeError(f"module 'taskscape' has no attribute {name!r}")
 

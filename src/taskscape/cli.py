@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     if arguments is None:
         _open_closed_streams()
-        _start_again_in_utf_8()
+        _restart_in_utf_8()
     _replace_characters()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         with _terminations_raised():
             # The command line to complete may contain any flag, even an unfinished one.
-            _run(arguments if arguments[:1] == ["completion"] else _threads_used(_verbosity_used(arguments)))
+            _run(arguments if arguments[:1] == ["completion"] else _apply_threads(_apply_verbosity(arguments)))
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of the pipe is gone. The interpreter flushes stdout again at exit, which must not fail as well.
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _exit_code(error)
         if debug or code is None:
             raise
-        _complain(f"[bold red]error:[/] {_escaped(error)}")
+        _complain(f"[bold red]error:[/] {_escaped_message(error)}")
         sys.exit(code)
 
 
@@ -69,7 +69,7 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
-def _start_again_in_utf_8() -> None:
+def _restart_in_utf_8() -> None:
     """Restart Python in UTF-8 mode if the locale uses another encoding for file names.
 
     File contents are always read as UTF-8. The terminal keeps its encoding. On nearly all systems file names are UTF-8
@@ -88,37 +88,37 @@ def _replace_characters() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _verbosity_used(arguments: list[str]) -> list[str]:
+def _apply_verbosity(arguments: list[str]) -> list[str]:
     """Apply ``--quiet`` and ``--verbose``, flags of every command, and return the other arguments."""
     levels = {"--quiet": logging.WARNING, "--verbose": logging.DEBUG}
-    given = [argument for argument in arguments if argument in levels]
-    if len(set(given)) > 1:
+    flags = [argument for argument in arguments if argument in levels]
+    if len(set(flags)) > 1:
         raise ValueError("--quiet and --verbose exclude each other: use only one")
     from taskscape import logs
 
-    logs.show_from(levels[given[0]] if given else logging.INFO)
+    logs.show_from(levels[flags[0]] if flags else logging.INFO)
     return [argument for argument in arguments if argument not in levels]
 
 
-def _threads_used(arguments: list[str]) -> list[str]:
+def _apply_threads(arguments: list[str]) -> list[str]:
     """Apply ``--threads N``, a flag of every command, and return the other arguments.
 
     Raises ``ValueError`` if the flag is repeated or its value is not a positive integer.
     """
-    places = [i for i, argument in enumerate(arguments) if argument.partition("=")[0] == "--threads"]
-    if not places:
+    indices = [i for i, argument in enumerate(arguments) if argument.partition("=")[0] == "--threads"]
+    if not indices:
         return arguments
-    if len(places) > 1:
+    if len(indices) > 1:
         raise ValueError("--threads is given twice: leave one out")
-    at = places[0]
-    _, equals, number = arguments[at].partition("=")
-    value = number if equals else "".join(arguments[at + 1 : at + 2])
+    index = indices[0]
+    _, equals, number = arguments[index].partition("=")
+    value = number if equals else "".join(arguments[index + 1 : index + 2])
     if not (value.isdecimal() and int(value)):
         raise ValueError(f"--threads {value or 'without a number'}: give the number of CPU cores to use, 1 or more")
     from taskscape.parallel import use_threads
 
     use_threads(int(value))
-    return arguments[:at] + arguments[at + 1 + (not equals) :]
+    return arguments[:index] + arguments[index + 1 + (not equals) :]
 
 
 def _run(arguments: list[str]) -> None:
@@ -143,11 +143,11 @@ def _terminations_raised() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only the main thread can handle signals
         yield
         return
-    before = {number: signal.signal(number, _terminate) for number in stopping_signals() if number != signal.SIGINT}
+    previous = {number: signal.signal(number, _terminate) for number in stopping_signals() if number != signal.SIGINT}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
@@ -173,15 +173,15 @@ def _exit_code(error: Exception) -> int | None:
     """Return the exit code of an error that the user can fix, or None for a bug in the program."""
     if isinstance(error, ValueError | OSError):
         return 2
-    return 1 if isinstance(error, TrainingError) or _is_of_memory(error) else None
+    return 1 if isinstance(error, TrainingError) or _is_out_of_memory(error) else None
 
 
-def _is_of_memory(error: Exception) -> bool:
+def _is_out_of_memory(error: Exception) -> bool:
     """Return whether an error means out of memory, in Python or in torch, without importing torch."""
     if isinstance(error, MemoryError):
         return True
-    said = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in said)
+    phrases = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in phrases)
 
 
 def _complain(text: str) -> None:
@@ -190,27 +190,27 @@ def _complain(text: str) -> None:
     Console(stderr=True, highlight=False, soft_wrap=True).print(text)
 
 
-def _escaped(error: Exception) -> str:
+def _escaped_message(error: Exception) -> str:
     from rich.markup import escape
 
     from taskscape.files.paths import printable
     from taskscape.serialization import place_of
 
-    words, place = _in_words(error) or type(error).__name__, place_of(error)
-    return escape(printable(f"{words} ({place})" if place else words))
+    message, location = _message(error) or type(error).__name__, place_of(error)
+    return escape(printable(f"{message} ({location})" if location else message))
 
 
-def _in_words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     """Return the message of an error.
 
     An error of the operating system is shown without its number, but with its file and a remedy.
     """
     from taskscape.files.paths import access_remedy
 
-    if _is_of_memory(error):
-        said = re.search(r"ried to allocate [\d.]+ \w+", str(error))
+    if _is_out_of_memory(error):
+        match = re.search(r"ried to allocate [\d.]+ \w+", str(error))
         return (
-            f"there is not enough memory{f' (t{said[0]})' if said else ''}: use smaller images or batches; for this "
+            f"there is not enough memory{f' (t{match[0]})' if match else ''}: use smaller images or batches; for this "
             "train has --batch-size and --recompute-activations, and predict has --height and --tiles"
         )
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:

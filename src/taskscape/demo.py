@@ -62,13 +62,13 @@ def demo(run: Path, minutes: float, started: float | None = None) -> Result:
     speed = measure(recipe())
     torch.set_num_threads(speed.threads)
 
-    def left() -> float:
+    def seconds_left() -> float:
         return 60 * minutes - (time.monotonic() - started)
 
-    experiment = fitted(recipe(), speed, left())
-    print(in_words(experiment, speed, left(), minutes), file=sys.stderr)
+    experiment = fitted(recipe(), speed, seconds_left())
+    print(in_words(experiment, speed, seconds_left(), minutes), file=sys.stderr)
     runs.open_data(experiment, launch(experiment.device))
-    return runs.train(replace(experiment, minutes=max(left() - end(experiment, speed), 1.0) / 60), run)
+    return runs.train(replace(experiment, minutes=max(seconds_left() - end(experiment, speed), 1.0) / 60), run)
 
 
 def photograph(run: Path) -> Path:
@@ -91,8 +91,8 @@ def measure(experiment: Experiment) -> Speed:
     streets = experiment.data
     assert isinstance(streets, Streets)
     fabric = launch(experiment.device)
-    few = replace(streets, train=2 * experiment.batch_size, val=2)
-    stores = runs.open_data(replace(experiment, data=few), fabric)
+    few_streets = replace(streets, train=2 * experiment.batch_size, val=2)
+    stores = runs.open_data(replace(experiment, data=few_streets), fabric)
     trainer = runs.assemble(experiment.for_data(stores["train"]), stores, fabric, RunFolder(Path()))
     if fabric.device.type != "cpu" or chosen_threads() is not None:
         return Speed(torch.get_num_threads(), _steps_per_second(trainer))
@@ -134,8 +134,8 @@ def fitted(experiment: Experiment, speed: Speed, seconds: float) -> Experiment:
     val = _within(10 * round(seconds * rate / IMAGES_PER_VALIDATED / 10), FEWEST_VALIDATED, MOST_VALIDATED)
     experiment = _with_streets(experiment, FEWEST_STREETS, val)
     count = (seconds - end(experiment, speed)) * rate / LOOKS_PER_STREET
-    tens = 100 if count >= 100 else 20  # with round numbers, a second demo can reuse the streets of the first
-    count = _within(tens * round(count / tens), FEWEST_STREETS, MOST_STREETS)
+    multiple = 100 if count >= 100 else 20  # with round numbers, a second demo can reuse the streets of the first
+    count = _within(multiple * round(count / multiple), FEWEST_STREETS, MOST_STREETS)
     return replace(
         _with_streets(experiment, count, val),
         epochs=MOST_EPOCHS,

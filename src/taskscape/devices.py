@@ -36,8 +36,8 @@ def find_device(name: "str | torch.device" = "auto") -> "torch.device":
                 f"device is {name}, but torch finds no GPU; install a CUDA build of torch or use --device cpu"
             )
         if (number := int(name.partition(":")[2] or 0)) >= gpus:
-            known = ", ".join(f"cuda:{i}" for i in range(gpus))
-            raise ValueError(f"device is {name}, but there is no GPU number {number}; there is {known}")
+            available = ", ".join(f"cuda:{i}" for i in range(gpus))
+            raise ValueError(f"device is {name}, but there is no GPU number {number}; there is {available}")
     if name.startswith("mps") and not torch.backends.mps.is_available():
         raise ValueError(
             "device is mps, but torch finds no Apple GPU; mps needs macOS on Apple silicon, so use --device cpu"

@@ -124,12 +124,12 @@ def launch(device: str = "auto") -> "Processes":
 
     Raises ``ValueError`` under the same conditions as ``find_device``, and if several processes would share one GPU.
     """
-    found = find_device(device)
+    torch_device = find_device(device)
     processes = launched_processes()
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ.get("SLURM_NTASKS_PER_NODE", processes)))
+    local_world_size = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ.get("SLURM_NTASKS_PER_NODE", processes)))
     if processes == 1:
-        return OneProcess(found)
-    if ":" in str(found) or found.type == "mps":
+        return OneProcess(torch_device)
+    if ":" in str(torch_device) or torch_device.type == "mps":
         raise ValueError(
             f"device is {device} and there are {processes} processes: use --device cuda, with one GPU per process"
         )
@@ -137,7 +137,10 @@ def launch(device: str = "auto") -> "Processes":
         from lightning_fabric import Fabric
 
     fabric = Fabric(
-        accelerator=found.type, devices=local, num_nodes=max(processes // local, 1), strategy=_summing_ddp()
+        accelerator=torch_device.type,
+        devices=local_world_size,
+        num_nodes=max(processes // local_world_size, 1),
+        strategy=_summing_ddp(),
     )
     fabric.launch()
     return fabric

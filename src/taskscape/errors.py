@@ -25,11 +25,11 @@ def signals_noted() -> Iterator[list[int]]:
         return
     # getsignal returns None for handlers installed from C, which must stay.
     numbers = [number for number in stopping_signals() if signal.getsignal(number) is not None]
-    before = {number: signal.signal(number, lambda number, frame: noted.append(number)) for number in numbers}
+    previous = {number: signal.signal(number, lambda number, frame: noted.append(number)) for number in numbers}
     try:
         yield noted
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 

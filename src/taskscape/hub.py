@@ -26,7 +26,7 @@ PATTERNS = (
 CODE = ("code/*.py",)
 """Glob patterns of the author's code; in the hub's syntax ``*`` also matches subfolders."""
 
-_BEGUN = ".fetching"
+_MARKER = ".fetching"
 """Name of the marker file in the folder of a model while it is being fetched, when its files may mix two versions."""
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -74,7 +74,7 @@ def fetch(name: str, *, code: bool = False) -> Path:
     require_repository(name)
     folder = cache_folder() / "hub" / name
     if reason := unreachable():
-        if (folder / _BEGUN).exists():
+        if (folder / _MARKER).exists():
             raise ValueError(
                 f"{folder} was fetched only in part, so its files may mix two versions, and the hub cannot be reached "
                 f"({reason}): fetch it again when you are online, with taskscape pull {name}"
@@ -86,22 +86,24 @@ def fetch(name: str, *, code: bool = False) -> Path:
             f"there is no folder {name}, and the hub cannot be reached to look for a model of that name ({reason}); "
             f"fetch it where you are online, with taskscape pull {name}, and copy the folder here"
         )
-    before, begun = _stats(folder), folder / _BEGUN
-    with writing(begun):
+    stats_before, marker = _file_stats(folder), folder / _MARKER
+    with writing(marker):
         folder.mkdir(parents=True, exist_ok=True)
-        begun.touch()
+        marker.touch()
     try:
-        now = HfApi().model_info(name)
-        snapshot_download(name, revision=now.sha, local_dir=folder, allow_patterns=[*PATTERNS, *(CODE if code else ())])
+        info = HfApi().model_info(name)
+        snapshot_download(
+            name, revision=info.sha, local_dir=folder, allow_patterns=[*PATTERNS, *(CODE if code else ())]
+        )
     except Exception as error:  # the hub's own errors and those of its HTTP client
-        if _stats(folder) == before:
-            begun.unlink()
+        if _file_stats(folder) == stats_before:
+            marker.unlink()
         raise ValueError(_refusal(name, error)) from error
-    names = {file.rfilename for file in now.siblings or ()}
+    names = {file.rfilename for file in info.siblings or ()}
     for path in files_of(folder, code=True):
         if path.relative_to(folder).as_posix() not in names:  # left over from a version fetched before
             path.unlink()
-    begun.unlink()
+    marker.unlink()
     verify(folder, name, code=code)
     return folder
 
@@ -112,11 +114,11 @@ def files_of(folder: Path, *, code: bool) -> list[Path]:
     return [path for pattern in patterns for path in sorted(folder.glob(pattern))]
 
 
-def _stats(folder: Path) -> dict[str, tuple[int, int]]:
+def _file_stats(folder: Path) -> dict[str, tuple[int, int]]:
     """Return the size and modification time of each file in a model's folder."""
-    found = [path for path in folder.rglob("*") if path.is_file() and path.name != _BEGUN]
-    stats = [path.stat() for path in found]
-    return {str(path): (stat.st_size, stat.st_mtime_ns) for path, stat in zip(found, stats, strict=True)}
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != _MARKER]
+    stats = [path.stat() for path in paths]
+    return {str(path): (stat.st_size, stat.st_mtime_ns) for path, stat in zip(paths, stats, strict=True)}
 
 
 def verify(folder: Path, name: str, *, code: bool) -> None:
@@ -139,9 +141,9 @@ def verify(folder: Path, name: str, *, code: bool) -> None:
             f"{name}: {run.published.name} has no checksum: upload the model with taskscape push, which writes one"
         )
     read_safetensors(run.published, own=True)
-    if not code and (named := code_in(read_yaml(run.experiment))):
+    if not code and (references := code_in(read_yaml(run.experiment))):
         raise ValueError(
-            f"{name} needs code of its author, {', '.join(named)}, which would run on this machine. Fetch it with "
+            f"{name} needs code of its author, {', '.join(references)}, which would run on this machine. Fetch it with "
             f"taskscape pull {name} --with-code, read its code folder, and then pass the folder of the model instead"
         )
 
@@ -152,8 +154,8 @@ def code_in(settings: Any) -> list[str]:
         return [settings] if _CODE_NAME.fullmatch(settings) else []
     if isinstance(settings, dict):
         settings = list(settings.values())
-    found = [name for item in settings for name in code_in(item)] if isinstance(settings, list) else []
-    return list(dict.fromkeys(found))
+    references = [name for item in settings for name in code_in(item)] if isinstance(settings, list) else []
+    return list(dict.fromkeys(references))
 
 
 def _refusal(name: str, error: Exception) -> str:

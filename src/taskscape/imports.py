@@ -22,14 +22,14 @@ def quick_imports() -> Iterator[None]:
     timm, and frees nothing. Imported objects are then frozen, so later collections skip them too. Stop signals such as
     Ctrl-C are raised at the end: while torch's C++ code imports its Python part, they would crash the process.
     """
-    searched = gc.isenabled()
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         with signals_noted() as noted:
             yield
     finally:
         gc.freeze()
-        if searched:
+        if was_enabled:
             gc.enable()
     if noted:
         signal.raise_signal(signal.Signals(noted[0]))
@@ -44,15 +44,15 @@ def late_compiler() -> Iterator[None]:
     """
     import torch
 
-    marks, late = torch.compiler.disable, getattr(torch, "_disable_dynamo", None)
-    if _COMPILER in sys.modules or late is None:
+    original_disable, lazy_disable = torch.compiler.disable, getattr(torch, "_disable_dynamo", None)
+    if _COMPILER in sys.modules or lazy_disable is None:
         yield
         return
 
-    def mark(function: Any = None, recursive: bool = True, **_: Any) -> Any:
-        return late(function, recursive)  # the version that torch uses for its own functions
+    def disable(function: Any = None, recursive: bool = True, **_: Any) -> Any:
+        return lazy_disable(function, recursive)  # the version that torch uses for its own functions
 
-    def of_compiler(name: str) -> Any:
+    def compiler_attribute(name: str) -> Any:
         if name.startswith("__"):  # Python checks whether it is a package
             raise AttributeError(name)
         if sys.modules.get(_COMPILER) is stand_in:
@@ -60,14 +60,14 @@ def late_compiler() -> Iterator[None]:
         return getattr(import_module(_COMPILER), name)
 
     def is_compile_supported(*arguments: Any) -> Any:
-        return of_compiler("is_compile_supported")(*arguments)
+        return compiler_attribute("is_compile_supported")(*arguments)
 
     stand_in = ModuleType(_COMPILER)
-    vars(stand_in).update(is_compile_supported=is_compile_supported, __getattr__=of_compiler)
-    sys.modules[_COMPILER], torch.compiler.disable = stand_in, mark  # type: ignore[assignment]
+    vars(stand_in).update(is_compile_supported=is_compile_supported, __getattr__=compiler_attribute)
+    sys.modules[_COMPILER], torch.compiler.disable = stand_in, disable  # type: ignore[assignment]
     try:
         yield
     finally:
-        torch.compiler.disable = marks
+        torch.compiler.disable = original_disable
         if sys.modules.get(_COMPILER) is stand_in:
             del sys.modules[_COMPILER]

@@ -41,7 +41,7 @@ def is_quiet() -> bool:
 @contextmanager
 def shown(console: "Console") -> Iterator[None]:
     """Print messages to a console, which prints nothing if it is ``quiet``."""
-    with _handled(_ConsoleHandler(console)):
+    with _with_handler(_ConsoleHandler(console)):
         yield
 
 
@@ -66,7 +66,7 @@ def kept(only: Path | None = None) -> Iterator[Callable[[Path], None]]:
     buffer = MemoryHandler(10_000, flushLevel=_NEVER, flushOnClose=False)
     buffer.addFilter(lambda record: _file.get() in (None, only) or only is None)
 
-    def into(path: Path) -> None:
+    def write_to(path: Path) -> None:
         with suppress(OSError):
             file = _QuietFileHandler(path, "a", "utf-8")
             file.setFormatter(_FORMAT)
@@ -74,14 +74,14 @@ def kept(only: Path | None = None) -> Iterator[Callable[[Path], None]]:
             buffer.flushLevel = logging.NOTSET
             buffer.flush()
 
-    with _handled(buffer):
+    with _with_handler(buffer):
         try:
-            yield into
+            yield write_to
         except BaseException as error:
-            of_user = isinstance(error, KeyboardInterrupt | ValueError | OSError)
-            what = str(error) or type(error).__name__
-            trace = None if of_user else (type(error), error, error.__traceback__)
-            buffer.handle(_LOGGER.makeRecord(_LOGGER.name, logging.ERROR, __file__, 0, "%s", (what,), trace))
+            is_user_error = isinstance(error, KeyboardInterrupt | ValueError | OSError)
+            message = str(error) or type(error).__name__
+            exc_info = None if is_user_error else (type(error), error, error.__traceback__)
+            buffer.handle(_LOGGER.makeRecord(_LOGGER.name, logging.ERROR, __file__, 0, "%s", (message,), exc_info))
             raise
         finally:
             if buffer.target is not None:
@@ -90,15 +90,15 @@ def kept(only: Path | None = None) -> Iterator[Callable[[Path], None]]:
 
 
 @contextmanager
-def _handled(handler: logging.Handler) -> Iterator[None]:
-    before = _LOGGER.level
+def _with_handler(handler: logging.Handler) -> Iterator[None]:
+    level = _LOGGER.level
     _LOGGER.setLevel(logging.DEBUG)
     _LOGGER.addHandler(handler)
     try:
         yield
     finally:
         _LOGGER.removeHandler(handler)
-        _LOGGER.setLevel(before)
+        _LOGGER.setLevel(level)
         handler.close()
 
 

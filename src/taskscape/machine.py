@@ -28,10 +28,10 @@ class Kept:
         self.machine = dict(about)
         name = hashlib.sha256(json.dumps(self.machine).encode()).hexdigest()[:16]
         try:
-            place = folder or cache_folder()
+            root = folder or cache_folder()
         except ValueError:
-            place = Path(os.devnull)  # no folder, so nothing is kept
-        self.path = place / kind / f"{name}.json"
+            root = Path(os.devnull)  # no folder, so nothing is kept
+        self.path = root / kind / f"{name}.json"
 
     def load(self) -> dict[str, Any]:
         """Return the entries as plain values; empty if there is no file for this machine."""
@@ -53,7 +53,7 @@ class Kept:
 
 def machine(device: torch.device) -> dict[str, str]:
     """Return the versions, the processor or GPU, the number of threads and the settings that affect kernels."""
-    about = {
+    properties = {
         "torch": str(torch.__version__),
         "processor": processor(),
         "instructions": _instructions(),
@@ -61,11 +61,11 @@ def machine(device: torch.device) -> dict[str, str]:
         "settings": " ".join(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith(SETTINGS)),
     }
     if device.type != "cpu":
-        about["device"] = device.type
+        properties["device"] = device.type
     if device.type == "cuda":
-        about["device"] = torch.cuda.get_device_name(device)
-        about["cudnn"] = str(torch.backends.cudnn.version())
-    return about
+        properties["device"] = torch.cuda.get_device_name(device)
+        properties["cudnn"] = str(torch.backends.cudnn.version())
+    return properties
 
 
 class Memory(NamedTuple):
@@ -78,8 +78,8 @@ class Memory(NamedTuple):
 
 def memory() -> Memory:
     """Return the memory of this machine."""
-    known = psutil.virtual_memory()
-    return Memory(known.total, known.available)
+    info = psutil.virtual_memory()
+    return Memory(info.total, info.available)
 
 
 def free_memory(device: torch.device) -> int:

@@ -128,15 +128,15 @@ def parallel_map(
         cloudpickle.register_pickle_by_value(module)  # a fresh process cannot import a user's file by name
     with signals_noted() as noted:
         pool = loky.ProcessPoolExecutor(min(processes, count), initializer=_start_worker, initargs=(os.getpid(),))
-        waiting: deque[Future[object]] = deque()
+        futures: deque[Future[object]] = deque()
         try:
             for arguments in jobs:
                 with _interrupts_blocked():
-                    waiting.append(pool.submit(job, *arguments))
-                if len(waiting) >= 4 * processes:
-                    yield _result(waiting.popleft(), noted)
-            while waiting:
-                yield _result(waiting.popleft(), noted)
+                    futures.append(pool.submit(job, *arguments))
+                if len(futures) >= 4 * processes:
+                    yield _result(futures.popleft(), noted)
+            while futures:
+                yield _result(futures.popleft(), noted)
         except BaseException:  # including Ctrl-C and a caller that stops early
             pool.shutdown(kill_workers=True)
             raise
@@ -162,11 +162,11 @@ def _interrupts_blocked() -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, stopping_signals())
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, stopping_signals())
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _start_worker(parent: int) -> None:

@@ -41,7 +41,7 @@ class _Lines(Progress):
 
     def __init__(self, *columns: ProgressColumn, **options: Any) -> None:
         super().__init__(*columns, disable=True, **options)
-        self._printed: dict[TaskID, float] = {}
+        self._last_printed: dict[TaskID, float] = {}
         """Time of each task's last line, by the display's clock."""
 
     @override
@@ -49,11 +49,11 @@ class _Lines(Progress):
         super().update(task_id, **changes)
         task = next(task for task in self.tasks if task.id == task_id)
         now = self.get_time()
-        last = self._printed.get(task_id, now if task.start_time is None else task.start_time)
-        ends = task.finished and task_id in self._printed
-        if now - last < SECONDS_PER_LINE and not ends:
+        previous = self._last_printed.get(task_id, now if task.start_time is None else task.start_time)
+        is_last = task.finished and task_id in self._last_printed
+        if now - previous < SECONDS_PER_LINE and not is_last:
             return
-        self._printed[task_id] = math.inf if task.finished else now
+        self._last_printed[task_id] = math.inf if task.finished else now
         columns = [column for column in self.columns if isinstance(column, ProgressColumn)]
         parts = [part for column in columns if isinstance(part := column(task), Text) and part]
         self.console.print(Text("  ").join(parts), highlight=False)
@@ -66,12 +66,12 @@ def progress_bar(shown: bool = True) -> Progress:
     ``shown``, its console prints nothing at all; with ``--quiet`` only warnings are printed.
     """
     console = Console(stderr=True, quiet=not shown, markup=False)  # names chosen by users may contain brackets
-    what, count = TextColumn("{task.description}", markup=False), _Count()
+    description, count = TextColumn("{task.description}", markup=False), _Count()
     remaining = TimeRemainingColumn(elapsed_when_finished=True)
     has_bars = find_spec("ipywidgets") is not None if console.is_jupyter else console.is_terminal
     if shown and not is_quiet() and not has_bars:
-        return _Lines(what, count, _Rate(), remaining, console=console, speed_estimate_period=20)
-    columns = (what, BarColumn(), count, _Rate(), remaining)
+        return _Lines(description, count, _Rate(), remaining, console=console, speed_estimate_period=20)
+    columns = (description, BarColumn(), count, _Rate(), remaining)
     return Progress(*columns, console=console, disable=not shown or is_quiet(), speed_estimate_period=20)
 
 

@@ -35,11 +35,11 @@ def atomic_write(path: Path, content: bytes | memoryview | str, durable: bool = 
     file, the last one wins. Without ``durable``, the content may be lost in a power failure, but the wait for the disk,
     some milliseconds per file, is avoided. Raises ``OSError`` with the file and the remedy.
     """
-    plain = content.encode() if isinstance(content, str) else content
-    own = f".{os.getpid()}-{threading.get_ident()}.part"
+    data = content.encode() if isinstance(content, str) else content
+    suffix = f".{os.getpid()}-{threading.get_ident()}.part"
     with writing(path):
-        if not _write(path.with_name(f"{path.name}.part"), plain, path, durable):  # another process is writing it
-            _write(path.with_name(f"{path.name}{own}"), plain, path, durable)
+        if not _write(path.with_name(f"{path.name}.part"), data, path, durable):  # another process is writing it
+            _write(path.with_name(f"{path.name}{suffix}"), data, path, durable)
 
 
 def _write(temporary: Path, content: bytes | memoryview, path: Path, durable: bool) -> bool:
@@ -118,9 +118,9 @@ def writing(path: Path) -> Iterator[None]:
             remedy = f"{file} is a file, not a folder: choose another folder" if file else remedy
         if remedy and _is_cached(path):
             remedy += ", or set TASKSCAPE_CACHE to another folder"
-        kept = "; the previous file is kept" if os.path.lexists(path) and not path.is_dir() else ""
-        what_helps = f"; {remedy} and continue" if remedy else ""
-        raise OSError(error.errno, f"could not write {path}: {error.strerror or error}{what_helps}{kept}") from error
+        note = "; the previous file is kept" if os.path.lexists(path) and not path.is_dir() else ""
+        advice = f"; {remedy} and continue" if remedy else ""
+        raise OSError(error.errno, f"could not write {path}: {error.strerror or error}{advice}{note}") from error
 
 
 def _is_cached(path: Path) -> bool:

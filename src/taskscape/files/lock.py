@@ -75,8 +75,8 @@ def _acquire(folder: Path, lock: Path) -> int:
                 os.close(descriptor)  # the previous owner has just removed it
                 continue
             owner = _read(descriptor)
-            elsewhere = owner is not None and owner.host != socket.gethostname()
-            if is_held is False or elsewhere or (is_held is None and owner is not None and owner.is_alive()):
+            is_remote = owner is not None and owner.host != socket.gethostname()
+            if is_held is False or is_remote or (is_held is None and owner is not None and owner.is_alive()):
                 raise ValueError(_refusal(folder, lock, owner))
             _sign(lock, descriptor)
         except BaseException:
@@ -139,11 +139,11 @@ def _owner(text: bytes) -> Owner | None:
 def _refusal(folder: Path, lock: Path, owner: Owner | None) -> str:
     if owner is None:
         return f"{folder} is being written by another process: wait for it, or choose another folder"
-    who = f"{folder} is being written by process {owner.process} on {owner.host} since {owner.since}"
+    start = f"{folder} is being written by process {owner.process} on {owner.host} since {owner.since}"
     if owner.host == socket.gethostname():
-        return f"{who}: wait for it, stop it (kill {owner.process}), or choose another folder"
+        return f"{start}: wait for it, stop it (kill {owner.process}), or choose another folder"
     return (
-        f"{who}: wait for it, or choose another folder. If that process has ended, which cannot be checked from this "
+        f"{start}: wait for it, or choose another folder. If that process has ended, which cannot be checked from this "
         f"machine, delete {lock}"
     )
 

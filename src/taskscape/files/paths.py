@@ -21,8 +21,8 @@ def with_home(path: str) -> Path:
 
 def is_file_name(name: str) -> bool:
     """Return whether a name is safe as a file name: not a path, not hidden, without control characters."""
-    plain = name.isprintable() and name.strip() == name and not name.startswith(".")
-    return bool(name) and plain and not set(name) & set('/\\:"<>|?*')
+    is_plain = name.isprintable() and name.strip() == name and not name.startswith(".")
+    return bool(name) and is_plain and not set(name) & set('/\\:"<>|?*')
 
 
 def check_inside(folder: Path, path: Path) -> None:
@@ -34,17 +34,17 @@ def check_inside(folder: Path, path: Path) -> None:
 
 def require_no_file(folder: Path, what: str) -> None:
     """Raise ``ValueError`` if ``folder``, a folder for ``what``, or one of its parents exists as a file."""
-    there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
-    if there.exists() and not there.is_dir():
-        raise ValueError(f"{there} is a file: name a folder for {what}")
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if existing.exists() and not existing.is_dir():
+        raise ValueError(f"{existing} is a file: name a folder for {what}")
 
 
 def require_replaceable(path: Path, start: bytes, what: str) -> None:
     """Raise ``ValueError`` if ``path`` is a file that is not a ``what``, since it does not begin with ``start``."""
     if path.is_file():
         with path.open("rb") as file:
-            found = file.read(len(start))
-        if found.lower() != start.lower()[: len(found)]:
+            beginning = file.read(len(start))
+        if beginning.lower() != start.lower()[: len(beginning)]:
             raise ValueError(f"{path} exists and is not a {what}, so it is not replaced: name another file with --out")
 
 

@@ -10,8 +10,8 @@ def require_room(folder: Path, needed: int, what: str, less: str = "make fewer o
 
     ``what`` names the data to be written, such as ``"the store"``; ``less`` is a way to reduce their size.
     """
-    there = next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
-    free = shutil.disk_usage(there).free
+    existing = next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
     if needed > free:
         raise OSError(
             errno.ENOSPC,

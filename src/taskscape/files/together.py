@@ -22,7 +22,7 @@ def written_together(folder: Path) -> Iterator[Path]:
         ValueError: Another process writes the folder; the message names it and the remedy.
         OSError: A file cannot be written. The message has its path in ``folder`` and the remedy.
     """
-    made = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+    created = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
     work = folder / ".writing"
     new, old = work / "new", work / "old"
     try:
@@ -38,12 +38,12 @@ def written_together(folder: Path) -> Iterator[Path]:
             except OSError as error:
                 if str(new) not in str(error):
                     raise
-                said = str(error).removeprefix(f"[Errno {error.errno}] ")
-                raise OSError(error.errno, said.replace(str(new), str(folder))) from error
+                message = str(error).removeprefix(f"[Errno {error.errno}] ")
+                raise OSError(error.errno, message.replace(str(new), str(folder))) from error
             finally:
                 shutil.rmtree(work, ignore_errors=True)
     finally:
-        for path in made:
+        for path in created:
             with suppress(OSError):  # it is not empty
                 path.rmdir()
 
@@ -54,19 +54,19 @@ def _move(new: Path, old: Path, folder: Path) -> None:
     try:
         for source in [path for path in sorted(new.rglob("*")) if not path.is_dir()]:
             name = source.relative_to(new)
-            target, before = folder / name, old / name
+            target, backup = folder / name, old / name
             with writing(target):
                 if target.is_dir():
                     raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
                 target.parent.mkdir(parents=True, exist_ok=True)
-                before.parent.mkdir(parents=True, exist_ok=True)
+                backup.parent.mkdir(parents=True, exist_ok=True)
                 if os.path.lexists(target):
-                    moved.append((before, target))
-                    target.replace(before)
+                    moved.append((backup, target))
+                    target.replace(backup)
                 moved.append((target, source))
                 source.replace(target)
     except BaseException:  # Ctrl-C too
-        for now, earlier in reversed(moved):
+        for current, original in reversed(moved):
             with suppress(FileNotFoundError):  # it was not moved yet
-                now.replace(earlier)
+                current.replace(original)
         raise
