@@ -52,14 +52,14 @@ class Alignment:
         count = np.count_nonzero(edges)
         if not 0 < count < edges.size / 2:
             return
-        as_it_is = max(1, float(changes[edges].mean()))
+        unmoved_contrast = max(1, float(changes[edges].mean()))
         for motion, move in MOTIONS.items():
-            self._gains[motion][name] = float(changes[move][edges].mean()) - as_it_is
+            self._gains[motion][name] = float(changes[move][edges].mean()) - unmoved_contrast
 
     def warnings(self) -> list[str]:
         """Return a warning if many labels clearly fit their images better when they are moved."""
-        found = {motion: above(gains, GAIN) for motion, gains in self._gains.items()}
-        motion, cases = max(found.items(), key=lambda one: one[1].images if one[1] else 0, default=("", None))
+        by_motion = {motion: above(gains, GAIN) for motion, gains in self._gains.items()}
+        motion, cases = max(by_motion.items(), key=lambda item: item[1].images if item[1] else 0, default=("", None))
         if cases is None or cases.images < max(FEWEST, SHARE * cases.of):
             return []
         return [

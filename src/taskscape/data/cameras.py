@@ -23,25 +23,25 @@ def focal_length(data: DataSource) -> float | None:
     """
     match data:
         case Streets():
-            return _of_streets(data.style)
+            return _streets_focal_length(data.style)
         case Mixed():
-            known = (focal_length(MixedPart.parse(part).source) for part in data.parts)
-            return next((focal for focal in known if focal is not None), None)
+            focal_lengths = (focal_length(MixedPart.parse(part).source) for part in data.parts)
+            return next((focal for focal in focal_lengths if focal is not None), None)
         case Packed() | Part():
             try:
-                return _of_source(Manifest.of(data.path).source)
+                return _source_focal_length(Manifest.of(data.path).source)
             except (OSError, ValueError):  # predictions need no data
                 return None
         case _:
             return None
 
 
-def _of_source(source: Mapping[str, Any]) -> float | None:
+def _source_focal_length(source: Mapping[str, Any]) -> float | None:
     """Return the focal length of the source that a manifest describes."""
     settings = source.get("settings") or {}
     match source.get("kind"):
         case "streets":
-            return _of_streets(str(source.get("style", "classic")))
+            return _streets_focal_length(str(source.get("style", "classic")))
         case "cityscapes":
             return _CITYSCAPES
         case "nyuv2":
@@ -49,12 +49,12 @@ def _of_source(source: Mapping[str, Any]) -> float | None:
         case "mtan":
             return {"cityscapes": _CITYSCAPES, "nyuv2": _NYUV2}.get(str(settings.get("of")))
         case "part" if isinstance(source.get("of"), dict):
-            return _of_source(source["of"])
+            return _source_focal_length(source["of"])
         case _:
             return None
 
 
-def _of_streets(style: str) -> float | None:
+def _streets_focal_length(style: str) -> float | None:
     if style not in _FIELDS_OF_VIEW:
         return None
     return 0.5 / math.tan(math.radians(sum(_FIELDS_OF_VIEW[style]) / 2) / 2)

@@ -15,7 +15,7 @@ from taskscape.modalities import Modality
 from taskscape.progress import ProgressCallback
 from taskscape.serialization import agreeing
 
-_AT_ONCE = 16
+_BATCH_SIZE = 16
 """Number of images in memory at a time."""
 QUICK_IMAGES = 64
 """Largest number of images per split that ``quick`` reads."""
@@ -52,8 +52,8 @@ def check(path: str | Path, report: ProgressCallback | None = None) -> Findings:
     for split in manifest.counts:
         store = Store.open(path, split, verify=True)
         sums = SplitSums(store, tuple(store.fields))
-        for start in range(0, len(store), _AT_ONCE):
-            indices = range(start, min(start + _AT_ONCE, len(store)))
+        for start in range(0, len(store), _BATCH_SIZE):
+            indices = range(start, min(start + _BATCH_SIZE, len(store)))
             sums.add(indices, twins)
             done += len(indices)
             if report is not None:
@@ -72,16 +72,16 @@ def quick(stores: Mapping[str, Store], fields: Collection[str]) -> list[str]:
     Images and splits are not compared with each other; only ``check`` does that.
     """
     warnings = []
-    for split, whole in stores.items():
-        for name, store, used in whole.parts:
+    for split, split_store in stores.items():
+        for name, store, used_fields in split_store.parts:
             pixels = store.size[0] * store.size[1]
             count = min(len(store), QUICK_IMAGES, max(QUICK_PIXELS // pixels, 2))
-            sums = SplitSums(store, tuple(field for field in store.fields if field in fields and field in used))
-            every = np.unique(np.linspace(0, len(store) - 1, count).astype(np.int64)).tolist()
-            for start in range(0, len(every), _AT_ONCE):
-                sums.add(every[start : start + _AT_ONCE])
-            found = _warnings(split, sums.statistics(), store.manifest)
-            warnings += [f"{name}, {warning}" for warning in found] if name else found
+            sums = SplitSums(store, tuple(field for field in store.fields if field in fields and field in used_fields))
+            indices = np.unique(np.linspace(0, len(store) - 1, count).astype(np.int64)).tolist()
+            for start in range(0, len(indices), _BATCH_SIZE):
+                sums.add(indices[start : start + _BATCH_SIZE])
+            messages = _warnings(split, sums.statistics(), store.manifest)
+            warnings += [f"{name}, {warning}" for warning in messages] if name else messages
     return warnings
 
 
@@ -90,10 +90,10 @@ def require_labels(store: Store, fields: Collection[str]) -> None:
 
     Images are read until every label has been found, usually in the first few.
     """
-    wanted = [name for name in store.fields if name in fields and not _has_label(store, name)]
-    if wanted:
+    missing = [name for name in store.fields if name in fields and not _has_label(store, name)]
+    if missing:
         raise ValueError(
-            f"no pixel of {store.path}, {store.split}, has {' or '.join(wanted)} labels, so nothing can be "
+            f"no pixel of {store.path}, {store.split}, has {' or '.join(missing)} labels, so nothing can be "
             "learned from them: leave the task out, or prepare the store again with its labels"
         )
 
@@ -102,9 +102,9 @@ def _has_label(store: Store, field: str) -> bool:
     """Return whether any image of a split has a valid pixel of a field."""
     labelled = store.labelled(field)
     return any(
-        store.gather(some, [field], torch.device("cpu")).targets[field].valid.any()
-        for some in np.split(labelled, range(_AT_ONCE, len(labelled), _AT_ONCE))
-        if len(some)
+        store.gather(indices, [field], torch.device("cpu")).targets[field].valid.any()
+        for indices in np.split(labelled, range(_BATCH_SIZE, len(labelled), _BATCH_SIZE))
+        if len(indices)
     )
 
 
@@ -112,35 +112,39 @@ def _warnings(split: str, statistics: SplitStatistics, manifest: Manifest) -> li
     """Return the warnings about one split."""
     fields, vanished = manifest.fields, manifest.vanished.get(split, {})
     warnings = []
-    for name, one in {IMAGE: statistics.image, **statistics.fields}.items():
-        if one.valid:
-            sentences = [*fields[name].implausible(one.histogram, one.median), *fields[name].judge(one.observed)]
+    for name, stats in {IMAGE: statistics.image, **statistics.fields}.items():
+        if stats.valid:
+            sentences = [
+                *fields[name].implausible(stats.histogram, stats.median),
+                *fields[name].judge(stats.observed),
+            ]
             sentences += fields[name].judge_vanished(vanished.get(name, {}))
-            sentences += one.alignment.warnings()
+            sentences += stats.alignment.warnings()
             warnings += [f"{split}, {name}: {text}" for text in sentences]
-    for name, one in statistics.fields.items():
-        if one.without:
+    for name, stats in statistics.fields.items():
+        if stats.without:
             warnings.append(
-                f"{split}: {len(one.without)} of {statistics.images} images "
-                f"{agreeing(len(one.without), 'has', 'have')} no pixel with {name} labels, such as {one.without[0]}: "
-                "check that its label exists under the image's name, and that not all its values count as invalid"
+                f"{split}: {len(stats.without)} of {statistics.images} images "
+                f"{agreeing(len(stats.without), 'has', 'have')} no pixel with {name} labels, such as "
+                f"{stats.without[0]}: check that its label exists under the image's name, and that not all its values "
+                "count as invalid"
             )
-        elif one.valid < 0.1:
+        elif stats.valid < 0.1:
             warnings.append(
-                f"{split}: only {100 * one.valid:.1f} % of the pixels have {name} labels: check which values count as "
-                "invalid"
+                f"{split}: only {100 * stats.valid:.1f} % of the pixels have {name} labels: check which values count "
+                "as invalid"
             )
     return warnings
 
 
 def _remarks(split: str, statistics: SplitStatistics, manifest: Manifest) -> list[str]:
     """Return the remarks about one split."""
-    every = {IMAGE: statistics.image, **statistics.fields}.items()
+    field_items = {IMAGE: statistics.image, **statistics.fields}.items()
     return [
         f"{split}, {name}: {text}"
-        for name, one in every
-        if one.valid
-        for text in manifest.fields[name].remark(one.observed)
+        for name, stats in field_items
+        if stats.valid
+        for text in manifest.fields[name].remark(stats.observed)
     ]
 
 
@@ -148,8 +152,8 @@ def _compare(findings: Findings) -> list[str]:
     """Return the warnings that come from comparing the splits."""
     warnings = []
     for name, modality in findings.fields.items():
-        fields = {split: statistics.fields[name] for split, statistics in findings.splits.items()}
-        counts = {split: one.histogram for split, one in fields.items() if one.valid}
+        by_split = {split: statistics.fields[name] for split, statistics in findings.splits.items()}
+        counts = {split: stats.histogram for split, stats in by_split.items() if stats.valid}
         if counts:
             warnings += [f"{name}: {text}" for text in modality.compare(counts)]
     return warnings

@@ -31,7 +31,7 @@ def contact_sheet(folder: Path, images: int) -> RgbArray:
     images share one color scale per field, which the key at the end explains. Raises the errors of ``Store.open``.
     """
     stores = {split: Store.open(folder, split) for split in Manifest.of(folder).counts}
-    chosen = {split: _evenly(len(store), images) for split, store in stores.items()}
+    chosen = {split: _evenly_spaced(len(store), images) for split, store in stores.items()}
     labels = {split: _labels(store, chosen[split]) for split, store in stores.items()}
     fields = next(iter(stores.values())).fields
     views = {name: _fitted(view(modality), name, list(labels.values())) for name, modality in fields.items()}
@@ -40,7 +40,7 @@ def contact_sheet(folder: Path, images: int) -> RgbArray:
     return np.pad(stacked([*blocks, *_keys(views, width)]), ((8, 8), (8, 8), (0, 0)), constant_values=255)
 
 
-def _evenly(length: int, count: int) -> Array:
+def _evenly_spaced(length: int, count: int) -> Array:
     return np.unique(np.linspace(0, length - 1, count).astype(np.int64))
 
 
@@ -52,10 +52,10 @@ def _labels(store: Store, indices: Array) -> _Labels:
     }
 
 
-def _fitted(shown: View[Any], name: str, splits: list[_Labels]) -> View[Any]:
+def _fitted(field_view: View[Any], name: str, splits: list[_Labels]) -> View[Any]:
     """Return a view with one scale for the labels of all splits."""
     values, valid = (np.concatenate([labels[name][part] for labels in splits]) for part in (0, 1))
-    return shown.fit(values, valid)
+    return field_view.fit(values, valid)
 
 
 def _block(split: str, store: Store, indices: Array, labels: _Labels, views: dict[str, View[Any]]) -> RgbArray:
@@ -66,10 +66,12 @@ def _block(split: str, store: Store, indices: Array, labels: _Labels, views: dic
     names = ["mean of all", *(printable(store.names[index]) for index in indices)]
     titles = [text(shortened(name, width), width, soft=True) for name in names]
     rows = [in_a_row([text("", _MARGIN), *titles]), _row("image", photos)]
-    for name, shown in views.items():
+    for name, field_view in views.items():
         values, valid = labels[name]
-        colors = [_sized(shown.colorize(one, mask), label=True) for one, mask in zip(values, valid, strict=True)]
-        rows.append(_row(shown.modality.called(name), [np.full_like(photos[0], 255), *colors]))
+        colors = [
+            _sized(field_view.colorize(pixels, mask), label=True) for pixels, mask in zip(values, valid, strict=True)
+        ]
+        rows.append(_row(field_view.modality.called(name), [np.full_like(photos[0], 255), *colors]))
     title = text(f"{split}: {len(store)} images of {store.size[0]}x{store.size[1]}", max(rows[0].shape[1], 400))
     gap = np.full((6, 1, 3), 255, np.uint8)
     return stacked([title, *(part for row in rows for part in (row, gap)), gap, gap])
@@ -92,9 +94,9 @@ def _sized(picture: RgbArray, label: bool = False) -> RgbArray:
 def _keys(views: dict[str, View[Any]], width: int) -> list[RgbArray]:
     """Return the color keys of the fields, as many side by side as fit into the width."""
     keys = [
-        stacked([text(shown.modality.called(name), LEAST_WIDTH), draw_key(shown.key(), LEAST_WIDTH)])
-        for name, shown in views.items()
-        if shown.key()
+        stacked([text(field_view.modality.called(name), LEAST_WIDTH), draw_key(field_view.key(), LEAST_WIDTH)])
+        for name, field_view in views.items()
+        if field_view.key()
     ]
     columns = max((width + 40) // (LEAST_WIDTH + 40), 1)
     gap = np.full((1, 32, 3), 255, np.uint8)
@@ -105,6 +107,6 @@ def _keys(views: dict[str, View[Any]], width: int) -> list[RgbArray]:
 
 def _mean_image(store: Store) -> RgbArray:
     total = np.zeros((*store.size, 3))
-    for some in np.array_split(np.arange(len(store)), -(-len(store) // 16)):
-        total += store.gather(some, (), torch.device("cpu")).image.sum(0).permute(1, 2, 0).numpy()
+    for indices in np.array_split(np.arange(len(store)), -(-len(store) // 16)):
+        total += store.gather(indices, (), torch.device("cpu")).image.sum(0).permute(1, 2, 0).numpy()
     return np.rint(255 * total / len(store)).astype(np.uint8)

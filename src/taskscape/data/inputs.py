@@ -27,48 +27,48 @@ def fingerprints(sample: RawSample, raw: Path) -> dict[str, Fingerprint]:
     return {_relative(path, raw): _fingerprint(path) for path in sample.files.values()}
 
 
-def unchanged_since(sample: RawSample, raw: Path, before: Mapping[str, Any]) -> bool:
+def unchanged_since(sample: RawSample, raw: Path, stored: Mapping[str, Any]) -> bool:
     """Return whether a sample's files still have these fingerprints."""
     files = {_relative(path, raw): path for path in sample.files.values()}
-    return files.keys() == before.keys() and all(_is_same(path, before[name]) for name, path in files.items())
+    return files.keys() == stored.keys() and all(_is_unchanged(path, stored[name]) for name, path in files.items())
 
 
-def changes(index: RawIndex, raw: Path, store: Path) -> str:
+def describe_changes(index: RawIndex, raw: Path, store: Path) -> str:
     """Return a description of how the current input files differ from those of a store; empty if they are the same.
 
     A file is read only if its size is the same and its time of change differs.
     """
     try:
-        before = read_json(store / INPUTS)
-        if not isinstance(before, dict):
+        stored = read_json(store / INPUTS)
+        if not isinstance(stored, dict):
             raise ValueError("not a mapping")
     except (ValueError, OSError):
         return f"{INPUTS}, which lists the inputs, is missing or damaged"
-    now = {
+    current = {
         _relative(path, raw): path
         for samples in index.splits.values()
         for sample in samples
         for path in sample.files.values()
     }
     different = {
-        "changed": [name for name, path in now.items() if name in before and not _is_same(path, before[name])],
-        "new": [name for name in now if name not in before],
-        "gone": [name for name in before if name not in now],
+        "changed": [name for name, path in current.items() if name in stored and not _is_unchanged(path, stored[name])],
+        "new": [name for name in current if name not in stored],
+        "gone": [name for name in stored if name not in current],
     }
     if not any(different.values()):
-        after = {name: {**info, "changed_ns": _changed_ns(now[name])} for name, info in before.items()}
-        if after != before:  # only touched or copied: save the new times, so that the next check reads nothing
-            _save(store, after)
+        refreshed = {name: {**info, "changed_ns": _changed_ns(current[name])} for name, info in stored.items()}
+        if refreshed != stored:  # only touched or copied: save the new times, so that the next check reads nothing
+            _save(store, refreshed)
         return ""
     return " and ".join(
-        f"{len(names)} of {max(len(now), len(before))} inputs {agreeing(len(names), 'is', 'are')} {how}, "
+        f"{len(names)} of {max(len(current), len(stored))} inputs {agreeing(len(names), 'is', 'are')} {change}, "
         f"such as {min(names)}"
-        for how, names in different.items()
+        for change, names in different.items()
         if names
     )
 
 
-def record(store: Path, split: str, number: int, inputs: Mapping[str, Fingerprint], portion: str = "") -> None:
+def append_record(store: Path, split: str, number: int, inputs: Mapping[str, Fingerprint], portion: str = "") -> None:
     """Append a sample's inputs to the records of an unfinished store; each ``portion`` (machine) has its own file."""
     file = store / INPUTS_SO_FAR.format(f"-{portion}" if portion else "")
     with file.open("a", encoding="utf-8") as lines:
@@ -76,11 +76,11 @@ def record(store: Path, split: str, number: int, inputs: Mapping[str, Fingerprin
         lines.write("\n" + json.dumps([split, number, inputs]))
 
 
-def recorded(store: Path) -> dict[tuple[str, int], dict[str, Fingerprint]]:
+def read_records(store: Path) -> dict[tuple[str, int], dict[str, Fingerprint]]:
     """Return the inputs of each sample of an unfinished store; for rewritten samples, the latest."""
     inputs = {}
     # Oldest file first, so that the last line of a sample counts.
-    files = sorted(so_far(store), key=lambda path: path.stat().st_mtime_ns)
+    files = sorted(record_files(store), key=lambda path: path.stat().st_mtime_ns)
     for line in (line for path in files for line in path.read_text("utf-8").splitlines()):
         try:
             split, number, files = json.loads(line)
@@ -90,14 +90,14 @@ def recorded(store: Path) -> dict[tuple[str, int], dict[str, Fingerprint]]:
     return inputs
 
 
-def so_far(store: Path) -> list[Path]:
+def record_files(store: Path) -> list[Path]:
     """Return the files that list the inputs of an unfinished store."""
     return list(store.glob(INPUTS_SO_FAR.format("*")))
 
 
-def gather(store: Path, samples: Iterable[tuple[str, int]]) -> None:
+def merge_records(store: Path, samples: Iterable[tuple[str, int]]) -> None:
     """Write the inputs of these samples to one file, sorted by path."""
-    by_sample = recorded(store)
+    by_sample = read_records(store)
     _save(store, {name: info for key in samples for name, info in by_sample.get(key, {}).items()})
 
 
@@ -115,10 +115,10 @@ def _changed_ns(path: Path) -> int:
     return max(stat.st_mtime_ns, stat.st_ctime_ns)
 
 
-def _is_same(path: Path, before: Any) -> bool:
-    if not isinstance(before, dict) or not path.exists() or path.stat().st_size != before.get("bytes"):
+def _is_unchanged(path: Path, stored: Any) -> bool:
+    if not isinstance(stored, dict) or not path.exists() or path.stat().st_size != stored.get("bytes"):
         return False
-    return _changed_ns(path) == before.get("changed_ns") or FileInfo.of(path).crc32 == before.get("crc32")
+    return _changed_ns(path) == stored.get("changed_ns") or FileInfo.of(path).crc32 == stored.get("crc32")
 
 
 def _relative(path: Path, raw: Path) -> str:

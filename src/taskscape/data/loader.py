@@ -91,8 +91,8 @@ class Loader:
         if batch_size < self.world_size:
             raise ValueError(f"a batch of {batch_size} images for {self.world_size} processes: each needs at least one")
         count = store.epoch_length(batch_size) if shuffle else len(store)
-        full, rest = divmod(count, batch_size)
-        undersized = drop_undersized and rest < 2 * self.world_size
+        full, remainder = divmod(count, batch_size)
+        undersized = drop_undersized and remainder < 2 * self.world_size
         self._images = full * batch_size if undersized else count
         if self._images == 0:
             raise ValueError(
@@ -165,9 +165,9 @@ class Loader:
         factors, power = self._image_factors[name], self.tasks[name].zoom_power
         if factors is None and not power:
             return target
-        of_image = zoom**power * (1 if factors is None else factors[indices % len(self.store)])
+        per_image = zoom**power * (1 if factors is None else factors[indices % len(self.store)])
         factor = (
-            on_device(of_image, target.value.device).to(target.value.dtype).view(-1, *[1] * (target.value.ndim - 1))
+            on_device(per_image, target.value.device).to(target.value.dtype).view(-1, *[1] * (target.value.ndim - 1))
         )
         return Target(target.value * factor, target.valid)
 
@@ -178,6 +178,6 @@ def _image_factors(task: "Task", field: str, store: Store) -> npt.NDArray[np.flo
         (task.image_factors(part.store.manifest.source.get(field), part.store.split), len(part.store))
         for part in store.parts
     ]
-    if all(some is None for some, _ in factors):
+    if all(part_factors is None for part_factors, _ in factors):
         return None
-    return np.concatenate([np.ones(count) if some is None else some for some, count in factors])
+    return np.concatenate([np.ones(count) if part_factors is None else part_factors for part_factors, count in factors])

@@ -96,10 +96,10 @@ class Manifest:
             )
         if not isinstance(self.fields.get(IMAGE), Rgb):
             raise ValueError(f"a store needs the field {IMAGE!r} of modality Rgb")
-        for what, names in (("split", self.counts), ("field", self.fields)):
+        for kind, names in (("split", self.counts), ("field", self.fields)):
             for name in names:
                 if not is_file_name(name):
-                    raise ValueError(f"the {what} {name!r} cannot be part of a file's name: give it another name")
+                    raise ValueError(f"the {kind} {name!r} cannot be part of a file's name: give it another name")
 
     @property
     def labels(self) -> dict[str, Modality]:

@@ -63,7 +63,7 @@ class MixedStore(Store):
         images: int | None = None,
         notes: Sequence[str] = (),
     ) -> None:
-        self._parts, self._fields, self._size, self._epoch = tuple(parts), dict(fields), size, images
+        self._parts, self._fields, self._size, self._epoch_images = tuple(parts), dict(fields), size, images
         self._notes = tuple(notes)
         self._ends = np.cumsum([len(part.store) for part in parts])
         split = parts[0].store.split
@@ -72,7 +72,7 @@ class MixedStore(Store):
     def _manifest(self, split: str) -> Manifest:
         """Return the manifest of the mixed store; its fingerprint covers every part and the labels used from it."""
         total = int(self._ends[-1])
-        about: list[dict[str, Any]] = [
+        parts: list[dict[str, Any]] = [
             {"name": part.name, "images": len(part.store), "share": part.share, "labels": list(part.labels)}
             | ({"classes": part.classes} if part.classes else {})
             | {"store": str(part.store.path), "fingerprint": part.store.manifest.fingerprint}
@@ -82,7 +82,7 @@ class MixedStore(Store):
             size=self._size,
             counts={split: total},
             fields={IMAGE: Rgb(), **self._fields},
-            source={"kind": "mixed", "parts": about},
+            source={"kind": "mixed", "parts": parts},
             shard=total,
             names={split: [f"{part.name}/{name}" for part in self._parts for name in part.store.names]},
             files={
@@ -94,7 +94,7 @@ class MixedStore(Store):
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:
-        return MixedStore, (self._parts, self._fields, self._size, self._epoch, self._notes)
+        return MixedStore, (self._parts, self._fields, self._size, self._epoch_images, self._notes)
 
     @property
     @override
@@ -120,54 +120,56 @@ class MixedStore(Store):
     @override
     def epoch_length(self, batch_size: int) -> int:
         """Return the number of images of an epoch: a whole number of global batches, at least one."""
-        return max(round((self._epoch or len(self)) / batch_size), 1) * batch_size
+        return max(round((self._epoch_images or len(self)) / batch_size), 1) * batch_size
 
     def counts(self, length: int) -> list[int]:
         """Return how many of ``length`` images each part contributes: its share to the nearest image, at least one.
 
         Raises ``ValueError`` if there are fewer images than parts that are drawn from.
         """
-        drawn = np.array([part.share > 0 for part in self._parts])
-        if length < drawn.sum():
+        is_drawn = np.array([part.share > 0 for part in self._parts])
+        if length < is_drawn.sum():
             raise ValueError(
-                f"an epoch has {length} images for {drawn.sum()} stores that are drawn from: raise data.images"
+                f"an epoch has {length} images for {is_drawn.sum()} stores that are drawn from: raise data.images"
             )
         shares = np.array([part.share for part in self._parts])
         exact = shares / shares.sum() * length
-        counts = np.maximum(np.floor(exact + 1e-9).astype(np.int64), drawn)
+        counts = np.maximum(np.floor(exact + 1e-9).astype(np.int64), is_drawn)
         while (rest := length - counts.sum()) != 0:  # largest remainder; parts raised to one image take from others
-            lacking = (
-                np.where(drawn, exact - counts, -np.inf) if rest > 0 else np.where(counts > 1, counts - exact, -np.inf)
+            gaps = (
+                np.where(is_drawn, exact - counts, -np.inf)
+                if rest > 0
+                else np.where(counts > 1, counts - exact, -np.inf)
             )
-            counts[np.argmax(lacking)] += np.sign(rest)
+            counts[np.argmax(gaps)] += np.sign(rest)
         return [int(count) for count in counts]
 
     @override
     def order(self, seed: int, epoch: int, batch_size: int) -> Indices:
         counts = self.counts(self.epoch_length(batch_size))
         starts = self._ends - [len(part.store) for part in self._parts]
-        indices, places = [], []
+        indices, positions = [], []
         for number, (count, start) in enumerate(zip(counts, starts, strict=True)):
-            rows, times = self._drawn(number, epoch * count, count, seed)
-            indices.append(start + rows + times * len(self))
-            places.append((np.arange(count) + 0.5) / max(count, 1))  # evenly spread over the epoch
-        order = np.concatenate(indices)[np.argsort(np.concatenate(places), kind="stable")]
+            rows, passes = self._draw(number, epoch * count, count, seed)
+            indices.append(start + rows + passes * len(self))
+            positions.append((np.arange(count) + 0.5) / max(count, 1))  # evenly spread over the epoch
+        order = np.concatenate(indices)[np.argsort(np.concatenate(positions), kind="stable")]
         # Within a batch the parts are shuffled, so that every process gets images of all parts.
         stream = np.random.Philox(key=[seed, 0], counter=[0, 0, epoch, 1])
         return np.random.Generator(stream).permuted(order.reshape(-1, batch_size), axis=1).ravel()
 
-    def _drawn(self, number: int, start: int, count: int, seed: int) -> tuple[Indices, Indices]:
+    def _draw(self, number: int, start: int, count: int, seed: int) -> tuple[Indices, Indices]:
         """Return ``count`` images of a part, and the number of the pass over its images that each belongs to, from 0.
 
         The images are those from position ``start`` on in an endless sequence of permutations.
         """
         length = len(self._parts[number].store)
         passes = range(start // length, -(-(start + count) // length))
-        streams = (np.random.Philox(key=[seed, 0], counter=[0, 0, one, 2 + number]) for one in passes)
+        streams = (np.random.Philox(key=[seed, 0], counter=[0, 0, pass_index, 2 + number]) for pass_index in passes)
         rows = [np.random.Generator(stream).permutation(length) for stream in streams]
         within = slice(start % length, start % length + count)
-        times = np.repeat(np.arange(len(rows)), length)
-        return np.concatenate([np.arange(0), *rows])[within], times[within]
+        pass_numbers = np.repeat(np.arange(len(rows)), length)
+        return np.concatenate([np.arange(0), *rows])[within], pass_numbers[within]
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -187,38 +189,38 @@ class MixedStore(Store):
             if name not in self._fields:
                 raise ValueError(f"{self.path} has no labels {name!r}{nearest(name, self._fields)}")
         index = np.asarray(indices, np.int64).reshape(-1) % len(self)
-        owners = np.searchsorted(self._ends, index, side="right")
+        part_numbers = np.searchsorted(self._ends, index, side="right")
         height, width = self._size
         image = torch.empty((len(index), 3, height, width), device=device, memory_format=torch.channels_last)
-        targets = {name: self._without_labels(name, len(index), device) for name in fields}
-        for number in np.unique(owners):
+        targets = {name: self._empty_target(name, len(index), device) for name in fields}
+        for number in np.unique(part_numbers):
             part, start = self._parts[number], int(self._ends[number]) - len(self._parts[number].store)
-            where = np.flatnonzero(owners == number)
-            places = on_device(where, device)
-            known = [name for name in fields if name in part.labels]
-            batch = part.store.gather(index[where] - start, known, device)
-            image[places] = _resized_image(batch.image, self._size)
-            for name in known:
+            positions = np.flatnonzero(part_numbers == number)
+            device_positions = on_device(positions, device)
+            labeled = [name for name in fields if name in part.labels]
+            batch = part.store.gather(index[positions] - start, labeled, device)
+            image[device_positions] = _resized_image(batch.image, self._size)
+            for name in labeled:
                 value, valid = part.labels[name](batch.targets[name])
-                targets[name].value[places] = _resized_label(value, self._size)
-                targets[name].valid[places] = _resized_label(valid, self._size)
+                targets[name].value[device_positions] = _resized_label(value, self._size)
+                targets[name].valid[device_positions] = _resized_label(valid, self._size)
         return Batch(image, targets, on_device(index, device))
 
     @override
     def gather_to_move(self, indices: Sequence[int] | Indices, fields: Sequence[str], device: torch.device) -> Batch:
         return self.gather(indices, fields, device)
 
-    def _without_labels(self, field: str, count: int, device: torch.device) -> Target:
+    def _empty_target(self, field: str, count: int, device: torch.device) -> Target:
         modality = self._fields[field]
         stored = np.full((count, *self._size, *modality.shape), modality.sentinel or 0, modality.dtype)
         value, valid = modality.unpack(on_device(stored, device))
         return Target(value.nan_to_num() if value.is_floating_point() else value, torch.zeros_like(valid))
 
 
-def _window(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[slice, slice]:
-    """Return the center window of an image of ``size`` that has the aspect ratio of ``wanted``."""
-    height = min(size[0], max(round(size[1] * wanted[0] / wanted[1]), 1))
-    width = min(size[1], max(round(size[0] * wanted[1] / wanted[0]), 1))
+def _window(size: tuple[int, int], target_size: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the center window of an image of ``size`` that has the aspect ratio of ``target_size``."""
+    height = min(size[0], max(round(size[1] * target_size[0] / target_size[1]), 1))
+    width = min(size[1], max(round(size[0] * target_size[1] / target_size[0]), 1))
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
     return slice(top, top + height), slice(left, left + width)
 

@@ -17,12 +17,12 @@ from taskscape import parallel
 from taskscape.batch import Sample
 from taskscape.data.inputs import (
     INPUTS,
-    changes,
+    append_record,
+    describe_changes,
     fingerprints,
-    gather,
-    record,
-    recorded,
-    so_far,
+    merge_records,
+    read_records,
+    record_files,
     unchanged_since,
 )
 from taskscape.data.manifest import MANIFEST, UNFINISHED, FileInfo, Manifest
@@ -98,12 +98,12 @@ def _prepare(work: _Work, out: Path) -> Manifest:
     end_replacement(new, out, replaced)
     if not (out / MANIFEST).exists():
         return _write(work, out)
-    different = _different(work, out)
-    if not different:
+    difference = _describe_difference(work, out)
+    if not difference:
         work.tell("nothing to do: the store was made from exactly these inputs")
         return Manifest.of(out)
-    work.tell(f"{different}; the store is made again")
-    if (new / MANIFEST).exists() and _different(work, new):
+    work.tell(f"{difference}; the store is made again")
+    if (new / MANIFEST).exists() and _describe_difference(work, new):
         shutil.rmtree(new)
     if not (new / MANIFEST).exists():
         _write(work, new)
@@ -158,11 +158,11 @@ def prepare_portion(
         writer = StoreWriter(out, index.size, counts, index.fields, _source(data, index), shard, str(portion.number))
     files = [(split, rows) for split in counts for rows in writer.shards(split)]
     missing = {split: set(writer.missing(split)) for split in counts}
-    own = [(split, row) for split, rows in (files[i] for i in portion.among(len(files))) for row in rows]
-    todo = [(split, row) for split, row in own if row in missing[split]]
-    for done in _put(writer, index, raw, todo, processes, str(portion.number)):
+    portion_samples = [(split, row) for split, rows in (files[i] for i in portion.among(len(files))) for row in rows]
+    todo = [(split, row) for split, row in portion_samples if row in missing[split]]
+    for done in _write_samples(writer, index, raw, todo, processes, str(portion.number)):
         if report is not None:
-            report(len(own) - len(todo) + done, len(own))
+            report(len(portion_samples) - len(todo) + done, len(portion_samples))
 
 
 def _begin_lock(out: Path) -> Path:
@@ -183,20 +183,20 @@ def _write(work: _Work, out: Path) -> Manifest:
         )
         shutil.rmtree(out)
         writer = StoreWriter(out, index.size, counts, index.fields, work.source, work.shard)
-    _put_changed_again(writer, work)
+    _mark_changed(writer, work)
     missing = [(split, number) for split in counts for number in writer.missing(split)]
     total = sum(counts.values())
-    for done in _put(writer, index, work.raw, missing, work.processes):
+    for done in _write_samples(writer, index, work.raw, missing, work.processes):
         if work.report is not None:
             work.report(total - len(missing) + done, total)
-    gather(out, [(split, number) for split, count in counts.items() for number in range(count)])
+    merge_records(out, [(split, number) for split, count in counts.items() for number in range(count)])
     writer.finish()
-    for file in (*so_far(out), _begin_lock(out)):
+    for file in (*record_files(out), _begin_lock(out)):
         file.unlink(missing_ok=True)
     return Manifest.of(out)
 
 
-def _put(
+def _write_samples(
     writer: StoreWriter,
     index: RawIndex,
     raw: Path,
@@ -216,26 +216,28 @@ def _is_older(out: Path, source: dict[str, Any]) -> bool:
     if not (out / UNFINISHED).exists():
         return False
     plan = Manifest.load(out / UNFINISHED)
-    known = {UNFINISHED, INPUTS, *(file.name for file in so_far(out)), *plan.counts}
-    same = all(plan.source.get(key) == source.get(key) for key in ("kind", "settings"))
-    return same and all(entry.name in known or entry.suffix == ".part" for entry in out.iterdir())
+    own_names = {UNFINISHED, INPUTS, *(file.name for file in record_files(out)), *plan.counts}
+    is_same_source = all(plan.source.get(key) == source.get(key) for key in ("kind", "settings"))
+    return is_same_source and all(entry.name in own_names or entry.suffix == ".part" for entry in out.iterdir())
 
 
-def _put_changed_again(writer: StoreWriter, work: _Work) -> None:
+def _mark_changed(writer: StoreWriter, work: _Work) -> None:
     """Mark samples of an unfinished store as missing if their inputs have changed since they were written."""
-    inputs, stale = recorded(writer.path), 0
+    inputs, num_changed = read_records(writer.path), 0
     for split, samples in work.index.splits.items():
         written = set(range(len(samples))) - set(writer.missing(split))
-        again = [n for n in written if not unchanged_since(samples[n], work.raw, inputs.get((split, n), {}))]
-        if again:
-            writer.put_again(split, again)
-        stale += len(again)
-    if stale:
-        have = agreeing(stale, "sample have changed since it was", "samples have changed since they were")
-        work.tell(f"the inputs of {stale} {have} written, which {agreeing(stale, 'is', 'are')} made again")
+        changed = [n for n in written if not unchanged_since(samples[n], work.raw, inputs.get((split, n), {}))]
+        if changed:
+            writer.put_again(split, changed)
+        num_changed += len(changed)
+    if num_changed:
+        clause = agreeing(num_changed, "sample have changed since it was", "samples have changed since they were")
+        work.tell(
+            f"the inputs of {num_changed} {clause} written, which {agreeing(num_changed, 'is', 'are')} made again"
+        )
 
 
-def _different(work: _Work, store: Path) -> str:
+def _describe_difference(work: _Work, store: Path) -> str:
     """Return a description of how a complete store differs from one that would be made now; empty if it does not.
 
     Raises ``ValueError`` if the store must not be replaced: its kind or settings differ, or it holds other files.
@@ -244,21 +246,26 @@ def _different(work: _Work, store: Path) -> str:
     refusal = f"{store} is not empty: delete it or choose another folder; it holds"
     if (kind := manifest.source.get("kind")) != source["kind"]:
         raise ValueError(f"{refusal} a store of {kind}")
-    before, now = manifest.source.get("settings", {}), source["settings"]
-    for name in sorted({*before, *now}):
-        if before.get(name) != now.get(name):
+    old_settings, new_settings = manifest.source.get("settings", {}), source["settings"]
+    for name in sorted({*old_settings, *new_settings}):
+        if old_settings.get(name) != new_settings.get(name):
             raise ValueError(
-                f"{refusal} a store with other settings, {name} was {before.get(name)} and is {now.get(name)}"
+                f"{refusal} a store with other settings, {name} was {old_settings.get(name)} and is "
+                f"{new_settings.get(name)}"
             )
-    known = {MANIFEST, INPUTS, *(file.name for file in so_far(store)), *manifest.counts}
-    if (what := changes(index, work.raw, store)) == "":
-        parts = [name for name in sorted({*manifest.source, *source}) if manifest.source.get(name) != source.get(name)]
+    own_names = {MANIFEST, INPUTS, *(file.name for file in record_files(store)), *manifest.counts}
+    if (difference := describe_changes(index, work.raw, store)) == "":
+        changed_keys = [
+            name for name in sorted({*manifest.source, *source}) if manifest.source.get(name) != source.get(name)
+        ]
         if manifest.labels != dict(index.fields) or manifest.size != tuple(index.size):
-            parts.append("what is stored")
-        what = f"the inputs are the same, but not {', '.join(parts)}" if parts else ""
-    if what and (other := sorted(entry.name for entry in store.iterdir() if entry.name not in known)):
-        raise ValueError(f"{what}, but {store} holds other things, {', '.join(other)}: move them elsewhere first")
-    return what
+            changed_keys.append("what is stored")
+        difference = f"the inputs are the same, but not {', '.join(changed_keys)}" if changed_keys else ""
+    if difference and (other_files := sorted(entry.name for entry in store.iterdir() if entry.name not in own_names)):
+        raise ValueError(
+            f"{difference}, but {store} holds other things, {', '.join(other_files)}: move them elsewhere first"
+        )
+    return difference
 
 
 def end_replacement(new: Path, out: Path, replaced: Path) -> None:
@@ -305,5 +312,5 @@ def _prepare_one(
         raise ValueError(f"{named(read)} gives a {type(content).__name__}: return a taskscape.batch.Sample")
     if not unchanged_since(sample, raw, inputs):
         raise ValueError(f"the files of {sample.name!r} were changed while they were read: run the same command again")
-    record(writer.path, split, number, inputs, portion)  # before the sample counts as complete
+    append_record(writer.path, split, number, inputs, portion)  # before the sample counts as complete
     writer.put(split, number, content)

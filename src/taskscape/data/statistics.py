@@ -58,28 +58,28 @@ class SplitSums:
 
     def add(self, indices: Iterable[int], twins: Twins | None = None) -> None:
         """Add some images with their labels, also to ``twins``."""
-        some = list(indices)
-        batch = self.store.gather(some, tuple(self.fields), torch.device("cpu"))
+        chosen = list(indices)
+        batch = self.store.gather(chosen, tuple(self.fields), torch.device("cpu"))
         self.mean += batch.image.permute(0, 2, 3, 1).numpy().sum(0, dtype=np.float64)
-        self.images += len(some)
-        names = [self.store.names[index] for index in some]
-        everywhere = np.ones(self.store.size, np.bool_)
+        self.images += len(chosen)
+        names = [self.store.names[index] for index in chosen]
+        all_valid = np.ones(self.store.size, np.bool_)
         images = self.image.modality.to_array(batch.image)
         labels = {
             field: (sums.modality.to_array(batch.targets[field].value), batch.targets[field].valid.numpy())
             for field, sums in self.fields.items()
         }
         for position, (name, image) in enumerate(zip(names, images, strict=True)):
-            self.image.add(name, image, everywhere)
+            self.image.add(name, image, all_valid)
             image_contrast = contrast(image)
             if twins is not None:
                 twins.add_image(f"{self.store.split}/{name.removeprefix(f'{self.store.split}/')}", image)
             for label, (values, valid) in labels.items():
                 self.fields[label].add(name, values[position], valid[position], image_contrast)
-                for other, (known, here) in labels.items():
-                    both = (values[position], valid[position]), (known[position], here[position])
-                    if other != label and both[0][1].any() and both[1][1].any():
-                        self.fields[label].relate(name, both[0], self.fields[other].modality, both[1])
+                for other, (other_values, other_valid) in labels.items():
+                    pair = (values[position], valid[position]), (other_values[position], other_valid[position])
+                    if other != label and pair[0][1].any() and pair[1][1].any():
+                        self.fields[label].relate(name, pair[0], self.fields[other].modality, pair[1])
                 if twins is not None:
                     twins.add_label(label, values[position], valid[position])
 
@@ -106,8 +106,8 @@ class _FieldSums:
         self.observed: dict[str, dict[str, float]] = defaultdict(dict)
         self.alignment = Alignment()
 
-    def add(self, name: str, values: Array, valid: Mask, image: Contrast | None = None) -> None:
-        """Add the values of one image; for a label, ``image`` is the contrast of the image."""
+    def add(self, name: str, values: Array, valid: Mask, image_contrast: Contrast | None = None) -> None:
+        """Add the values of one image; for a label, ``image_contrast`` is the contrast of the image."""
         if not valid.any():
             self.without.append(name)
             return
@@ -117,16 +117,18 @@ class _FieldSums:
         median = self.modality.median(pixels)
         if median is not None:
             self.medians.append(median)
-        for what, number in self.modality.observe(values, valid).items():
-            self.observed[what][name] = number
-        edges = None if image is None else self.modality.edges(values, valid)
-        if image is not None and edges is not None:
-            self.alignment.add(name, image, edges)
+        for quantity, number in self.modality.observe(values, valid).items():
+            self.observed[quantity][name] = number
+        edges = None if image_contrast is None else self.modality.edges(values, valid)
+        if image_contrast is not None and edges is not None:
+            self.alignment.add(name, image_contrast, edges)
 
-    def relate(self, name: str, label: tuple[Array, Mask], other: Modality, known: tuple[Array, Mask]) -> None:
+    def relate(
+        self, name: str, label: tuple[Array, Mask], other_modality: Modality, other_label: tuple[Array, Mask]
+    ) -> None:
         """Add what an image's label reveals in combination with its label of another field."""
-        for what, number in self.modality.relate(*label, other, known).items():
-            self.observed[what][name] = number
+        for quantity, number in self.modality.relate(*label, other_modality, other_label).items():
+            self.observed[quantity][name] = number
 
     def statistics(self, pixels: int) -> FieldStatistics:
         """Return the statistics of the field in a split of this many pixels."""

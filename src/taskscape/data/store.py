@@ -76,7 +76,7 @@ class Store:
                 if not verify:
                     block_counts[file] = len(manifest.blocks.get(file, "")) // _DIGITS
                 maps[name].append(_map(path / file, (rows, *manifest.size, *modality.shape), modality.dtype))
-        _check_some_blocks(path, manifest, block_counts)
+        _check_sampled_blocks(path, manifest, block_counts)
         return cls(path, split, manifest, maps)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -135,15 +135,15 @@ class Store:
         Returns whether they fit; if not, batches are still read through the memory map. On a CPU, the map is as fast
         while the system keeps the files in memory, and needs no memory per process.
         """
-        new = [name for name in (IMAGE, *fields) if name not in self._cached]
-        if sum(part.nbytes for name in new for part in self._maps[name]) > max_fraction * free_memory(device):
+        uncached = [name for name in (IMAGE, *fields) if name not in self._cached]
+        if sum(shard.nbytes for name in uncached for shard in self._maps[name]) > max_fraction * free_memory(device):
             return False
-        for name in new:
-            part = self._maps[name][0]
-            whole = torch.empty((len(self), *part.shape[1:]), dtype=_torch_dtype(part), device=device)
-            for some in np.split(np.arange(len(self)), range(64, len(self), 64)):
-                whole[some[0] : some[-1] + 1] = self._rows(name, some, device)
-            self._cached[name] = whole
+        for name in uncached:
+            shard = self._maps[name][0]
+            cached = torch.empty((len(self), *shard.shape[1:]), dtype=_torch_dtype(shard), device=device)
+            for indices in np.split(np.arange(len(self)), range(64, len(self), 64)):
+                cached[indices[0] : indices[-1] + 1] = self._rows(name, indices, device)
+            self._cached[name] = cached
         return True
 
     def gather(
@@ -176,20 +176,20 @@ class Store:
     def stored(self, index: int) -> dict[str, Array]:
         """Return all fields of one image, including the image itself, in packed form."""
         shard, row = divmod(index, self.manifest.shard)
-        return {name: parts[shard][row] for name, parts in self._maps.items()}
+        return {name: arrays[shard][row] for name, arrays in self._maps.items()}
 
     def _rows(self, name: str, index: npt.NDArray[np.int64], device: torch.device) -> Tensor:
         if name in self._cached:
             cached = self._cached[name]
             return cached.index_select(0, on_device(index, cached.device)).to(device)
-        parts = self._maps[name]
+        arrays = self._maps[name]
         # Pinned memory makes the copy to a GPU asynchronous; torch keeps it until the copy is done.
         rows = torch.empty(
-            (len(index), *parts[0].shape[1:]), dtype=_torch_dtype(parts[0]), pin_memory=device.type == "cuda"
+            (len(index), *arrays[0].shape[1:]), dtype=_torch_dtype(arrays[0]), pin_memory=device.type == "cuda"
         )
         out = rows.numpy()
         for position, (shard, row) in enumerate(zip(*np.divmod(index, self.manifest.shard), strict=True)):
-            out[position] = parts[shard][row]
+            out[position] = arrays[shard][row]
         return rows.to(device, non_blocking=True)
 
 
@@ -203,15 +203,15 @@ def _check_file(path: Path, expected: FileInfo | None, verify: bool) -> None:
         raise ValueError(f"{path} is damaged, its checksum differs: copy the store again or make it again")
 
 
-def _check_some_blocks(path: Path, manifest: Manifest, counts: Mapping[str, int]) -> None:
+def _check_sampled_blocks(path: Path, manifest: Manifest, counts: Mapping[str, int]) -> None:
     """Compare some blocks with their checksums. Raises ``ValueError`` that names the damaged file.
 
     ``counts`` has the number of blocks per file.
     """
     blocks = [(file, block) for file, count in counts.items() for block in range(count)]
-    dice = random.Random()  # separate, so that the run's generators are not advanced
-    chosen = dice.sample(blocks, min(SAMPLED_BLOCKS, len(blocks)))
-    for file, block in sorted(chosen):
+    rng = random.Random()  # separate, so that the run's generators are not advanced
+    sampled = rng.sample(blocks, min(SAMPLED_BLOCKS, len(blocks)))
+    for file, block in sorted(sampled):
         with (path / file).open("rb") as data:
             data.seek(block * BLOCK)
             crc = f"{zlib.crc32(data.read(BLOCK)):08x}"

@@ -26,10 +26,10 @@ class Twins:
 
     def add_image(self, name: str, image: Array) -> None:
         """Add an image, (H, W, 3) uint8, named ``SPLIT/NAME``."""
-        code, thumbnail = fingerprint(image)
+        hash_code, thumbnail = fingerprint(image)
         self.images.append(name)
         self.digests.append(_digest(image))
-        self.hashes.append(code)
+        self.hashes.append(hash_code)
         self.thumbnails.append(thumbnail)
 
     def add_label(self, field: str, values: Array, valid: Mask) -> None:
@@ -40,7 +40,7 @@ class Twins:
 
     def warnings(self) -> list[str]:
         """Return warnings about images and labels that occur more than once."""
-        return [*self._same_images(), *self._alike(), *self._same_labels()]
+        return [*self._same_images(), *self._near_duplicates(), *self._same_labels()]
 
     def _same_images(self) -> Iterable[str]:
         by_digest: dict[bytes, list[str]] = defaultdict(list)
@@ -61,7 +61,7 @@ class Twins:
                 f"{' = '.join(within[0][:2])}: keep one of each, unless it is meant to count twice"
             )
 
-    def _alike(self) -> Iterable[str]:
+    def _near_duplicates(self) -> Iterable[str]:
         pairs = [
             (self.images[a], self.images[b])
             for a, b in near_duplicates(self.hashes, self.thumbnails)
@@ -70,21 +70,21 @@ class Twins:
         across = [pair for pair in pairs if _split(pair[0]) != _split(pair[1])]
         within = [pair for pair in pairs if _split(pair[0]) == _split(pair[1])]
         if across:
-            alike = len({b for _, b in across})
+            num_alike = len({b for _, b in across})
             yield (
-                f"{counted(alike, 'image is', 'images are')} nearly the same as one of another split, such as "
+                f"{counted(num_alike, 'image is', 'images are')} nearly the same as one of another split, such as "
                 f"{' and '.join(across[0])}: results on such images say little, keep frames of one scene in one split"
             )
         if within:
-            alike = len({b for _, b in within})
+            num_alike = len({b for _, b in within})
             yield (
-                f"{counted(alike, 'image is', 'images are')} nearly the same as another of the same split, "
+                f"{counted(num_alike, 'image is', 'images are')} nearly the same as another of the same split, "
                 f"such as {' and '.join(within[0])}: they add little, and a split by order keeps them together"
             )
 
     def _same_labels(self) -> Iterable[str]:
         for name, groups in self.labels.items():
-            shared = [some for some in groups.values() if len({self.digests[index] for index in some}) > 1]
+            shared = [indices for indices in groups.values() if len({self.digests[index] for index in indices}) > 1]
             if shared:
                 first, second = (self.images[index] for index in shared[0][:2])
                 yield (

@@ -113,13 +113,13 @@ class StoreWriter:
     def _written(self, split: str) -> dict[int, tuple[str, _Vanished]]:
         """Return, by index, the name of each complete sample and what vanished from its labels."""
         written = {}
-        records = (record.read_text("utf-8", "replace") for record in self._records(split))
-        for line in (line for text in records for line in text.splitlines()):
+        texts = (record.read_text("utf-8", "replace") for record in self._records(split))
+        for line in (line for text in texts for line in text.splitlines()):
             try:
-                index, name, things = json.loads(line)
+                index, name, losses = json.loads(line)
                 vanished = {
-                    field: {thing: (int(pixels), int(lost)) for thing, (pixels, lost) in some.items()}
-                    for field, some in things.items()
+                    field: {category: (int(pixels), int(lost)) for category, (pixels, lost) in categories.items()}
+                    for field, categories in losses.items()
                 }
             except (ValueError, TypeError, AttributeError, RecursionError):
                 continue  # an empty line, or one torn by a kill: that sample is written again
@@ -137,17 +137,17 @@ class StoreWriter:
 
     def shards(self, split: str) -> list[range]:
         """Return the indices of the samples in each file of a split."""
-        sizes, first = self.manifest.rows(split), 0
-        found = []
+        sizes, start = self.manifest.rows(split), 0
+        ranges = []
         for rows in sizes:
-            found.append(range(first, first + rows))
-            first += rows
-        return found
+            ranges.append(range(start, start + rows))
+            start += rows
+        return ranges
 
     def put_again(self, split: str, indices: Collection[int]) -> None:
         """Mark these samples as ``missing``, so that they are ``put`` again."""
-        written = {index: what for index, what in self._written(split).items() if index not in indices}
-        lines = "".join("\n" + json.dumps([index, *what]) for index, what in written.items())
+        written = {index: entry for index, entry in self._written(split).items() if index not in indices}
+        lines = "".join("\n" + json.dumps([index, *entry]) for index, entry in written.items())
         others = self._records(split)
         atomic_write(self.path / split / self._done, lines)
         for record in others:
@@ -176,11 +176,11 @@ class StoreWriter:
                 file.seek(-rows_from_the_end * array.nbytes, os.SEEK_END)
                 file.write(array.tobytes())
         vanished = {
-            name: self.manifest.fields[name].vanished(before, (sample.values[name], sample.valid[name]))
-            for name, before in (sample.before or {}).items()
+            name: self.manifest.fields[name].vanished(original, (sample.values[name], sample.valid[name]))
+            for name, original in (sample.before or {}).items()
         }
-        done = self.path / split / self._done
-        with writing(done), done.open("a", encoding="utf-8") as lines:
+        record = self.path / split / self._done
+        with writing(record), record.open("a", encoding="utf-8") as lines:
             # A single write in append mode keeps lines of different processes apart; the leading newline ends a torn
             # line.
             lines.write("\n" + json.dumps([index, sample.name, vanished]))
@@ -207,9 +207,10 @@ class StoreWriter:
         if valid is None and modality.sentinel is None:
             valid = np.ones(size, np.bool_)
         if valid is None or valid.shape != size or valid.dtype != np.bool_:
-            found = "missing" if valid is None else f"{valid.dtype} {valid.shape}"
+            actual = "missing" if valid is None else f"{valid.dtype} {valid.shape}"
             raise ValueError(
-                f"the mask is {found} instead of bool {size} like the image: say for every pixel whether it has a label"
+                f"the mask is {actual} instead of bool {size} like the image: say for every pixel whether it has a "
+                "label"
             )
         return modality.pack(values, valid)
 
@@ -226,8 +227,8 @@ class StoreWriter:
                 images, are = agreeing(missing, "image", "images"), agreeing(missing, "is", "are")
                 raise ValueError(f"{self.path}: {missing} {images} of {split!r} {are} missing: put them first")
             names[split] = [written[index][0] for index in range(count)]
-            if some := _summed(what for _, what in written.values()):
-                vanished[split] = some
+            if split_vanished := _sum_vanished(sample_vanished for _, sample_vanished in written.values()):
+                vanished[split] = split_vanished
             for shard in range(len(self.manifest.rows(split))):
                 for name in self.manifest.fields:
                     file = file_of(split, name, shard)
@@ -243,15 +244,15 @@ class StoreWriter:
         (self.path / UNFINISHED).unlink()
 
 
-def _summed(every: Iterable[_Vanished]) -> _Vanished:
+def _sum_vanished(samples: Iterable[_Vanished]) -> _Vanished:
     """Return the sums over samples of what vanished, sorted by name."""
     sums: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
-    for vanished in every:
-        for field, things in vanished.items():
-            for thing, (pixels, lost) in things.items():
-                before, gone = sums[field].get(thing, (0, 0))
-                sums[field][thing] = before + pixels, gone + lost
-    return {field: dict(sorted(things.items())) for field, things in sorted(sums.items())}
+    for vanished in samples:
+        for field, categories in vanished.items():
+            for category, (pixels, lost) in categories.items():
+                total_pixels, total_lost = sums[field].get(category, (0, 0))
+                sums[field][category] = total_pixels + pixels, total_lost + lost
+    return {field: dict(sorted(categories.items())) for field, categories in sorted(sums.items())}
 
 
 def _create_array(path: Path, shape: tuple[int, ...], dtype: str) -> None:
