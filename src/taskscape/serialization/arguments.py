@@ -26,11 +26,11 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        given = signature.bind(*args, **kwargs)
-        for name, value in given.arguments.items():
+        bound = signature.bind(*args, **kwargs)
+        for name, value in bound.arguments.items():
             kind: Any = kinds().get(name)
-            given.arguments[name] = plain(value, kind)
-            require_fitting(name, given.arguments[name], kind)
-        return function(*given.args, **given.kwargs)
+            bound.arguments[name] = plain(value, kind)
+            require_fitting(name, bound.arguments[name], kind)
+        return function(*bound.args, **bound.kwargs)
 
     return call

@@ -38,10 +38,10 @@ def members(kind: Any) -> tuple[Any, ...]:
 
 def is_size(kind: Any) -> bool:
     """Return whether a type is a size in pixels, height and width, or an optional size."""
-    of = members(kind)
-    if len(of) > 1:
-        return NoneType in of and any(is_size(member) for member in of)
-    return get_origin(of[0]) is tuple and [bare(one) for one in get_args(of[0])] == [int, int]
+    kinds = members(kind)
+    if len(kinds) > 1:
+        return NoneType in kinds and any(is_size(member) for member in kinds)
+    return get_origin(kinds[0]) is tuple and [bare(argument) for argument in get_args(kinds[0])] == [int, int]
 
 
 def plain(value: Any, kind: Any) -> Any:
@@ -51,28 +51,28 @@ def plain(value: Any, kind: Any) -> Any:
     """
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         return value.item()
-    of_tuple = next((one for one in members(kind) if _is(one, tuple)), None)
-    if of_tuple is not None and getattr(value, "ndim", None) == 1 and hasattr(value, "tolist"):
+    tuple_kind = next((member for member in members(kind) if _is_generic(member, tuple)), None)
+    if tuple_kind is not None and getattr(value, "ndim", None) == 1 and hasattr(value, "tolist"):
         value = value.tolist()
     if type(value) in (list, tuple):
         items = [plain(item, None) for item in value]
-        if of_tuple is not None and isinstance(value, list):
+        if tuple_kind is not None and isinstance(value, list):
             return tuple(items)
         return type(value)(items) if any(new is not old for new, old in zip(items, value, strict=True)) else value
     if isinstance(value, Mapping):
-        named = {name: plain(item, None) for name, item in value.items()}
-        return named if any(named[name] is not value[name] for name in named) else value
+        converted = {name: plain(item, None) for name, item in value.items()}
+        return converted if any(converted[name] is not value[name] for name in converted) else value
     return value
 
 
 def require_fitting(name: str, value: Any, kind: Any) -> None:
     """Raise ``ValueError`` with the name of a field or argument if its value does not have the declared type."""
-    of_mapping = next((one for one in members(kind) if _is(one, Mapping)), None)
-    if isinstance(value, Mapping) and of_mapping is not None:
+    mapping_kind = next((member for member in members(kind) if _is_generic(member, Mapping)), None)
+    if isinstance(value, Mapping) and mapping_kind is not None:
         for key, item in value.items():
-            require_fitting(f"{name}.{key}", item, get_args(of_mapping)[1])
+            require_fitting(f"{name}.{key}", item, get_args(mapping_kind)[1])
     elif not fits(value, kind):
-        raise ValueError(f"{name} is {_found(value)}: it must be {in_words(kind)}")
+        raise ValueError(f"{name} is {_description(value)}: it must be {in_words(kind)}")
 
 
 def fits(value: Any, kind: Any) -> bool:
@@ -83,27 +83,29 @@ def fits(value: Any, kind: Any) -> bool:
     """
     kinds = members(kind)
     if len(kinds) > 1:
-        return any(fits(value, one) for one in kinds) or (
-            any(is_dataclass(one) for one in kinds) and is_dataclass(value) and not isinstance(value, type)
+        return any(fits(value, option) for option in kinds) or (
+            any(is_dataclass(option) for option in kinds) and is_dataclass(value) and not isinstance(value, type)
         )
     (kind,) = kinds
     if kind in (int, float):
         return isinstance(value, kind | int) and not isinstance(value, bool)
     if get_origin(kind) is Literal:
-        return any(type(value) is type(one) and value == one for one in get_args(kind))
-    if _is(kind, tuple):
-        items = get_args(kind)
-        if not isinstance(value, tuple) or (Ellipsis not in items and len(items) != len(value)):
+        return any(type(value) is type(option) and value == option for option in get_args(kind))
+    if _is_generic(kind, tuple):
+        item_kinds = get_args(kind)
+        if not isinstance(value, tuple) or (Ellipsis not in item_kinds and len(item_kinds) != len(value)):
             return False
-        return all(fits(item, items[0] if Ellipsis in items else items[i]) for i, item in enumerate(value))
-    if _is(kind, Mapping):
+        return all(
+            fits(item, item_kinds[0] if Ellipsis in item_kinds else item_kinds[i]) for i, item in enumerate(value)
+        )
+    if _is_generic(kind, Mapping):
         return isinstance(value, Mapping)
-    if _is(kind, Sequence):
-        (of,) = get_args(kind)
-        if hasattr(value, "ndim") or (isinstance(value, str) and of is not str):
+    if _is_generic(kind, Sequence):
+        (item_kind,) = get_args(kind)
+        if hasattr(value, "ndim") or (isinstance(value, str) and item_kind is not str):
             return False
-        again = value if isinstance(value, list | tuple) else ()  # checking an iterator would exhaust it
-        return isinstance(value, Iterable) and all(fits(item, of) for item in again)
+        items = value if isinstance(value, list | tuple) else ()  # checking an iterator would exhaust it
+        return isinstance(value, Iterable) and all(fits(item, item_kind) for item in items)
     if kind is Path:
         return isinstance(value, PathLike)
     return kind is Any or not isinstance(kind, type) or isinstance(value, kind)
@@ -111,7 +113,7 @@ def fits(value: Any, kind: Any) -> bool:
 
 def in_words(kind: Any) -> str:
     """Return a description of a type's values: ``a whole number or None``."""
-    return " or ".join(dict.fromkeys(_in_words(one) for one in members(kind)))
+    return " or ".join(dict.fromkeys(_in_words(member) for member in members(kind)))
 
 
 def _in_words(kind: Any) -> str:
@@ -119,11 +121,11 @@ def _in_words(kind: Any) -> str:
         return _WORDS[kind]
     if get_origin(kind) is Literal:
         return f"one of {', '.join(map(repr, get_args(kind)))}"
-    if _is(kind, tuple):
-        return f"a tuple ({', '.join('…' if one is Ellipsis else in_words(one) for one in get_args(kind))})"
-    if _is(kind, Mapping):
+    if _is_generic(kind, tuple):
+        return f"a tuple ({', '.join('…' if item is Ellipsis else in_words(item) for item in get_args(kind))})"
+    if _is_generic(kind, Mapping):
         return "a mapping, such as {name: value}"
-    if _is(kind, Sequence):
+    if _is_generic(kind, Sequence):
         return f"a list [{in_words(get_args(kind)[0])}, …]"
     return _with_article(getattr(kind, "__name__", str(kind)))
 
@@ -132,7 +134,7 @@ def _with_article(name: str) -> str:
     return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
 
 
-def _found(value: Any) -> str:
+def _description(value: Any) -> str:
     """Return a description of a value for a message."""
     if isinstance(value, str):
         return f"{shown(value)}, a string"
@@ -145,7 +147,7 @@ def _found(value: Any) -> str:
     return _with_article(type(value).__name__)
 
 
-def _is(kind: Any, of: type) -> bool:
+def _is_generic(kind: Any, base: type) -> bool:
     """Return whether a type is a tuple, mapping or sequence with declared element types."""
     origin = get_origin(kind)
-    return isinstance(origin, type) and issubclass(origin, of)
+    return isinstance(origin, type) and issubclass(origin, base)

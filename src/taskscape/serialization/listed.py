@@ -9,8 +9,8 @@ def listed(names: Collection[str], most: int = 5) -> str:
     >>> listed(["a", "b", "c", "d", "e"], 2)
     'a, b and 3 more'
     """
-    some = list(names)[:most]
-    return ", ".join(some) + (f" and {len(names) - most} more" if len(names) > most else "")
+    shown = list(names)[:most]
+    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def agreeing(count: int, one: str, several: str) -> str:

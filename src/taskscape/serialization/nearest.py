@@ -20,18 +20,18 @@ def nearest(name: str, known: Iterable[str], written: Mapping[str, str] = Mappin
     """
     known = list(known)
     by_form: dict[str, list[str]] = {}
-    for one in known:
-        by_form.setdefault(_form(one), []).append(one)
+    for candidate in known:
+        by_form.setdefault(_form(candidate), []).append(candidate)
     form = _form(name)
     forms = [form] if form in by_form else difflib.get_close_matches(form, by_form, n=_MOST_NEAREST)
-    likeness = [difflib.SequenceMatcher(None, one, form).ratio() for one in forms]
-    forms = [one for one, ratio in zip(forms, likeness, strict=True) if ratio > max(likeness) - 0.1]
-    close = [written.get(one, one) for likely in forms for one in by_form[likely]][:_MOST_NEAREST]
+    ratios = [difflib.SequenceMatcher(None, candidate, form).ratio() for candidate in forms]
+    forms = [candidate for candidate, ratio in zip(forms, ratios, strict=True) if ratio > max(ratios) - 0.1]
+    close = [written.get(candidate, candidate) for match in forms for candidate in by_form[match]][:_MOST_NEAREST]
     if close:
         *others, last = close
         return f"; did you mean {', '.join(others)} or {last}?" if others else f"; did you mean {last}?"
     return (
-        f"; there is {', '.join(written.get(one, one) for one in known) or 'none'}"
+        f"; there is {', '.join(written.get(candidate, candidate) for candidate in known) or 'none'}"
         if len(known) <= _MOST_LISTED
         else ""
     )

@@ -113,9 +113,9 @@ def _check_node(root: "yaml.Node", where: str) -> None:
     """Check the nodes of a YAML text, each alias at every place where it is used."""
     import yaml
 
-    rest, count = [(root, 1)], 0
-    while rest:
-        node, depth = rest.pop()
+    stack, count = [(root, 1)], 0
+    while stack:
+        node, depth = stack.pop()
         if depth > MOST_DEPTH:
             raise _OutOfBoundsError(f"{where} is nested too deep: at most {MOST_DEPTH} levels are allowed")
         if isinstance(node, yaml.MappingNode):
@@ -126,7 +126,7 @@ def _check_node(root: "yaml.Node", where: str) -> None:
         count += len(children)
         if count > MOST_YAML_VALUES:
             raise _OutOfBoundsError(f"{where} has more than {MOST_YAML_VALUES} values, with its aliases expanded")
-        rest += [(child, depth + 1) for child in children if isinstance(child, yaml.CollectionNode)]
+        stack += [(child, depth + 1) for child in children if isinstance(child, yaml.CollectionNode)]
 
 
 def _check_keys(node: "yaml.MappingNode", where: str) -> None:

@@ -85,10 +85,10 @@ class RangedSettings:
 
     def __new__(cls, *args: Any, **values: Any) -> Self:
         """Reject unknown fields. Raises ``TypeError`` with the nearest names."""
-        known = _arguments(cls)  # type: ignore[arg-type]  # mypy finds a class not hashable
+        names = _arguments(cls)  # type: ignore[arg-type]  # mypy finds a class not hashable
         for name in values:
-            if known is not None and name not in known:
-                raise TypeError(f"{cls.__name__} has no setting {name!r}{nearest(name, known)}")
+            if names is not None and name not in names:
+                raise TypeError(f"{cls.__name__} has no setting {name!r}{nearest(name, names)}")
         return super().__new__(cls)
 
     @classmethod
@@ -105,17 +105,17 @@ class RangedSettings:
         """Check the values. Raises ``ValueError`` with the field and its valid values."""
         kinds = _kinds(self.__class__)  # type: ignore[arg-type]  # mypy takes it for an instance
         for field in fields(self):  # type: ignore[arg-type]  # all subclasses are dataclasses
-            kind, given = kinds[field.name], getattr(self, field.name)
-            value = plain(given, kind)
+            kind, original = kinds[field.name], getattr(self, field.name)
+            value = plain(original, kind)
             if isinstance(value, str | os.PathLike) and not isinstance(value, Path) and _takes_path(kind):
                 value = Path(value)
-            if value is not given:
+            if value is not original:
                 object.__setattr__(self, field.name, value)  # the only way to set a field of a frozen dataclass
             if value is not field.default and not _is_left_to_tyro(value):
                 require_fitting(field.name, value, kind)
-            for number, of, allowed in _numbers(value, kind):
+            for number, number_kind, allowed in _numbers(value, kind):
                 if number not in allowed:
-                    words = str(allowed).removesuffix(" and finite") if of is int else str(allowed)
+                    words = str(allowed).removesuffix(" and finite") if number_kind is int else str(allowed)
                     raise ValueError(f"{field.name} is {value}: it must be {words}")
 
 
@@ -123,7 +123,7 @@ class RangedSettings:
 def _arguments(cls: type) -> tuple[str, ...] | None:
     """Return the names of a class's arguments, or None if it accepts any, as a user's class may."""
     parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
-    return None if any(one.kind is one.VAR_KEYWORD for one in parameters) else tuple(one.name for one in parameters)
+    return None if any(p.kind is p.VAR_KEYWORD for p in parameters) else tuple(p.name for p in parameters)
 
 
 @cache

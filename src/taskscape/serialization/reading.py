@@ -29,9 +29,9 @@ def converter(detailed: bool) -> "cattrs.Converter":
         converter.register_structure_hook(kind, _scalar)
     # cattrs tries the last registered hook first. A choice of dataclasses also matches as a union and as a dataclass.
     converter.register_structure_hook_factory(_is_collection, lambda kind: _collection(kind, converter))
-    as_list = converter.get_structure_hook(tuple[int, int])
+    from_list = converter.get_structure_hook(tuple[int, int])
     converter.register_structure_hook_func(
-        is_size, lambda value, kind: read_size(value) if isinstance(value, str) else as_list(value, kind)
+        is_size, lambda value, kind: read_size(value) if isinstance(value, str) else from_list(value, kind)
     )
     converter.register_structure_hook_factory(_is_plain_union, lambda kind: _first_that_fits(kind, converter))
     converter.register_structure_hook_factory(_is_literal, _one_of)
@@ -45,20 +45,20 @@ def _collection(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any]
     from cattrs.cols import list_structure_factory, mapping_structure_factory
 
     inner: Callable[[Any, Any], Any]
-    form: Any = list | tuple
+    container: Any = list | tuple
     if issubclass(get_origin(kind), Mapping):
-        inner, form = mapping_structure_factory(kind, converter), Mapping
-        wanted = in_words(kind)
+        inner, container = mapping_structure_factory(kind, converter), Mapping
+        expected = in_words(kind)
     elif get_origin(kind) is tuple:
         inner = converter._structure_tuple  # noqa: SLF001 - the public factory only takes values of a single type
         count = 0 if Ellipsis in get_args(kind) else len(get_args(kind))
-        wanted = f"a list of {count}" if count else "a list"
+        expected = f"a list of {count}" if count else "a list"
     else:
-        inner, wanted = list_structure_factory(kind, converter), "a list"
+        inner, expected = list_structure_factory(kind, converter), "a list"
 
     def read(value: Any, _: Any) -> Any:
-        if not isinstance(value, form):
-            raise ValueError(f"{shown(value)} is not {wanted}")
+        if not isinstance(value, container):
+            raise ValueError(f"{shown(value)} is not {expected}")
         return inner(value, kind)
 
     return read
@@ -116,9 +116,9 @@ def _one_dataclass(cls: type, converter: "cattrs.Converter") -> Callable[[Any, A
             raise ValueError(f"{shown(value)} is not a mapping of {', '.join(f.name for f in fields(cls))}")
         tag = value.get("type") if is_option(cls) else None
         if tag is not None and tag != tag_of(cls):
-            named = class_of(tag, {tag_of(cls): cls}, cls)
-            if named is not cls:  # the copy of a user's file has a different path from the tag
-                return converter.structure(value, named)
+            replacement = class_of(tag, {tag_of(cls): cls}, cls)
+            if replacement is not cls:  # the copy of a user's file has a different path from the tag
+                return converter.structure(value, replacement)
         return from_dict({key: item for key, item in value.items() if key != "type" or tag is None}, cls)
 
     return read
@@ -126,11 +126,11 @@ def _one_dataclass(cls: type, converter: "cattrs.Converter") -> Callable[[Any, A
 
 def _choice(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], Any]:
     """Return a function that reads one of several dataclasses, selected by ``type``; ``kind`` is a base or a union."""
-    of = members(kind)
-    classes = {name: cls for member in of if member is not NoneType for name, cls in classes_for(member).items()}
+    kinds = members(kind)
+    classes = {name: cls for member in kinds if member is not NoneType for name, cls in classes_for(member).items()}
 
     def read(value: Any, _: Any) -> Any:
-        if value is None and NoneType in of:
+        if value is None and NoneType in kinds:
             return None
         if not isinstance(value, Mapping):
             raise ValueError(f"{shown(value)} is not a mapping with the key 'type'")
@@ -140,7 +140,7 @@ def _choice(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], An
             if len(classes) > 1:
                 raise ValueError(f"the key 'type' is missing: one of {', '.join(classes)}")
             return converter.structure(value, next(iter(classes.values())))
-        base = of[0] if len(of) == 1 else None
+        base = kinds[0] if len(kinds) == 1 else None
         return converter.structure(value, class_of(value["type"], classes, base))
 
     return read
@@ -151,9 +151,9 @@ def explained(error: BaseException, _: type | None) -> str:
     import cattrs
 
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
-        known = [f.name for f in fields(error.cl)]
+        field_names = [f.name for f in fields(error.cl)]
         return "; ".join(
-            f"there is no field {name!r}{nearest(name, known)}"
+            f"there is no field {name!r}{nearest(name, field_names)}"
             for name in sorted(map(str, error.extra_fields))[:MOST_LINES]
         )
     if isinstance(error, KeyError):

@@ -18,10 +18,10 @@ def short(value: Any) -> str:
     "{'birthday': Cake(cream='lemon')}"
     """
     if is_dataclass(value) and not isinstance(value, type):
-        set_apart = [f"{name}={_inside(one)}" for name, one in _differing(value).items()]
-        return f"{type(value).__name__}({', '.join(set_apart)})"
+        arguments = [f"{name}={_inside(item)}" for name, item in _differing(value).items()]
+        return f"{type(value).__name__}({', '.join(arguments)})"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key!r}: {_inside(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{key!r}: {_inside(item)}" for key, item in value.items()) + "}"
     if isinstance(value, tuple):
         return f"({', '.join(map(_inside, value))}{',' * (len(value) == 1)})"
     return repr(str(value)) if isinstance(value, Path) else repr(value)
@@ -34,10 +34,10 @@ def _inside(value: Any) -> str:
 
 
 def _differing(value: Any) -> dict[str, Any]:
-    found = {}
+    changed = {}
     for field in fields(value):
         if field.init:
             default = field.default if field.default_factory is MISSING else field.default_factory()
             if (current := getattr(value, field.name)) != default:
-                found[field.name] = current
-    return found
+                changed[field.name] = current
+    return changed

@@ -10,6 +10,6 @@ def show_size(size: tuple[int, int] | None) -> str:
 
 def read_size(text: str) -> tuple[int, int]:
     """Return the size (H, W) written as ``HxW``. Raises ``ValueError`` for any other text."""
-    if not (found := re.fullmatch(r"([1-9]\d*)\s*[x×]\s*([1-9]\d*)", text)):
+    if not (match := re.fullmatch(r"([1-9]\d*)\s*[x×]\s*([1-9]\d*)", text)):
         raise ValueError(f"{text} is not HEIGHTxWIDTH, such as 128x256")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])

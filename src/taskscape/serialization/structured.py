@@ -87,12 +87,12 @@ def structure(content: Any, where: str, kind: type[T], *, kept_code: bool = True
 
 def _is_small(content: Any) -> bool:
     """Return whether there are fewer than ``_MOST_DETAILED`` plain values."""
-    rest, count = [content], 0
-    while rest and count < _MOST_DETAILED:
-        value = rest.pop()
+    stack, count = [content], 0
+    while stack and count < _MOST_DETAILED:
+        value = stack.pop()
         items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
         count += len(items)
-        rest += [item for item in items if isinstance(item, Mapping | list | tuple)]
+        stack += [item for item in items if isinstance(item, Mapping | list | tuple)]
     return count < _MOST_DETAILED
 
 

@@ -30,7 +30,7 @@ _CODE: ContextVar[Path | None] = ContextVar("code", default=None)
 _ORIGINALS: dict[Path, Path] = {}
 """The path under which a class is saved, by the imported copy of its file."""
 
-_BESIDE: dict[Path, list[ModuleType]] = {}
+_IMPORTED_FROM: dict[Path, list[ModuleType]] = {}
 """The modules imported from a folder, by folder. ``sys.modules`` may have other modules with the same names."""
 
 _USER_FILE = "taskscape-file:"
@@ -57,16 +57,16 @@ def load_name(path: Path, name: str) -> Any:
 
 def user_modules() -> list[ModuleType]:
     """Return the modules that ``load_name`` imported from users' files, and modules imported from the same folders."""
-    own = _imported()
-    return own + _from_beside({_file(module).parent for module in own})
+    modules = _imported()
+    return modules + _modules_from({_file(module).parent for module in modules})
 
 
 def place_of(error: BaseException) -> str:
     """Return the innermost frame of an error in a user's file, as ``my.py, line 12, in read``, or ""."""
     files = {str(_file(module)) for module in user_modules()}
     frames = _frames(error) if files else []
-    places = [f"{_shown(path)}, line {line}, in {name}" for path, line, name in frames if path in files]
-    return places[-1] if places else ""
+    locations = [f"{_relative(path)}, line {line}, in {name}" for path, line, name in frames if path in files]
+    return locations[-1] if locations else ""
 
 
 def named(method: Callable[..., Any]) -> str:
@@ -78,7 +78,7 @@ def named(method: Callable[..., Any]) -> str:
     code = getattr(method, "__code__", None)
     if code is None or method.__module__.split(".")[0] == "taskscape":
         return method.__qualname__
-    return f"{method.__qualname__} ({_shown(code.co_filename)}, line {code.co_firstlineno})"
+    return f"{method.__qualname__} ({_relative(code.co_filename)}, line {code.co_firstlineno})"
 
 
 def _frames(error: BaseException) -> list[tuple[str, str, str]]:
@@ -86,7 +86,7 @@ def _frames(error: BaseException) -> list[tuple[str, str, str]]:
     return _FRAME.findall("".join(traceback.format_exception(error)))
 
 
-def _shown(path: str) -> str:
+def _relative(path: str) -> str:
     """Return the path of a file, relative to the current folder if it is inside."""
     return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path
 
@@ -107,12 +107,12 @@ def keep_code(value: Any, folder: Path) -> None:
         if cls.__module__.split(".")[0] == "taskscape":
             continue
         file = Path(inspect.getfile(cls)).resolve()
-        for source in (file, *map(_file, _from_beside({file.parent}))):
-            kept = _kept(folder / "code", saved_path(cls).parent / source.relative_to(file.parent))
-            with writing(kept):
-                kept.parent.mkdir(parents=True, exist_ok=True)
-            if kept.resolve() != source:
-                atomic_write(kept, source.read_bytes())
+        for source in (file, *map(_file, _modules_from({file.parent}))):
+            copy = _copy_path(folder / "code", saved_path(cls).parent / source.relative_to(file.parent))
+            with writing(copy):
+                copy.parent.mkdir(parents=True, exist_ok=True)
+            if copy.resolve() != source:
+                atomic_write(copy, source.read_bytes())
 
 
 @contextmanager
@@ -128,30 +128,30 @@ def code_beside(folder: Path | None) -> Iterator[None]:
 def code_of(file: Path) -> Path:
     """Return the file to import: the user's own file, or its copy if any of the copied files is gone or has changed."""
     folder = _CODE.get()
-    if folder is None or not (kept := _kept(folder, file)).is_file():
+    if folder is None or not (copy := _copy_path(folder, file)).is_file():
         return file
-    if not (reason := _why_copies(folder, file)):
+    if not (reason := _reason_for_copies(folder, file)):
         return file
-    if kept.resolve() not in _ORIGINALS:
-        digest = hashlib.sha256(kept.read_bytes()).hexdigest()[:16]
-        print(f"{reason}: running the saved copy, {kept} (SHA-256 {digest}…)", file=sys.stderr)
-    _ORIGINALS[kept.resolve()] = file.absolute()
-    return kept
+    if copy.resolve() not in _ORIGINALS:
+        digest = hashlib.sha256(copy.read_bytes()).hexdigest()[:16]
+        print(f"{reason}: running the saved copy, {copy} (SHA-256 {digest}…)", file=sys.stderr)
+    _ORIGINALS[copy.resolve()] = file.absolute()
+    return copy
 
 
-def _why_copies(folder: Path, file: Path) -> str:
+def _reason_for_copies(folder: Path, file: Path) -> str:
     """Return why the copies in a folder must replace a user's file and its imports, or "" if they need not."""
     if not file.is_file():
         return f"there is no {file} here"
-    for kept in sorted(folder.rglob("*.py")):
-        first, *rest = kept.relative_to(folder).parts
-        original = Path("/", *rest) if first == _ABSOLUTE else Path(first, *rest)
-        if not original.is_file() or original.read_bytes() != kept.read_bytes():
+    for copy in sorted(folder.rglob("*.py")):
+        root, *parts = copy.relative_to(folder).parts
+        original = Path("/", *parts) if root == _ABSOLUTE else Path(root, *parts)
+        if not original.is_file() or original.read_bytes() != copy.read_bytes():
             return f"{original} has changed since" if original.is_file() else f"there is no {original} here"
     return ""
 
 
-def _kept(folder: Path, file: Path) -> Path:
+def _copy_path(folder: Path, file: Path) -> Path:
     """Return the path of the copy of a user's file in the folder of copies."""
     return folder.joinpath(_ABSOLUTE, *file.parts[1:]) if file.is_absolute() else folder / file
 
@@ -186,31 +186,31 @@ def _import(path: Path) -> ModuleType:
         raise ValueError(f"{path} is not a Python file: its name must end in .py")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
-        with _finding(path.parent):
+        with _imports_from(path.parent):
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # a script may call sys.exit
         del sys.modules[name]
         lines = [line for file, line, _ in _frames(error) if file == str(path)]
-        where = f"{path}, line {lines[-1]}," if lines else str(path)
-        raise ValueError(f"{where} could not be imported: {type(error).__name__}: {error}") from error
+        location = f"{path}, line {lines[-1]}," if lines else str(path)
+        raise ValueError(f"{location} could not be imported: {type(error).__name__}: {error}") from error
     return module
 
 
 @contextmanager
-def _finding(folder: Path) -> Iterator[None]:
+def _imports_from(folder: Path) -> Iterator[None]:
     """Make imports find modules in a user's folder instead of modules with the same names from other such folders."""
-    others = {_file(module).parent for module in _imported()} - {folder}
-    hidden = {module.__name__ for module in _from_beside(others)}
-    hidden = {name for name in hidden if _provides(folder, name.partition(".")[0])}
-    modules = {name: sys.modules.pop(name) for name in hidden}
+    other_folders = {_file(module).parent for module in _imported()} - {folder}
+    hidden = {module.__name__ for module in _modules_from(other_folders)}
+    hidden = {name for name in hidden if _has_module(folder, name.partition(".")[0])}
+    hidden_modules = {name: sys.modules.pop(name) for name in hidden}
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
     try:
         yield
     finally:
-        _BESIDE[folder] = _from_beside({folder})
+        _IMPORTED_FROM[folder] = _modules_from({folder})
         sys.path.remove(str(folder))
-        sys.modules.update(modules)
+        sys.modules.update(hidden_modules)
     if str(folder) not in sys.path:
         sys.path.append(str(folder))  # for imports within functions
 
@@ -223,25 +223,25 @@ def _file(module: ModuleType) -> Path:
     return Path(module.__file__ or "").resolve()
 
 
-def _from_beside(folders: Set[Path]) -> list[ModuleType]:
+def _modules_from(folders: Set[Path]) -> list[ModuleType]:
     """Return the modules that were imported from these folders under their own names."""
-    kept = [(module.__name__, module) for folder in folders for module in _BESIDE.get(folder, [])]
-    modules = [(name, module) for name, module in [*kept, *sys.modules.items()] if name != "taskscape"]
-    found = {id(m): m for name, m in modules if _folder(name, getattr(m, "__file__", None) or "") in folders}
-    return list(found.values())
+    remembered = [(module.__name__, module) for folder in folders for module in _IMPORTED_FROM.get(folder, [])]
+    modules = [(name, module) for name, module in [*remembered, *sys.modules.items()] if name != "taskscape"]
+    unique = {id(m): m for name, m in modules if _import_root(name, getattr(m, "__file__", None) or "") in folders}
+    return list(unique.values())
 
 
 @cache  # resolving links accesses the disk, and there are thousands of modules
-def _folder(name: str, file: str) -> Path | None:
+def _import_root(name: str, file: str) -> Path | None:
     """Return the folder from which a module can be imported under its own name, or None if its file does not match."""
     stem = name.replace(".", "/")
-    own = next((own for own in (f"{stem}.py", f"{stem}/__init__.py") if file.endswith(f"/{own}")), None)
-    if own is None:
+    suffix = next((suffix for suffix in (f"{stem}.py", f"{stem}/__init__.py") if file.endswith(f"/{suffix}")), None)
+    if suffix is None:
         return None
     path = Path(file).resolve()
-    folder = path.parents[own.count("/")]
-    return folder if path == folder / own else None
+    folder = path.parents[suffix.count("/")]
+    return folder if path == folder / suffix else None
 
 
-def _provides(folder: Path, name: str) -> bool:
+def _has_module(folder: Path, name: str) -> bool:
     return (folder / f"{name}.py").is_file() or (folder / name).is_dir()
