@@ -129,7 +129,9 @@ class Augmentation(RangedSettings):
         """Return the fraction of a crop that lies outside an image of this size, (H, W), even at maximum zoom."""
         zoom = max(self.scale_choices) * self.scale_range[1]
         crop = self.crop or size
-        return 1 - float(np.prod([min(1.0, zoom * own / part) for own, part in zip(size, crop, strict=True)]))
+        return 1 - float(
+            np.prod([min(1.0, zoom * length / crop_length) for length, crop_length in zip(size, crop, strict=True)])
+        )
 
     # -- geometry ------------------------------------------------------------------------------------------------------
 
@@ -156,21 +158,21 @@ class Augmentation(RangedSettings):
         motion = self._camera_motion(draws, crop)
         homography = self._pixel_homography(draws, motion, (height, width), crop)
         motion[:, 2, :2] *= width  # the assumed focal length
-        both = on_device(np.concatenate([motion, homography], 1).astype(np.float32), batch.image.device)
-        motion_b33, to_source, to_depth = both.split((3, 2, 1), 1)
+        matrices = on_device(np.concatenate([motion, homography], 1).astype(np.float32), batch.image.device)
+        motion_b33, to_source, to_depth = matrices.split((3, 2, 1), 1)
         pixels = _pixels(crop, batch.image.device)
         if self.lens.distortion:
             pixels = self.lens.bend(pixels, draws)
         # Without perspective, the ratio is the same for all pixels of an image.
         depth_ratio = move_points(to_depth, pixels) if self.perspective else to_depth[:, :, 2:, None]
         depth_ratio = depth_ratio.clamp_min(1e-3)  # points behind the camera lie far outside
-        sources = move_points(to_source, pixels).div_(depth_ratio)
-        nearest = [axis.round() for axis in sources.unbind(1)]
+        source_pixels = move_points(to_source, pixels).div_(depth_ratio)
+        nearest = [axis.round() for axis in source_pixels.unbind(1)]
         column, row = (pixel.clamp(0, length - 1) for pixel, length in zip(nearest, (width, height), strict=True))
         # In-place float comparisons are as fast as a sum in torch; comparisons with boolean results take five times
         # as long.
         inside = nearest[0].eq_(column).mul_(nearest[1].eq_(row))
-        known = inside.bool()
+        inside_mask = inside.bool()
         column, row = column.int(), row.int()  # much faster than 64 bits
         index = torch.add(column, row, alpha=width).long().flatten(1).unsqueeze(1)
 
@@ -184,25 +186,25 @@ class Augmentation(RangedSettings):
             return take(channels).movedim(1, 3).view(-1, *crop, *stored.shape[3:])
 
         if isinstance(batch, StoredBatch):
-            taken = {name: modalities[name].unpack(take_stored(stored)) for name, stored in batch.labels.items()}
+            resampled = {name: modalities[name].unpack(take_stored(stored)) for name, stored in batch.labels.items()}
         else:
-            taken = {name: Target(take(value), take(valid)) for name, (value, valid) in batch.targets.items()}
+            resampled = {name: Target(take(value), take(valid)) for name, (value, valid) in batch.targets.items()}
         targets = {
-            name: Target(modalities[name].warp(value, motion_b33, depth_ratio), valid.logical_and(known))
-            for name, (value, valid) in taken.items()
+            name: Target(modalities[name].warp(value, motion_b33, depth_ratio), valid.logical_and(inside_mask))
+            for name, (value, valid) in resampled.items()
         }
-        half = constant((width / 2, height / 2), sources).view(1, 2, 1, 1)
-        grid = sources.add_(0.5).div_(half).sub_(1).movedim(1, 3)  # -1 … 1 from edge to edge
-        floats = in_unit_range if isinstance(batch, StoredBatch) else Tensor.clone
-        image = sources.new_empty(len(sources), batch.image.shape[1], *crop)
+        half_size = constant((width / 2, height / 2), source_pixels).view(1, 2, 1, 1)
+        grid = source_pixels.add_(0.5).div_(half_size).sub_(1).movedim(1, 3)  # -1 … 1 from edge to edge
+        to_floats = in_unit_range if isinstance(batch, StoredBatch) else Tensor.clone
+        image = source_pixels.new_empty(len(source_pixels), batch.image.shape[1], *crop)
         # On a CPU, one image at a time while its copy is still in the cache: twice as fast.
-        parts = len(image) if image.device.type == "cpu" else 1
-        for source, at, within, out in zip(
-            *(x.chunk(parts) for x in (batch.image, grid, inside.unsqueeze(1), image)), strict=True
+        num_parts = len(image) if image.device.type == "cpu" else 1
+        for source, positions, inside_part, out in zip(
+            *(x.chunk(num_parts) for x in (batch.image, grid, inside.unsqueeze(1), image)), strict=True
         ):
             # Padding with the border, then blackening, keeps the outermost half pixel from fading to black.
-            sampled = F.grid_sample(floats(source), at, padding_mode="border", align_corners=False)
-            torch.mul(sampled, within, out=out)
+            sampled = F.grid_sample(to_floats(source), positions, padding_mode="border", align_corners=False)
+            torch.mul(sampled, inside_part, out=out)
         return Batch(image, targets, batch.indices)
 
     def _camera_motion(self, draws: Draws, crop: tuple[int, int]) -> Floats:

@@ -57,12 +57,12 @@ def draw(seed: int, step: int, indices: Sequence[int] | npt.NDArray[np.int64]) -
     """
     # Philox is a function of (key, counter); the low words of the counter are left to count the draws of one sample.
     stream = np.random.Philox(key=[seed, 1])
-    state, dice = stream.state, np.random.Generator(stream)
+    state, generator = stream.state, np.random.Generator(stream)
     numbers = np.empty((len(indices), len(Draws._fields)))
     for row, index in zip(numbers, indices, strict=True):
         state["state"]["counter"][:] = 0, 0, step, index
         stream.state = state
-        dice.random(out=row)
+        generator.random(out=row)
     return Draws(*numbers.T)
 
 

@@ -49,13 +49,13 @@ class Lens(RangedSettings):
         return image
 
 
-def gaussian_blur(image: Tensor, std: Tensor, most: float) -> Tensor:
-    """Return images blurred by one Gaussian each, with ``std``, (B, 1, 1, 1), in pixels and at most ``most``.
+def gaussian_blur(image: Tensor, std: Tensor, max_std: float) -> Tensor:
+    """Return images blurred by one Gaussian each, with ``std``, (B, 1, 1, 1), in pixels and at most ``max_std``.
 
     Borders are replicated. torchvision's function takes only one width for a whole batch.
     """
     batch, channels, height, width = image.shape
-    reach = max(1, math.ceil(2.5 * most))
+    reach = max(1, math.ceil(2.5 * max_std))
     reach = min(reach, height, width)
     offsets = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
     # The integral of the Gaussian over each pixel, which is accurate for narrow ones too.
@@ -63,6 +63,6 @@ def gaussian_blur(image: Tensor, std: Tensor, most: float) -> Tensor:
     kernel = edges.diff(dim=1)
     kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(channels, 0)[:, None, None]
     flat = F.pad(image, (reach,) * 4, mode="replicate").reshape(1, batch * channels, height + 2 * reach, -1)
-    for each in (kernel, kernel.transpose(2, 3)):
-        flat = F.conv2d(flat, each, groups=batch * channels)
+    for weight in (kernel, kernel.transpose(2, 3)):
+        flat = F.conv2d(flat, weight, groups=batch * channels)
     return flat.view(image.shape)

@@ -35,17 +35,19 @@ class Light(RangedSettings):
             gain = gain * per_image(np.exp(self.white_balance * exponents), image)
         if self.gradient:
             strength = per_image(self.gradient * draws.gradient, image)
-            gain = gain * (strength * _along(draws.gradient_angle, image)).exp()
+            gain = gain * (strength * _position_along(draws.gradient_angle, image)).exp()
         if self.shadow:
             # A band that often extends beyond the image on one side.
-            from_middle = (_along(draws.shadow_angle, image) - per_image(signed(draws.shadow_place), image)).abs()
+            from_middle = (
+                _position_along(draws.shadow_angle, image) - per_image(signed(draws.shadow_place), image)
+            ).abs()
             inside = per_image(0.1 + 0.9 * draws.shadow_width, image) - from_middle
             softness = per_image(0.005 + 0.1 * draws.shadow_softness**2, image)
             gain = gain * (1 - per_image(self.shadow * draws.shadow, image) * (inside / softness).sigmoid())
         return (image * gain).clamp(0, 1)
 
 
-def _along(angle: Floats, image: Tensor) -> Tensor:
+def _position_along(angle: Floats, image: Tensor) -> Tensor:
     """Return the position of every pixel along a direction, -1 … 1 from corner to corner, (B, 1, H, W)."""
     height, width = image.shape[2:]
     y = torch.linspace(-1, 1, height, dtype=image.dtype, device=image.device).view(-1, 1) * height

@@ -32,7 +32,7 @@ class Texture(RangedSettings):
         if self.mixing:
             image = torch.lerp(image, _convolved(image, draws), per_image(self.mixing * draws.texture_mixing, image))
         if self.noise:
-            image = image * (1 + per_image(self.noise * draws.texture_noise, image) * _fields(image, draws))
+            image = image * (1 + per_image(self.noise * draws.texture_noise, image) * _smooth_noise(image, draws))
         return image.clamp(0, 1) if self.mixing or self.noise else image
 
 
@@ -47,15 +47,15 @@ def _convolved(image: Tensor, draws: Draws) -> Tensor:
     return (mixed - mean) * (old_std / std.clamp_min(1e-5)) + old_mean
 
 
-def _fields(image: Tensor, draws: Draws) -> Tensor:
+def _smooth_noise(image: Tensor, draws: Draws) -> Tensor:
     """Return smooth noise of the images' size, of unit variance at its nodes and mostly the same in all colors."""
     height, width = image.shape[2:]
     total = torch.zeros_like(image)
-    for place, cells in enumerate(_CELLS):
+    for index, cells in enumerate(_CELLS):
         grid = [max(2, round(cells * length / max(height, width))) for length in (height, width)]
         # Each scale uses a different seed derived from the same number.
-        draw = (draws.texture_fields + place / len(_CELLS)) % 1
-        nodes = on_device(gaussian(draw, (1 + image.shape[1], *grid), torch.device("cpu")), image.device)
+        numbers = (draws.texture_fields + index / len(_CELLS)) % 1
+        nodes = on_device(gaussian(numbers, (1 + image.shape[1], *grid), torch.device("cpu")), image.device)
         nodes = nodes[:, :1] + _COLORED * nodes[:, 1:]
         total += F.interpolate(nodes, (height, width), mode="bilinear", align_corners=True)
     return total / math.sqrt(len(_CELLS) * (1 + _COLORED**2))

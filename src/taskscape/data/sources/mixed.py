@@ -56,19 +56,19 @@ class MixedPart(RangedSettings):
     @classmethod
     def parse(cls, text: str) -> "MixedPart":
         """Parse the text form of a part. Raises ``ValueError`` that names the mistake."""
-        head, *rest = re.split(rf",(?=(?:{'|'.join(_KEYS)})=)", text)
-        words = dict(word.split("=", 1) for word in rest)
-        if len(words) < len(rest):
+        store, *pairs = re.split(rf",(?=(?:{'|'.join(_KEYS)})=)", text)
+        words = dict(word.split("=", 1) for word in pairs)
+        if len(words) < len(pairs):
             raise ValueError(f"data.parts: {text!r} gives a setting twice: leave one out")
-        if wrong := re.search(r",(\w+)=", head):
+        if wrong := re.search(r",(\w+)=", store):
             raise ValueError(f"data.parts: {text!r}: there is no {wrong[1]!r}{nearest(wrong[1], _KEYS)}")
-        if not head:
+        if not store:
             raise ValueError(f"data.parts: {text!r} names no store: write for example {_EXAMPLE}")
-        of_streets = {key: words.pop(key) for key in _STREETS if key in words}
-        if of_streets and head != Streets.name:
+        streets_words = {key: words.pop(key) for key in _STREETS if key in words}
+        if streets_words and store != Streets.name:
             raise ValueError(
-                f"data.parts: {text!r}: {next(iter(of_streets))} is a setting of generated streets: leave it out, or "
-                f"write {Streets.name} in the place of the store"
+                f"data.parts: {text!r}: {next(iter(streets_words))} is a setting of generated streets: leave it out, "
+                f"or write {Streets.name} in the place of the store"
             )
         try:
             settings: dict[str, Any] = {"classes": words.get("classes", "")}
@@ -80,7 +80,7 @@ class MixedPart(RangedSettings):
             for key in ("labels", "validate"):
                 if key in words:
                     settings[key] = tuple(filter(None, words[key].split("+")))
-            return cls(_streets(of_streets) if head == Streets.name else Packed(Path(head)), **settings)
+            return cls(_parse_streets(streets_words) if store == Streets.name else Packed(Path(store)), **settings)
         except ValueError as error:
             raise ValueError(f"data.parts: {text!r}: {error}") from error
 
@@ -105,7 +105,7 @@ class MixedPart(RangedSettings):
         return ",".join(words)
 
 
-class _Read(NamedTuple):
+class _PartInfo(NamedTuple):
     """A part and its properties that are known before it is opened."""
 
     name: str
@@ -165,76 +165,78 @@ class Mixed(DataSource):
 
     @override
     def preview(self) -> Preview:
-        read = self._read()
-        self._size(read)
-        fields = _fields(read, "train")
+        infos = self._read_parts()
+        self._size(infos)
+        fields = _fields(infos, "train")
         counts: dict[str, int] = {}
-        for one in read:
-            for split, count in one.preview.counts.items():
-                if one.used(split):
+        for info in infos:
+            for split, count in info.preview.counts.items():
+                if info.used(split):
                     counts[split] = counts.get(split, 0) + count
-        return Preview("+".join(one.name for one in read), fields, counts)
+        return Preview("+".join(info.name for info in infos), fields, counts)
 
     @override
     def open(self, report: ProgressCallback | None = None) -> dict[str, Store]:
-        read = self._read()
-        size = self._size(read)  # before streets are rendered
-        stores = [one.part.source.open(report) for one in read]
-        splits = dict.fromkeys(split for one in read for split in one.preview.counts if one.used(split))
+        infos = self._read_parts()
+        size = self._size(infos)  # before streets are rendered
+        stores = [info.part.source.open(report) for info in infos]
+        splits = dict.fromkeys(split for info in infos for split in info.preview.counts if info.used(split))
         opened: dict[str, Store] = {}
         for split in splits:
-            fields = _fields(read, split)
+            fields = _fields(infos, split)
             parts = [
                 Member(
-                    one.name,
-                    some[split],
-                    one.part.share if split == "train" else 1.0,
+                    info.name,
+                    part_stores[split],
+                    info.part.share if split == "train" else 1.0,
                     {
-                        label: some[split].fields[label].conversion_to(fields[label], one.part.classes)
-                        for label in one.used(split)
+                        label: part_stores[split].fields[label].conversion_to(fields[label], info.part.classes)
+                        for label in info.used(split)
                     },
-                    one.part.classes,
+                    info.part.classes,
                 )
-                for one, some in zip(read, stores, strict=True)
-                if one.used(split)
+                for info, part_stores in zip(infos, stores, strict=True)
+                if info.used(split)
             ]
-            notes = tuple(_notes(read, fields)) if split == "train" else ()
+            notes = tuple(_notes(infos, fields)) if split == "train" else ()
             opened[split] = MixedStore(parts, fields, size, self.images, notes)
         return opened
 
-    def _read(self) -> list[_Read]:
+    def _read_parts(self) -> list[_PartInfo]:
         """Return the parts with their known properties. Raises ``ValueError`` that names a part and its setting."""
         if not self.parts:
             raise ValueError(
                 f"data.parts is empty: name the stores, for example --data.parts {_EXAMPLE} stores/streets"
             )
-        read: list[_Read] = []
+        infos: list[_PartInfo] = []
         for part in map(MixedPart.parse, self.parts):
             source = part.source
             preview = source.preview()
             folder = source.path.resolve().name if isinstance(source, Packed) else source.name
-            same = sum(one.name.partition("#")[0] == folder for one in read)
-            name = f"{folder}#{same + 1}" if same else folder
+            num_same = sum(info.name.partition("#")[0] == folder for info in infos)
+            name = f"{folder}#{num_same + 1}" if num_same else folder
             for label in (*(part.labels or ()), *(part.validate or ())):
                 if label not in preview.fields:
                     raise ValueError(f"data.parts: {part} has no labels {label!r}{nearest(label, preview.fields)}")
             labels = tuple(preview.fields) if part.labels is None else part.labels
             size = Manifest.of(source.path).size if isinstance(source, Packed) else source.size
-            read.append(_Read(name, part, preview, size, labels, labels if part.validate is None else part.validate))
+            infos.append(
+                _PartInfo(name, part, preview, size, labels, labels if part.validate is None else part.validate)
+            )
         for split in ("train", "val"):
-            if not any(one.used(split) for one in read):
-                wanted = (
+            if not any(info.used(split) for info in infos):
+                requirement = (
                     "a share above 0 and a split train" if split == "train" else "a split val and labels to measure"
                 )
-                raise ValueError(f"data.parts: no store has {wanted}: give one")
-            _fields(read, split)  # checks them
-        return read
+                raise ValueError(f"data.parts: no store has {requirement}: give one")
+            _fields(infos, split)  # checks them
+        return infos
 
-    def _size(self, read: Sequence[_Read]) -> tuple[int, int]:
+    def _size(self, infos: Sequence[_PartInfo]) -> tuple[int, int]:
         """Return the size of all images. Raises ``ValueError`` if the stores' sizes differ and none is set."""
         if self.size is not None:
             return self.size
-        sizes = {one.name: one.size for one in read}
+        sizes = {info.name: info.size for info in infos}
         if len(set(sizes.values())) > 1:
             listed = ", ".join(f"{name} {height}x{width}" for name, (height, width) in sizes.items())
             raise ValueError(
@@ -244,44 +246,44 @@ class Mixed(DataSource):
         return next(iter(sizes.values()))
 
 
-def _fields(read: Sequence[_Read], split: str) -> dict[str, Modality]:
+def _fields(infos: Sequence[_PartInfo], split: str) -> dict[str, Modality]:
     """Return the labels of a split, each with the modality of the first part that has it.
 
     Raises ``ValueError`` that names a part whose label cannot be converted to it.
     """
-    first: dict[str, Modality] = {}
-    for one in read:
-        for label in (*one.labels, *one.validate):
-            first.setdefault(label, one.preview.fields[label])
-    for one in read:
-        for label in one.used(split):
+    modalities: dict[str, Modality] = {}
+    for info in infos:
+        for label in (*info.labels, *info.validate):
+            modalities.setdefault(label, info.preview.fields[label])
+    for info in infos:
+        for label in info.used(split):
             try:
-                one.preview.fields[label].conversion_to(first[label], one.part.classes)
+                info.preview.fields[label].conversion_to(modalities[label], info.part.classes)
             except ValueError as error:
-                raise ValueError(f"data.parts: {one.name}: label {label!r}: {error}") from error
-    given = {label for one in read for label in one.used(split)}
-    return {label: modality for label, modality in first.items() if label in given}
+                raise ValueError(f"data.parts: {info.name}: label {label!r}: {error}") from error
+    used = {label for info in infos for label in info.used(split)}
+    return {label: modality for label, modality in modalities.items() if label in used}
 
 
-def _notes(read: Sequence[_Read], fields: Mapping[str, Modality]) -> Iterator[str]:
+def _notes(infos: Sequence[_PartInfo], fields: Mapping[str, Modality]) -> Iterator[str]:
     """Yield sentences about the use of each part."""
-    total = sum(one.part.share for one in read if one.used("train"))
-    for one in read:
-        if labels := one.used("train"):
-            share = 100 * one.part.share / total
-            yield f"{one.name} gives {share:.0f} % of the training images, with {', '.join(labels)}"
-        elif one.part.share > 0:
-            yield f"{one.name} has no images to train on or no labels in use: nothing is learned from it"
+    total = sum(info.part.share for info in infos if info.used("train"))
+    for info in infos:
+        if labels := info.used("train"):
+            share = 100 * info.part.share / total
+            yield f"{info.name} gives {share:.0f} % of the training images, with {', '.join(labels)}"
+        elif info.part.share > 0:
+            yield f"{info.name} has no images to train on or no labels in use: nothing is learned from it"
     for label in fields:
-        measured = [one.name for one in read if label in one.used("val")]
+        measured = [info.name for info in infos if label in info.used("val")]
         yield f"{label} is measured on {' and '.join(measured) or 'none of the stores'}"
-    for one in read:
-        for label in one.used("train"):
-            if lost := one.preview.fields[label].lost_in(fields[label], one.part.classes):
-                yield f"{one.name}, {label}: {', '.join(lost)} become no class, their pixels are unlabeled"
+    for info in infos:
+        for label in info.used("train"):
+            if lost := info.preview.fields[label].lost_in(fields[label], info.part.classes):
+                yield f"{info.name}, {label}: {', '.join(lost)} become no class, their pixels are unlabeled"
 
 
-def _streets(words: Mapping[str, str]) -> Streets:
+def _parse_streets(words: Mapping[str, str]) -> Streets:
     settings: dict[str, Any] = {}
     for key, word in words.items():
         if key in ("size", "style"):

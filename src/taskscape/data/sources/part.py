@@ -56,8 +56,10 @@ class Part(DataSource):
         return {split: Store.open(path, split) for split in counts}
 
     def _counts(self, manifest: Manifest) -> dict[str, int]:
-        most = {"train": self.train, "val": self.val}
-        return {split: min(count, manifest.counts[split]) for split, count in most.items() if split in manifest.counts}
+        limits = {"train": self.train, "val": self.val}
+        return {
+            split: min(count, manifest.counts[split]) for split, count in limits.items() if split in manifest.counts
+        }
 
     def _make(self, path: Path, manifest: Manifest, counts: Mapping[str, int], report: ProgressCallback | None) -> None:
         height, width = manifest.size
@@ -65,11 +67,11 @@ class Part(DataSource):
         writer = StoreWriter(path, (height // 2, width // 2), counts, manifest.labels, source)
         done, total = 0, sum(counts.values())
         for split, count in counts.items():
-            whole = Store.open(self.path, split)
-            rows = np.linspace(0, len(whole) - 1, count).round().astype(int)
+            store = Store.open(self.path, split)
+            rows = np.linspace(0, len(store) - 1, count).round().astype(int)
             for index in writer.missing(split):
-                image, labels = _halved(whole, int(rows[index]))
-                writer.put(split, index, Sample({"image": image}, {}, whole.names[rows[index]]), labels)
+                image, labels = _halved(store, int(rows[index]))
+                writer.put(split, index, Sample({"image": image}, {}, store.names[rows[index]]), labels)
             done += count
             if report is not None:
                 report(done, total)

@@ -75,14 +75,14 @@ class Streets(DataSource):
         from taskscape.streets import STYLES, check_arguments  # imports numba, which takes a while
 
         grammar = STYLES[self.style]
-        own = "" if self.style == "classic" else f"-{self.style}"
+        suffix = "" if self.style == "classic" else f"-{self.style}"
         counts = self.preview().counts
         height, width = self.size
-        key = f"streets{own}-grammar{grammar}-format{FORMAT}-{height}x{width}-samples{self.samples}-seed{self.seed}"
+        key = f"streets{suffix}-grammar{grammar}-format{FORMAT}-{height}x{width}-samples{self.samples}-seed{self.seed}"
         key += "".join(f"-{split}{count}" for split, count in counts.items())
         path = (self.folder or cache_folder()) / key
         source = {"kind": self.name, "grammar": grammar, "seed": self.seed, "samples": self.samples}
-        if own:
+        if suffix:
             source["style"] = self.style
         check_arguments(self.seed, next(iter(counts)), 0, self.size, self.samples, self.style)
         make_once(path, lambda: self._render(path, counts, source, report))
