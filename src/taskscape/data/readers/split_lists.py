@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from taskscape.data.readers.base import RawSample
-from taskscape.data.readers.folder.splits import called
+from taskscape.data.readers.folder.splits import canonical_split
 from taskscape.serialization import agreeing, listed
 
 
@@ -20,7 +20,7 @@ def train_and_val(
     """
     splits: dict[str, Sequence[RawSample]] = {}
     for name, samples in lists.items():
-        split = called(name) if len(lists) > 1 else "train"
+        split = canonical_split(name) if len(lists) > 1 else "train"
         if split in splits:
             raise ValueError(f"{where} has two lists for {split}, such as {name}: remove one")
         splits[split] = samples
@@ -44,18 +44,18 @@ def require_once(splits: Mapping[str, Sequence[RawSample]], where: Path) -> None
     for split, samples in splits.items():
         for sample in samples:
             image = os.path.realpath(sample.files["image"])
-            if (other := seen.get(image)) is not None:
-                places = f"twice in {split}" if other == split else f"in {other} and in {split}"
+            if (other_split := seen.get(image)) is not None:
+                places = f"twice in {split}" if other_split == split else f"in {other_split} and in {split}"
                 raise ValueError(f"{where}: {sample.name} is {places}: list it once")
             seen[image] = split
 
 
-def warn_of_unlisted(there: Collection[Path], lists: Mapping[str, Sequence[RawSample]], kind: str, where: Path) -> None:
+def warn_of_unlisted(files: Collection[Path], lists: Mapping[str, Sequence[RawSample]], kind: str, where: Path) -> None:
     """Warn about files of a kind that are in no list."""
     used = {sample.files[kind] for samples in lists.values() for sample in samples}
-    if unlisted := [path for path in there if path not in used]:
+    if unlisted := [path for path in files if path not in used]:
         warnings.warn(
-            f"{where}: {len(unlisted)} of {len(there)} files {agreeing(len(unlisted), 'is', 'are')} in no list, such "
+            f"{where}: {len(unlisted)} of {len(files)} files {agreeing(len(unlisted), 'is', 'are')} in no list, such "
             f"as {unlisted[0]}, and not used",
             stacklevel=2,
         )

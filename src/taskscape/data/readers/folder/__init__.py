@@ -74,7 +74,7 @@ from taskscape.data.readers.folder.albedo import AlbedoSection
 from taskscape.data.readers.folder.boundaries import BoundariesSection
 from taskscape.data.readers.folder.depth import DepthSection
 from taskscape.data.readers.folder.description import Description
-from taskscape.data.readers.folder.matching import Found, find_files
+from taskscape.data.readers.folder.matching import Matches, find_files
 from taskscape.data.readers.folder.normals import NormalsSection
 from taskscape.data.readers.folder.section import Section
 from taskscape.data.readers.folder.semseg import SemsegSection
@@ -96,7 +96,7 @@ SECTIONS: tuple[type[Section], ...] = (
 """All types of sections; each has a name."""
 LABEL_SUFFIXES = (*SUFFIXES, ".npy", ".pfm")
 
-_FIRST = 8
+_NUM_INSPECTED = 8
 """Number of labels that are inspected together."""
 
 offer(Section, SECTIONS)
@@ -128,7 +128,10 @@ class Folder(RawData):
         samples = {
             key: RawSample(
                 key,
-                {"image": image, **{name: found.files[key] for name, found in labels.items() if key in found.files}},
+                {
+                    "image": image,
+                    **{name: matches.files[key] for name, matches in labels.items() if key in matches.files},
+                },
             )
             for key, image in images.files.items()
         }
@@ -143,19 +146,21 @@ class Folder(RawData):
             read(sample)
         fields = {}
         for name, section in description.sections.items():
-            first = [read_samples(file) for file in _to_look_at(list(labels[name].files.values()), section)]
-            fields[name] = section.modality_of(first)
-            if doubt := section.doubts(first):
-                notes.append(f"{_shown(labels[name])}: {doubt}")
+            first_labels = [
+                read_samples(file) for file in _labels_to_inspect(list(labels[name].files.values()), section)
+            ]
+            fields[name] = section.modality_of(first_labels)
+            if doubt := section.doubts(first_labels):
+                notes.append(f"{_describe_folders(labels[name])}: {doubt}")
         for note in notes:
             warnings.warn(note, stacklevel=2)
         source: dict[str, Any] = {
             "description": description.recorded(),
-            "images without": {name: len(samples) - len(found.files) for name, found in labels.items()},
+            "images without": {name: len(samples) - len(matches.files) for name, matches in labels.items()},
         }
         for name, section in description.sections.items():
-            if about := section.about():
-                source[name] = about
+            if conversion := section.about():
+                source[name] = conversion
         return RawIndex(
             size=size,
             splits=splits,
@@ -165,95 +170,115 @@ class Folder(RawData):
         )
 
 
-def _find(raw: Path, description: Description, path: Path) -> tuple[Found, dict[str, Found]]:
+def _find(raw: Path, description: Description, path: Path) -> tuple[Matches, dict[str, Matches]]:
     """Return the images, and the labels by field. Raises ``FileNotFoundError`` or ``ValueError``."""
-    names = {name: section.folder or name for name, section in description.sections.items()}
-    places = {name: _places(raw, folder) for name, folder in names.items()}
-    image_places = _places(raw, description.images)
+    folder_names = {name: section.folder or name for name, section in description.sections.items()}
+    label_folders = {name: _resolve_folders(raw, folder) for name, folder in folder_names.items()}
+    image_folders = _resolve_folders(raw, description.images)
     # An absolute path stays the same when it is joined to the raw folder.
-    missing = [name for name in (description.images, *names.values()) if not _places(raw, name)]
+    missing = [name for name in (description.images, *folder_names.values()) if not _resolve_folders(raw, name)]
     require(raw, [str(with_home(name)) for name in missing], f"Make them, or name others in {path}")
-    beside = {
-        name: [s.suffix for n, s in description.sections.items() if n != name and s.suffix and places[n] == where]
-        for name, where in places.items()
+    sibling_suffixes = {
+        name: [
+            other.suffix
+            for field, other in description.sections.items()
+            if field != name and other.suffix and label_folders[field] == own_folders
+        ]
+        for name, own_folders in label_folders.items()
     }
-    inside = [s.suffix for n, s in description.sections.items() if s.suffix and places[n] == image_places]
-    images = find_files(image_places, SUFFIXES, description.suffix, inside)
+    label_suffixes = [
+        other.suffix
+        for field, other in description.sections.items()
+        if other.suffix and label_folders[field] == image_folders
+    ]
+    images = find_files(image_folders, SUFFIXES, description.suffix, label_suffixes)
     if not images.files:
-        raise ValueError(f"{_shown(images)} holds no images: fill it, or name another in {path}{_reasons(images)}")
+        raise ValueError(
+            f"{_describe_folders(images)} holds no images: fill it, or name another in {path}{_reasons(images)}"
+        )
     labels = {}
     for name, section in description.sections.items():
-        found = find_files(places[name], LABEL_SUFFIXES, section.suffix, beside[name])
-        if places[name] == image_places:  # all files that are not labels are images
-            found.unused.clear()
-        if not found.files:
-            raise ValueError(f"{_shown(found)} holds no labels: fill it, or remove {name} from {path}{_reasons(found)}")
-        if stray := sorted(found.files.keys() - images.files.keys()):
+        matches = find_files(label_folders[name], LABEL_SUFFIXES, section.suffix, sibling_suffixes[name])
+        if label_folders[name] == image_folders:  # all files that are not labels are images
+            matches.unused.clear()
+        if not matches.files:
             raise ValueError(
-                f"{counted(len(stray), 'file', 'files')} of {names[name]}/ without an image in "
-                f"{description.images}/, such as {stray[0]}: {_remedy_for(stray, images, name)}"
+                f"{_describe_folders(matches)} holds no labels: fill it, or remove {name} from {path}"
+                f"{_reasons(matches)}"
             )
-        labels[name] = found
+        if unmatched := sorted(matches.files.keys() - images.files.keys()):
+            raise ValueError(
+                f"{counted(len(unmatched), 'file', 'files')} of {folder_names[name]}/ without an image in "
+                f"{description.images}/, such as {unmatched[0]}: {_remedy_for(unmatched, images, name)}"
+            )
+        labels[name] = matches
     return images, labels
 
 
-def _places(raw: Path, folder: str) -> dict[str, Path]:
+def _resolve_folders(raw: Path, folder: str) -> dict[str, Path]:
     """Return the folders by the prefix of their names: one, or ``train/images`` and so on; empty if there are none."""
-    place = raw / with_home(folder)
-    if place.is_file():
-        raise ValueError(f"{place} is a file, and a folder is needed: name the folder that contains it")
-    if place.exists():
-        return {"": place}
+    candidate = raw / with_home(folder)
+    if candidate.is_file():
+        raise ValueError(f"{candidate} is a file, and a folder is needed: name the folder that contains it")
+    if candidate.exists():
+        return {"": candidate}
     if same := [path for path in raw.iterdir() if normalized(path.name) == normalized(folder)]:
         return {"": same[0]}
-    tops = sorted(path for path in raw.iterdir() if is_split(path.name) and (path / folder).is_dir())
-    return {f"{top.name}/": top / folder for top in tops}
+    split_folders = sorted(path for path in raw.iterdir() if is_split(path.name) and (path / folder).is_dir())
+    return {f"{split_folder.name}/": split_folder / folder for split_folder in split_folders}
 
 
-def _shown(found: Found) -> str:
-    return listed([str(place) for place in found.places])
+def _describe_folders(matches: Matches) -> str:
+    return listed([str(folder) for folder in matches.folders])
 
 
-def _reasons(found: Found) -> str:
-    return "".join(f"; {sentence}" for sentence in found.unused_sentences())
+def _reasons(matches: Matches) -> str:
+    return "".join(f"; {sentence}" for sentence in matches.unused_sentences())
 
 
-def _remedy_for(stray: list[str], images: Found, name: str) -> str:
+def _remedy_for(unmatched: list[str], images: Matches, name: str) -> str:
     """Return the remedy for labels without an image; usually their names have a suffix that the images' names lack."""
-    tails = {
-        label.removeprefix(image) for label in stray[:1] for image in images.files if label.startswith(image) and image
+    suffixes = {
+        label.removeprefix(image)
+        for label in unmatched[:1]
+        for image in images.files
+        if label.startswith(image) and image
     }
-    folded = {name.casefold(): name for name in images.files}
-    if (other := folded.get(stray[0].casefold())) is not None:
+    by_lower_name = {name.casefold(): name for name in images.files}
+    if (other := by_lower_name.get(unmatched[0].casefold())) is not None:
         return f"the image is {other}, which differs in upper and lower case: give both the same name"
-    by_last = {image.rpartition("/")[2]: image for image in images.files}
-    if (other := by_last.get(stray[0].rpartition("/")[2])) is not None:
+    by_file_name = {image.rpartition("/")[2]: image for image in images.files}
+    if (other := by_file_name.get(unmatched[0].rpartition("/")[2])) is not None:
         return f"if its image is {other}, put the labels into the same subfolders as the images"
-    shortest = min(tails, key=len, default="").strip()
-    if shortest and any(label.removesuffix(shortest) in images.files for label in stray):
+    shortest = min(suffixes, key=len, default="").strip()
+    if shortest and any(label.removesuffix(shortest) in images.files for label in unmatched):
         return f"set `suffix: {shortest}` in the section {name} if this is a suffix that the images' names lack"
     return "remove them, or give them the name of their image"
 
 
-def _unused(raw: Path, images: Found, labels: Mapping[str, Found]) -> list[str]:
+def _unused(raw: Path, images: Matches, labels: Mapping[str, Matches]) -> list[str]:
     """Return sentences about unused files."""
-    notes = [note for found in (images, *labels.values()) for note in found.unused_sentences()]
-    used = {place.absolute() for found in (images, *labels.values()) for place in found.places}
+    notes = [note for matches in (images, *labels.values()) for note in matches.unused_sentences()]
+    used = {path.absolute() for matches in (images, *labels.values()) for path in matches.folders}
     return notes + [
         f"{folder} is not used: no section of the description names it"
         for folder in (raw.absolute() / section.name for section in SECTIONS)
-        if folder.is_dir() and not any(one.is_relative_to(folder) or folder.is_relative_to(one) for one in used)
+        if folder.is_dir()
+        and not any(used_folder.is_relative_to(folder) or folder.is_relative_to(used_folder) for used_folder in used)
     ]
 
 
 def _in_no_split(samples: Mapping[str, RawSample], splits: Mapping[str, list[RawSample]], path: Path) -> list[str]:
     """Return a sentence about images that are in no split, if there are any."""
-    taken = {one.name for some in splits.values() for one in some}
-    rest = [name for name in samples if name not in taken]
-    if not rest:
+    assigned = {sample.name for split_samples in splits.values() for sample in split_samples}
+    unassigned = [name for name in samples if name not in assigned]
+    if not unassigned:
         return []
-    are, they = agreeing(len(rest), "is", "are"), agreeing(len(rest), "it is", "they are")
-    return [f"{path}: {len(rest)} of {len(samples)} images {are} in no split, such as {rest[0]}: {they} not used"]
+    are, they = agreeing(len(unassigned), "is", "are"), agreeing(len(unassigned), "it is", "they are")
+    return [
+        f"{path}: {len(unassigned)} of {len(samples)} images {are} in no split, such as {unassigned[0]}: {they} "
+        "not used"
+    ]
 
 
 def _check_labels(splits: Mapping[str, list[RawSample]], fields: list[str], path: Path, unused: list[str]) -> list[str]:
@@ -293,13 +318,13 @@ def _first_of_each_kind(samples: Mapping[str, RawSample]) -> list[RawSample]:
     return chosen
 
 
-def _to_look_at(files: Sequence[Path], section: Section) -> list[Path]:
+def _labels_to_inspect(files: Sequence[Path], section: Section) -> list[Path]:
     """Return the first few labels; if palette indices matter, also the first label of each of a few palettes."""
     by_palette: dict[bytes, Path] = {}
     if section.channels is None:
         for file in files:
             by_palette.setdefault(stored_palette(file), file)
-    return list(dict.fromkeys([*files[:_FIRST], *list(by_palette.values())[:_FIRST]]))
+    return list(dict.fromkeys([*files[:_NUM_INSPECTED], *list(by_palette.values())[:_NUM_INSPECTED]]))
 
 
 def _read(

@@ -35,10 +35,10 @@ class BoundariesSection(Section):
 
     @override
     def decode(self, label: Samples) -> tuple[Array, Mask]:
-        named = [value for value in (self.lines, self.void) if value is not None]
-        if label.palette is not None and not named:  # any color except black is a boundary
+        named_values = [value for value in (self.lines, self.void) if value is not None]
+        if label.palette is not None and not named_values:  # any color except black is a boundary
             label = replace(label, values=label.palette[label.values].max(-1), palette=None)
-        elif max(named, default=0) >= 2**label.bits:  # given as displayed, but stored in fewer bits
+        elif max(named_values, default=0) >= 2**label.bits:  # given as displayed, but stored in fewer bits
             label = replace(label, values=label.shown())
         return super().decode(label)
 

@@ -39,62 +39,62 @@ class ClassReader:
         if label.opaque is not None and not label.opaque.any():  # whatever the values are
             return np.full(label.size, IGNORE_INDEX, np.uint8)
         if label.palette is not None:
-            return self._of_indices(label.values, label.palette, label.opaque)
+            return self._read_indices(label.values, label.palette, label.opaque)
         if label.values.ndim == 2:
-            return self._of_gray(label)
+            return self._read_gray(label)
         if label.values.shape[2] == 3:
-            return self._of_colors(label.values, label.opaque)
+            return self._read_colors(label.values, label.opaque)
         raise ValueError(
             f"has shape {label.values.shape} instead of (H, W): save the id of each pixel's class, such as "
             "scores.argmax(-1)"
         )
 
-    def _of_indices(self, indices: Array, palette: Array, opaque: Mask | None) -> Array:
+    def _read_indices(self, indices: Array, palette: Array, opaque: Mask | None) -> Array:
         if not self.colors:
-            return self._of_ids(indices, opaque)
+            return self._look_up_ids(indices, opaque)
         packed = pack_colors(palette[indices])
         used = used_values(packed, opaque)
         if used & (self.colors.keys() | self.void_colors):
-            return self._of_packed(packed, opaque)
+            return self._look_up_colors(packed, opaque)
         if not self.by_palette or not used <= _BLACK_AND_WHITE:
-            return self._of_ids(indices, opaque)  # the file's palette is only for display
+            return self._look_up_ids(indices, opaque)  # the file's palette is only for display
         if used_values(indices, opaque) <= self.ids.keys():
             raise ValueError(
                 "holds black or white only, no color of the palette, and its indices are ids of classes: name the "
                 "color in void (such as [0, 0, 0]) or in the palette, or leave the palette out"
             )
-        return self._of_packed(packed, opaque)
+        return self._look_up_colors(packed, opaque)
 
-    def _of_gray(self, label: Samples) -> Array:
+    def _read_gray(self, label: Samples) -> Array:
         stored = label.values
-        known = self.ids.keys() | self.void_ids
+        known_ids = self.ids.keys() | self.void_ids
         used = used_values(stored, label.opaque)
-        if label.bits < 8 and not used <= known and used_values(shown := label.shown(), label.opaque) <= known:
-            return self._of_ids(shown, label.opaque)
+        if label.bits < 8 and not used <= known_ids and used_values(shown := label.shown(), label.opaque) <= known_ids:
+            return self._look_up_ids(shown, label.opaque)
         if self.by_palette and not label.exact and stored.dtype == np.uint8:
             gray = pack_colors(np.repeat(stored[..., None], 3, -1))
             colors = used_values(gray, label.opaque)
-            none = self.void_colors | _BLACK_AND_WHITE if colors & self.colors.keys() else set()
-            if colors <= self.colors.keys() | none:
-                by_color = self._of_packed(gray, label.opaque)
-                if used <= known and np.any(self._of_ids(stored, label.opaque) != by_color):
+            void = self.void_colors | _BLACK_AND_WHITE if colors & self.colors.keys() else set()
+            if colors <= self.colors.keys() | void:
+                by_color = self._look_up_colors(gray, label.opaque)
+                if used <= known_ids and np.any(self._look_up_ids(stored, label.opaque) != by_color):
                     raise ValueError(
                         f"is gray and holds {sorted(used)[:5]}, which are ids of some classes and colors of others: "
                         "leave the palette out if they are ids, or save the file as RGB"
                     )
                 return by_color
-        return self._of_ids(stored, label.opaque)
+        return self._look_up_ids(stored, label.opaque)
 
-    def _of_colors(self, stored: Array, opaque: Mask | None) -> Array:
+    def _read_colors(self, stored: Array, opaque: Mask | None) -> Array:
         """Return the ids of RGB values; three equal channels are ids, unless they are colors of the palette."""
         equal = bool((stored == stored[..., :1]).all(-1)[... if opaque is None else opaque].all())
         if self.colors and stored.dtype == np.uint8:
             packed = pack_colors(stored)
-            known = self.colors.keys() | self.void_colors | _BLACK_AND_WHITE
-            if not equal or used_values(packed, opaque) <= known:
-                return self._of_packed(packed, opaque)
+            known_colors = self.colors.keys() | self.void_colors | _BLACK_AND_WHITE
+            if not equal or used_values(packed, opaque) <= known_colors:
+                return self._look_up_colors(packed, opaque)
         if equal:
-            return self._of_ids(stored[..., 0], opaque)
+            return self._look_up_ids(stored[..., 0], opaque)
         if ((stored == 0) | (stored == 1)).all() and (stored.sum(-1) == 1).all():
             raise ValueError("is one-hot: save the id of each pixel's class, array.argmax(-1)")
         if stored.dtype != np.uint8:
@@ -104,36 +104,36 @@ class ClassReader:
             f"holds colors such as {shown_in_yaml(example)}: name the color of each class in palette of the section"
         )
 
-    def _of_ids(self, stored: Array, opaque: Mask | None) -> Array:
+    def _look_up_ids(self, stored: Array, opaque: Mask | None) -> Array:
         if stored.dtype.kind == "f":
-            nothing = np.isnan(stored)
-            opaque = ~nothing if opaque is None else opaque & ~nothing
+            is_nan = np.isnan(stored)
+            opaque = ~is_nan if opaque is None else opaque & ~is_nan
         return _look_up(stored, self.ids, self.void_ids, opaque, lambda value: f"{value:.15g}")
 
-    def _of_packed(self, packed: Array, opaque: Mask | None) -> Array:
+    def _look_up_colors(self, packed: Array, opaque: Mask | None) -> Array:
         void = self.void_colors | (_BLACK_AND_WHITE - self.colors.keys())
         return _look_up(packed, self.colors, void, opaque, lambda value: shown_in_yaml(unpack_color(int(value))))
 
 
 def _look_up(
-    stored: Array, known: Mapping[int, int], void: Set[int], opaque: Mask | None, show: Callable[[float], str]
+    stored: Array, classes: Mapping[int, int], void: Set[int], opaque: Mask | None, show: Callable[[float], str]
 ) -> Array:
     """Return the classes of the values, (H, W), with ``IGNORE_INDEX`` for values in ``void`` and transparent pixels."""
 
-    def none(unknown: list[float]) -> str:
-        found = listed([show(value) for value in unknown])
-        if len(unknown) > max(_MANY, len(known)):
+    def message(unknown: list[float]) -> str:
+        shown = listed([show(value) for value in unknown])
+        if len(unknown) > max(_MANY, len(classes)):
             return (
-                f"holds [{found}], more values than there are classes: export it without smoothing, which mixes colors "
+                f"holds [{shown}], more values than there are classes: export it without smoothing, which mixes colors "
                 "along every edge, or name its values in classes or void of the section"
             )
-        return f"holds [{found}], neither classes nor void: name them in classes or void of the section"
+        return f"holds [{shown}], neither classes nor void: name them in classes or void of the section"
 
-    index = dict(known) | dict.fromkeys(void, IGNORE_INDEX)
+    table = dict(classes) | dict.fromkeys(void, IGNORE_INDEX)
     if opaque is None:
-        return look_up(stored, index, none)
+        return look_up(stored, table, message)
     ids = np.full(stored.shape, IGNORE_INDEX, np.uint8)
-    ids[opaque] = look_up(stored[opaque], index, none)
+    ids[opaque] = look_up(stored[opaque], table, message)
     return ids
 
 

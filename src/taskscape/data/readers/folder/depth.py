@@ -84,9 +84,9 @@ class DepthSection(Section):
         """Compare in the type of the file, at most float32, since 0.1 differs from Python's there."""
         if stored.dtype.kind != "f":
             return np.isin(stored.astype(np.float64), self.invalid)
-        kind = np.float16 if stored.dtype.itemsize == 2 else np.float32
+        float_type = np.float16 if stored.dtype.itemsize == 2 else np.float32
         with np.errstate(over="ignore"):
-            return np.isin(stored.astype(kind), np.array(self.invalid).astype(kind))
+            return np.isin(stored.astype(float_type), np.array(self.invalid).astype(float_type))
 
     @override
     def about(self) -> dict[str, Any]:

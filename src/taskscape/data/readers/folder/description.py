@@ -63,7 +63,7 @@ class Description:
         content = read_yaml(path) or {}
         if not isinstance(content, Mapping):
             raise ValueError(f"{path} is not a mapping of sections such as semseg and depth")
-        lines, classes = _as_written(path)
+        lines, classes = _lines_and_classes(path)
         settings = {key: content[key] for key in _SETTINGS if key in content}
         sections = {}
         for name, section in content.items():
@@ -91,26 +91,28 @@ class Description:
 
 def _section(name: str, section: Any, path: Path) -> Section:
     """Read the section of one field; by default its type is its name."""
-    known = offered(Section)
+    section_types = offered(Section)
     if name == IMAGE:
         raise ValueError(f"{path}: the name {IMAGE} is reserved for the images: name the section otherwise")
     if not isinstance(section, Mapping):
         raise ValueError(f"{path}: {name} is {section!r}: it must be a section, a mapping of keys")
     if not name or name.startswith(".") or set(name) & set('/\\:*?"<>|'):
         raise ValueError(f"{path}: {name!r} cannot be the name of a file: name the section otherwise")
-    if "type" not in section and name not in known:
-        raise ValueError(f"{path}: {name} needs a type, such as `type: {next(iter(known))}`{nearest(name, known)}")
+    if "type" not in section and name not in section_types:
+        raise ValueError(
+            f"{path}: {name} needs a type, such as `type: {next(iter(section_types))}`{nearest(name, section_types)}"
+        )
     keys = {"type": name, **section}
-    kind = known.get(keys["type"]) if isinstance(keys["type"], str) else None
-    if kind is not None and issubclass(kind, Section):
+    section_type = section_types.get(keys["type"]) if isinstance(keys["type"], str) else None
+    if section_type is not None and issubclass(section_type, Section):
         try:
-            keys = kind.plain(keys)
+            keys = section_type.plain(keys)
         except ValueError as error:
             raise ValueError(f"{path}: {name}: {error}") from error
     return structure(keys, f"{path}: {name}", Section)  # type: ignore[type-abstract]
 
 
-def _as_written(path: Path) -> tuple[dict[Any, int], dict[Any, Any]]:
+def _lines_and_classes(path: Path) -> tuple[dict[Any, int], dict[Any, Any]]:
     """Return the line of every section, and its classes with their names as written.
 
     YAML would read the name ``no`` as false and ``null`` as None.
@@ -123,8 +125,8 @@ def _as_written(path: Path) -> tuple[dict[Any, int], dict[Any, Any]]:
         if isinstance(root, yaml.MappingNode):
             for key, section in root.value:
                 lines[key.value] = key.start_mark.line + 1
-                for inner, value in section.value if isinstance(section, yaml.MappingNode) else ():
-                    if inner.value == "classes" and isinstance(value, yaml.CollectionNode):
+                for entry, value in section.value if isinstance(section, yaml.MappingNode) else ():
+                    if entry.value == "classes" and isinstance(value, yaml.CollectionNode):
                         _keep_names(value)
                         classes[key.value] = loader.construct_document(value)
     finally:

@@ -15,19 +15,19 @@ ignored too."""
 
 
 @dataclass
-class Found:
+class Matches:
     """The files of a folder."""
 
     files: dict[str, Path] = field(default_factory=dict)
     """Files by name: the path in the folder without extension and suffix, with /, in Unicode's composed form (NFC)."""
-    places: list[Path] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
     """The folders."""
     unused: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
     """Other files, by the reason why they are not used."""
 
     def unused_sentences(self) -> list[str]:
         """Return one sentence per reason."""
-        where = listed([str(place) for place in self.places])
+        where = listed([str(folder) for folder in self.folders])
         return [
             f"{where}: {counted(len(paths), 'file is', 'files are')} not used, such as {paths[0].name}: {reason}"
             for reason, paths in self.unused.items()
@@ -35,35 +35,37 @@ class Found:
 
 
 def find_files(
-    places: Mapping[str, Path], endings: Collection[str], suffix: str = "", other_suffixes: Collection[str] = ()
-) -> Found:
+    folders: Mapping[str, Path], endings: Collection[str], suffix: str = "", other_suffixes: Collection[str] = ()
+) -> Matches:
     """Return the files in folders and their subfolders, sorted by name, with numbers by value.
 
-    ``places`` are the folders, by the prefix of their files' names. ``suffix`` is removed from the end of names; files
+    ``folders`` maps the prefix of the files' names to each folder. ``suffix`` is removed from the end of names; files
     with one of ``other_suffixes`` belong to other fields. Raises ``ValueError`` if two files have the same name.
     """
-    suffix, other_suffixes = normalized(suffix), [normalized(other) for other in other_suffixes]
-    found = Found(places=list(places.values()))
-    inside = ((path, prefix + _relative(path, top)) for prefix, top in places.items() for path in files_below(top))
-    for path, inner in inside:
+    suffix, other_suffixes = normalized(suffix), [normalized(other_suffix) for other_suffix in other_suffixes]
+    matches = Matches(folders=list(folders.values()))
+    paths = (
+        (path, prefix + _relative(path, folder)) for prefix, folder in folders.items() for path in files_below(folder)
+    )
+    for path, relative in paths:
         ending = path.suffix.lower()
-        name = normalized(inner.removesuffix(path.suffix))
+        name = normalized(relative.removesuffix(path.suffix))
         if not path.exists():
-            found.unused["links to files that do not exist; restore these or remove the links"].append(path)
+            matches.unused["links to files that do not exist; restore these or remove the links"].append(path)
         elif ending not in endings:
-            what = f"{ending} is not read" if ending else "without an ending"
-            found.unused[f"{what}, only {', '.join(endings)}: convert such files or move them away"].append(path)
-        elif any(name.endswith(other) for other in other_suffixes):
+            problem = f"{ending} is not read" if ending else "without an ending"
+            matches.unused[f"{problem}, only {', '.join(endings)}: convert such files or move them away"].append(path)
+        elif any(name.endswith(other_suffix) for other_suffix in other_suffixes):
             continue
         elif suffix and not name.endswith(suffix):
-            found.unused[f"without {suffix} at the end of the name, which suffix requires"].append(path)
+            matches.unused[f"without {suffix} at the end of the name, which suffix requires"].append(path)
         else:
             key = name.removesuffix(suffix)
-            if key in found.files:
-                raise ValueError(f"{path} and {found.files[key].name} have the same name: keep only one of them")
-            found.files[key] = path
-    found.files = dict(sorted(found.files.items(), key=lambda pair: _order(pair[0])))
-    return found
+            if key in matches.files:
+                raise ValueError(f"{path} and {matches.files[key].name} have the same name: keep only one of them")
+            matches.files[key] = path
+    matches.files = dict(sorted(matches.files.items(), key=lambda pair: _sort_key(pair[0])))
+    return matches
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -75,16 +77,16 @@ def files_below(folder: Path) -> Iterator[Path]:
     yield from _walk(folder, frozenset(map(str, Path(os.path.realpath(folder)).parents)))
 
 
-def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
-    """Yield all files, following links except those to one of the folders ``above``."""
+def _walk(folder: Path, parents: frozenset[str]) -> Iterator[Path]:
+    """Yield all files, following links except those to one of the folders ``parents``."""
     real = os.path.realpath(folder)
-    if real in above:
+    if real in parents:
         return
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name.lower() in _NO_DATA:
             continue
         if path.is_dir():
-            yield from _walk(path, above | {real})
+            yield from _walk(path, parents | {real})
         else:
             yield path
 
@@ -93,6 +95,6 @@ def _relative(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
-def _order(name: str) -> tuple[str, tuple[int, str]]:
+def _sort_key(name: str) -> tuple[str, tuple[int, str]]:
     folder, _, last = name.rpartition("/")
     return folder, natural(last)

@@ -48,10 +48,10 @@ class NormalsSection(Section):
         a, b, c = ("xyz".index(axis.removeprefix("-")) for axis in self.axes)
         p, q, r = (-1 if axis.startswith("-") else 1 for axis in self.axes)
         turned = Axes((a, b, c), (p, q, r)).applied(normals)
-        if valid.any() and (away := float(np.mean(turned[valid][:, 2] > 0.1))) > 0.5:
+        if valid.any() and (share_away := float(np.mean(turned[valid][:, 2] > 0.1))) > 0.5:
             raise ValueError(
-                f"has normals that face away from the camera in {100 * away:.0f} % of its labeled pixels: name the "
-                "axes right, down, forward of the files, such as `axes: [x, -y, -z]` if y is up and z is towards the "
-                "camera"
+                f"has normals that face away from the camera in {100 * share_away:.0f} % of its labeled pixels: name "
+                "the axes right, down, forward of the files, such as `axes: [x, -y, -z]` if y is up and z is towards "
+                "the camera"
             )
         return turned, valid

@@ -61,20 +61,20 @@ class Section(ABC):
         """
         if label.lossy:
             raise ValueError("is in a lossy format, which changes labels: export it again as PNG, or as lossless WebP")
-        read: Any = self.read(self._plain(label), label.exact)
-        if not (isinstance(read, tuple) and len(read) == 2):
+        result: Any = self.read(self._without_palette(label), label.exact)
+        if not (isinstance(result, tuple) and len(result) == 2):
             raise ValueError(
-                f"is passed to {named(type(self).read)}, which returns a {type(read).__name__}: return the values and "
-                "their mask"
+                f"is passed to {named(type(self).read)}, which returns a {type(result).__name__}: return the values "
+                "and their mask"
             )
-        values, valid = read
+        values, valid = result
         return values, valid if label.opaque is None else valid & label.opaque
 
     def doubts(self, labels: Sequence[Samples]) -> str:
         """Return a doubt about the first few labels, phrased to follow the name of their folder, or an empty string."""
         return ""
 
-    def _plain(self, label: Samples) -> Array:
+    def _without_palette(self, label: Samples) -> Array:
         if label.palette is None or self.channels is None:
             return label.values
         colors: Array = label.palette[label.values]

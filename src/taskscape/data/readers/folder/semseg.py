@@ -64,8 +64,10 @@ class SemsegSection(Section):
         object.__setattr__(self, "_void_is_stated", self.void is not None)
         void = (IGNORE_INDEX,) if self.void is None and IGNORE_INDEX not in self._ids else self.void or ()
         object.__setattr__(self, "void", void)
-        if both := [value for value in void if value in self._ids or value in (self.palette or ())]:
-            raise ValueError(f"void names {shown_in_yaml(both[0])}, which is also a class: remove it from one of them")
+        if contradictory := [value for value in void if value in self._ids or value in (self.palette or ())]:
+            raise ValueError(
+                f"void names {shown_in_yaml(contradictory[0])}, which is also a class: remove it from one of them"
+            )
         if wrong := [value for value in void if isinstance(value, tuple) and not _is_color(value)]:
             raise ValueError(f"void: {shown_in_yaml(wrong[0])} is not a color: give three numbers in 0..255")
 
@@ -80,8 +82,8 @@ class SemsegSection(Section):
         palettes = [label.palette for label in labels if label.palette is not None]
         if self.palette is not None or classes in CLASS_SETS.values() or not palettes:
             return Semseg(classes)
-        owner = {position: number for number, position in reversed(self._ids.items())}  # the first id of each class
-        ids = [owner[position] for position in range(len(classes))]
+        first_ids = {position: number for number, position in reversed(self._ids.items())}  # the first id of each class
+        ids = [first_ids[position] for position in range(len(classes))]
         if not all(0 <= number < len(palettes[0]) for number in ids):
             return Semseg(classes)
         colors = palettes[0][ids]
@@ -102,18 +104,20 @@ class SemsegSection(Section):
                 )
             if self.classes not in CLASS_SETS:
                 raise ValueError(f"classes: there is no class set {self.classes!r}{nearest(self.classes, CLASS_SETS)}")
-            known = CLASS_SETS[self.classes]
+            class_set = CLASS_SETS[self.classes]
             if self.palette is None:
-                return known
-            return ClassSet(known.name, known.classes, tuple(self._color_of_each(known.classes, known.classes)))
+                return class_set
+            return ClassSet(
+                class_set.name, class_set.classes, tuple(self._color_of_each(class_set.classes, class_set.classes))
+            )
         entries = self._entries
         names = tuple(dict.fromkeys(entries.values()))
         if not 0 < len(names) < IGNORE_INDEX:
             raise ValueError(f"classes has {len(names)} classes: 1 … {IGNORE_INDEX - 1} are possible")
         if self.palette is None:
-            for known in CLASS_SETS.values():
-                if known.classes == names:
-                    return known
+            for class_set in CLASS_SETS.values():
+                if class_set.classes == names:
+                    return class_set
             return ClassSet("own", names, tuple(map(_distinct_color, range(len(names)))))
         return ClassSet("own", names, tuple(self._color_of_each(tuple(entries.values()), names)))
 
@@ -146,19 +150,19 @@ class SemsegSection(Section):
         for key, name in self.classes.items():
             number = _as_int(key)
             if number is None:
-                raise ValueError(f"classes: {key!r} is not an id{self._turned_round()}")
+                raise ValueError(f"classes: {key!r} is not an id{self._swap_suggestion()}")
             if number in entries:
                 raise ValueError(f"classes names the id {number} twice")
             entries[number] = str(name)
         return entries
 
-    def _turned_round(self) -> str:
+    def _swap_suggestion(self) -> str:
         """Return a suggestion for swapped entries such as ``{road: 0}``."""
         pairs = list(self.classes.items()) if isinstance(self.classes, dict) else []
         if any(_as_int(name) is None for _, name in pairs):
             return ": give name by id, such as {0: road, 1: sky}"
-        turned = ", ".join(f"{name}: {key}" for key, name in pairs[:5]) + (", …" if len(pairs) > 5 else "")
-        return f": give name by id, {{{turned}}}"
+        swapped = ", ".join(f"{name}: {key}" for key, name in pairs[:5]) + (", …" if len(pairs) > 5 else "")
+        return f": give name by id, {{{swapped}}}"
 
     @cached_property
     def _ids(self) -> dict[int, int]:
@@ -171,8 +175,8 @@ class SemsegSection(Section):
         """The position in the class set of each packed color; empty if neither section nor class set has colors."""
         classes = self.class_set()
         if self.palette is None:
-            known = classes.palette if classes in CLASS_SETS.values() else ()
-            return {int(pack_colors(color)): number for number, color in enumerate(known)}
+            palette = classes.palette if classes in CLASS_SETS.values() else ()
+            return {int(pack_colors(color)): number for number, color in enumerate(palette)}
         entries = tuple(self._entries.values())
         owners = entries if len(self.palette) == len(entries) else classes.classes
         return {
@@ -194,7 +198,7 @@ class SemsegSection(Section):
     @override
     def doubts(self, labels: Sequence[Samples]) -> str:
         """Return a doubt if palettes differ, or if masks hold 0 and 255 but classes are 0 and 1, so 255 is void."""
-        if self.palette is None and (index := _recolored(labels)) is not None:
+        if self.palette is None and (index := _ambiguous_index(labels)) is not None:
             return (
                 f"the palettes of the files differ: the index {index} has several colors, so one id would mean several "
                 "classes; name the color of each class in palette of the section, unless these colors mean nothing"
@@ -227,7 +231,7 @@ class SemsegSection(Section):
         return ids, ids != IGNORE_INDEX
 
 
-def _recolored(labels: Sequence[Samples]) -> int | None:
+def _ambiguous_index(labels: Sequence[Samples]) -> int | None:
     """Return an index that labels use with different colors in their palettes; None if there is none."""
     colors: dict[int, tuple[int, ...]] = {}
     for label in labels:

@@ -16,7 +16,7 @@ def check_sizes(samples: Sequence[RawSample], size: Size | None) -> list[str]:
     image, and about files with several images. Raises ``ValueError`` that names a label whose aspect ratio differs from
     that of its image.
     """
-    others, paged = [], []
+    stretched, paged = [], []
     for sample in samples:
         image = sample.files["image"]
         native = likely_size_of(image)
@@ -27,7 +27,7 @@ def check_sizes(samples: Sequence[RawSample], size: Size | None) -> list[str]:
                 native = size_of(image)
                 check_aspect(path, read_samples(path).values.shape, native)
         if not fits(native, size):
-            others.append((sample.name, native))
+            stretched.append((sample.name, native))
         if pages_of(image) > 1:
             paged.append(image)
     notes = []
@@ -36,12 +36,12 @@ def check_sizes(samples: Sequence[RawSample], size: Size | None) -> list[str]:
             f"{len(paged)} of {len(samples)} image files {agreeing(len(paged), 'holds', 'hold')} several images, such "
             f"as {paged[0].name}, and the first of each is used: save the others as separate files if needed"
         )
-    if not others or size is None:
+    if not stretched or size is None:
         return notes
-    name, native = others[0]
+    name, native = stretched[0]
     return [
         *notes,
-        f"{len(others)} of {len(samples)} images {agreeing(len(others), 'has', 'have')} another aspect ratio than the "
-        f"store's {show_size(size)}, such as {name} with {show_size(native)}: such images and their labels will be "
-        "stretched; crop them first, or keep them in a separate folder",
+        f"{len(stretched)} of {len(samples)} images {agreeing(len(stretched), 'has', 'have')} another aspect ratio "
+        f"than the store's {show_size(size)}, such as {name} with {show_size(native)}: such images and their labels "
+        "will be stretched; crop them first, or keep them in a separate folder",
     ]
