@@ -73,7 +73,7 @@ def groups() -> Mapping[str, ModuleType]:
 
 def find(name: str) -> Callable[[], Experiment]:
     """Return the recipe of this name, such as ``joint`` or ``ladder/rung3``. Raises ``KeyError`` if there is none."""
-    group, _, own = name.rpartition("/")
+    group, _, function_name = name.rpartition("/")
     functions = vars(_GROUPS[group]) if group else globals()
-    function: Callable[[], Experiment] = functions[own]
+    function: Callable[[], Experiment] = functions[function_name]
     return function

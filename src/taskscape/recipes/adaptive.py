@@ -30,7 +30,7 @@ ENCODER = "resnet18.tv_in1k"
 LOSS = SILog(gamma=0.15, eps=1e-5, per_image=True)
 
 
-def _both(network: NetworkConfig, epochs: int) -> Experiment:
+def _both_tasks(network: NetworkConfig, epochs: int) -> Experiment:
     return replace(miniscapes(network, exponential(LOSS)), batch_size=16, epochs=epochs)
 
 
@@ -50,7 +50,7 @@ def pretrained() -> Experiment:
     Source: Neuffer et al., 2024, table 4, task 1.2a; the number of epochs is not given, one is assumed
     """
     network = DeeplabPlainConfig(encoder=ENCODER, pretrained=True, output_stride=32)
-    return alone(_both(network, 1), "semseg")
+    return alone(_both_tasks(network, 1), "semseg")
 
 
 def dilated() -> Experiment:
@@ -77,7 +77,7 @@ def silog_joint() -> Experiment:
     Published: total 41.53, IoU 68.39, SI 26.86
     Source: Neuffer et al., 2024, table 4, task 2; SILog: https://arxiv.org/abs/1907.10326
     """
-    return _both(DeeplabJointConfig(encoder=ENCODER, pretrained=True, rates=(3, 6, 9)), 3)
+    return _both_tasks(DeeplabJointConfig(encoder=ENCODER, pretrained=True, rates=(3, 6, 9)), 3)
 
 
 def l1_joint() -> Experiment:
@@ -95,7 +95,7 @@ def branched() -> Experiment:
     Published: SI 19.88 after 5 epochs, the baseline of skip_fusion
     Source: Neuffer et al., 2024, sections 3 and 5.2
     """
-    return _both(DeeplabBranchedConfig(encoder=ENCODER, pretrained=True, rates=(3, 6, 9)), 5)
+    return _both_tasks(DeeplabBranchedConfig(encoder=ENCODER, pretrained=True, rates=(3, 6, 9)), 5)
 
 
 def fully_branched() -> Experiment:
@@ -110,7 +110,7 @@ def fully_branched() -> Experiment:
     network = DeeplabFullyBranchedConfig(
         encoder=ENCODER, pretrained=True, rates=(3, 6, 9), wide_output_stride=8, wide_rates=(6, 12, 18, 24)
     )
-    return replace(_both(network, 20), optimizer=AdamConfig(lr=5e-5, weight_decay=1e-4), batch_size=32)
+    return replace(_both_tasks(network, 20), optimizer=AdamConfig(lr=5e-5, weight_decay=1e-4), batch_size=32)
 
 
 def adaptive_depth() -> Experiment:
@@ -125,8 +125,8 @@ def adaptive_depth() -> Experiment:
     network = AdaptiveDepthConfig(
         encoder=ENCODER, pretrained=True, width=512, heads=4, blocks=3, expansion=4, attention_scale="width"
     )
-    together = replace(_both(network, 5), tasks={"depth": metres(LOSS)})
-    return alone(together, "depth")
+    experiment = replace(_both_tasks(network, 5), tasks={"depth": metres(LOSS)})
+    return alone(experiment, "depth")
 
 
 def depth_without_bins() -> Experiment:

@@ -32,18 +32,18 @@ DECODER: Any = {"skip_width": 64, "decoder_convolutions": 3}
 """Decoder of both tasks from problem 4 on, according to the printed code and its decoder's parameter count."""
 
 
-def _both(network: NetworkConfig, epochs: int, share_of_depth: float = 0.5) -> Experiment:
+def _both_tasks(network: NetworkConfig, epochs: int, depth_weight: float = 0.5) -> Experiment:
     return replace(
         miniscapes(network, exponential(LOSS)),
-        weighting=FixedConfig({"semseg": 1 - share_of_depth, "depth": share_of_depth}),
+        weighting=FixedConfig({"semseg": 1 - depth_weight, "depth": depth_weight}),
         batch_size=16,
         epochs=epochs,
     )
 
 
 def _with_bins(network: NetworkConfig, epochs: int) -> Experiment:
-    both = _both(network, epochs)
-    return replace(both, tasks={**both.tasks, "depth": metres(LOSS)}, batch_size=48)
+    experiment = _both_tasks(network, epochs)
+    return replace(experiment, tasks={**experiment.tasks, "depth": metres(LOSS)}, batch_size=48)
 
 
 def _bins(**changes: Any) -> AdaptiveDepthConfig:
@@ -60,7 +60,7 @@ def segmentation() -> Experiment:
     Source: Achenbach et al., 2024, problem 1, figure 3; DeepLabV3+: https://arxiv.org/abs/1802.02611
     """
     network = DeeplabJointLiteConfig(encoder=ENCODER, pretrained=True, rates=(3, 6, 9), skip_width=64)
-    return alone(_both(network, 4), "semseg")
+    return alone(_both_tasks(network, 4), "semseg")
 
 
 def joint() -> Experiment:
@@ -71,7 +71,7 @@ def joint() -> Experiment:
 
     The report gives 64 channels for the skip connection; the published parameter count is that of 48.
     """
-    return _both(DeeplabJointLiteConfig(encoder=ENCODER, pretrained=True, rates=(3, 6, 9), skip_width=48), 32)
+    return _both_tasks(DeeplabJointLiteConfig(encoder=ENCODER, pretrained=True, rates=(3, 6, 9), skip_width=48), 32)
 
 
 def branched() -> Experiment:

@@ -20,13 +20,17 @@ from taskscape.serialization.plain import read_text
 def names() -> list[str]:
     """Return the names of all recipes: ``joint``, …, ``ladder/rung3``, …"""
     grouped = [(f"{group}/", module) for group, module in recipes.groups().items()]
-    return [f"{front}{name}" for front, module in [("", basic), *grouped] for name in _recipes_of(module)]
+    return [f"{prefix}{name}" for prefix, module in [("", basic), *grouped] for name in _recipes_of(module)]
 
 
 def _recipes_of(module: ModuleType) -> list[str]:
     """Return the names of a module's recipes: its own public functions without arguments that return an experiment."""
-    functions = {name: one for name, one in vars(module).items() if inspect.isfunction(one)}
-    signatures = {name: inspect.signature(one) for name, one in functions.items() if one.__module__ == module.__name__}
+    functions = {name: function for name, function in vars(module).items() if inspect.isfunction(function)}
+    signatures = {
+        name: inspect.signature(function)
+        for name, function in functions.items()
+        if function.__module__ == module.__name__
+    }
     return [
         name
         for name, signature in signatures.items()
@@ -53,12 +57,12 @@ def read(recipe: str) -> Experiment:
     if recipe.endswith((".yaml", ".yml")):
         return parse(read_text(Path(recipe)), recipe, Experiment)
     file, _, name = recipe.rpartition(":")
-    own = recipe.replace("-", "_")
+    identifier = recipe.replace("-", "_")
     function: Callable[[], Experiment] | Experiment
     if file.endswith(".py"):
         function = load_name(Path(file), name)
-    elif own in names():
-        function = recipes.find(own)
+    elif identifier in names():
+        function = recipes.find(identifier)
     elif recipe in CONFIGS:
         function = partial(basic.of_network, recipe)
     else:

@@ -52,5 +52,5 @@ def metres(loss: DepthLoss) -> Depth:
 
 def alone(experiment: Experiment, task: str) -> Experiment:
     """Return the experiment with only one of its tasks."""
-    leading = {"semseg": "semseg/miou", "depth": "depth/si_log_rmse"}[task]
-    return replace(experiment, tasks={task: experiment.tasks[task]}, weighting=FixedConfig(), monitor=leading)
+    monitor = {"semseg": "semseg/miou", "depth": "depth/si_log_rmse"}[task]
+    return replace(experiment, tasks={task: experiment.tasks[task]}, weighting=FixedConfig(), monitor=monitor)

@@ -94,49 +94,49 @@ def _balancing(weighting: WeightingConfig) -> Experiment:
 Recipe = Callable[[], Experiment]
 
 
-def _recipe(what: str, experiment: Recipe, published: str = "-", source: str = LIU, remark: str = "") -> Recipe:
+def _recipe(title: str, experiment: Recipe, published: str = "-", source: str = LIU, remark: str = "") -> Recipe:
     """Return a recipe with a docstring that gives its description, the published results and their source."""
 
     def recipe() -> Experiment:
         return experiment()
 
-    recipe.__doc__ = f"{what}.\n\nPublished: {published}\nSource: {source}" + (f"\n\n{remark}" if remark else "")
+    recipe.__doc__ = f"{title}.\n\nPublished: {published}\nSource: {source}" + (f"\n\n{remark}" if remark else "")
     return recipe
 
 
-def _on_each(
-    what: str, network: NetworkConfig, nyuv2: str, *, classes_7: str = "-", classes_19: str = "-"
+def _multi_task(
+    title: str, network: NetworkConfig, nyuv2: str, *, classes_7: str = "-", classes_19: str = "-"
 ) -> tuple[Recipe, Recipe, Recipe, Recipe]:
     """Return a network's recipes on Cityscapes with 2, 7 and 19 classes and on NYUv2, with the published results.
 
     The results for 19 classes are Xing's.
     """
-    c19 = LIU if classes_19 == "-" else XING
+    source_19 = LIU if classes_19 == "-" else XING
     return (
-        _recipe(f"{what}: Cityscapes with 2 classes", lambda: _cityscapes(network, CITYSCAPES_2)),
-        _recipe(f"{what}: Cityscapes with 7 classes", lambda: _cityscapes(network, CITYSCAPES_7), classes_7),
-        _recipe(f"{what}: Cityscapes with 19 classes", lambda: _cityscapes(network), classes_19, c19),
-        _recipe(f"{what}: NYUv2, three tasks", lambda: _nyuv2(network), nyuv2),
+        _recipe(f"{title}: Cityscapes with 2 classes", lambda: _cityscapes(network, CITYSCAPES_2)),
+        _recipe(f"{title}: Cityscapes with 7 classes", lambda: _cityscapes(network, CITYSCAPES_7), classes_7),
+        _recipe(f"{title}: Cityscapes with 19 classes", lambda: _cityscapes(network), classes_19, source_19),
+        _recipe(f"{title}: NYUv2, three tasks", lambda: _nyuv2(network), nyuv2),
     )
 
 
-def _one_task_on_each(what: str, network: NetworkConfig, *, semseg: str, depth: str) -> tuple[Recipe, ...]:
+def _single_task(title: str, network: NetworkConfig, *, semseg: str, depth: str) -> tuple[Recipe, ...]:
     """Return a network's recipes for one task, with the parameter counts published for NYUv2.
 
     They are segmentation on Cityscapes with 2, 7 and 19 classes, its inverse depth, and the three tasks of NYUv2.
     """
 
-    def of(task: str, data: str, experiment: Recipe, published: str = "-", words: str = "") -> Recipe:
-        return _recipe(f"{what} for {words or task} alone: {data}", lambda: _alone(experiment(), task), published)
+    def solo(task: str, data: str, experiment: Recipe, published: str = "-", words: str = "") -> Recipe:
+        return _recipe(f"{title} for {words or task} alone: {data}", lambda: _alone(experiment(), task), published)
 
     return (
-        of("semseg", "Cityscapes with 2 classes", lambda: _cityscapes(network, CITYSCAPES_2), words="segmentation"),
-        of("semseg", "Cityscapes with 7 classes", lambda: _cityscapes(network, CITYSCAPES_7), words="segmentation"),
-        of("semseg", "Cityscapes with 19 classes", lambda: _cityscapes(network), words="segmentation"),
-        of("depth", "Cityscapes", lambda: _cityscapes(network), depth, "inverse depth"),
-        of("semseg", "NYUv2", lambda: _nyuv2(network), semseg, "segmentation"),
-        of("depth", "NYUv2", lambda: _nyuv2(network), depth),
-        of("normals", "NYUv2", lambda: _nyuv2(network), words="surface normals"),
+        solo("semseg", "Cityscapes with 2 classes", lambda: _cityscapes(network, CITYSCAPES_2), words="segmentation"),
+        solo("semseg", "Cityscapes with 7 classes", lambda: _cityscapes(network, CITYSCAPES_7), words="segmentation"),
+        solo("semseg", "Cityscapes with 19 classes", lambda: _cityscapes(network), words="segmentation"),
+        solo("depth", "Cityscapes", lambda: _cityscapes(network), depth, "inverse depth"),
+        solo("semseg", "NYUv2", lambda: _nyuv2(network), semseg, "segmentation"),
+        solo("depth", "NYUv2", lambda: _nyuv2(network), depth),
+        solo("normals", "NYUv2", lambda: _nyuv2(network), words="surface normals"),
     )
 
 
@@ -151,7 +151,7 @@ def _balanced(data: str, experiment: Recipe) -> tuple[Recipe, Recipe]:
     )
 
 
-def _alone_in_table(task: str, words: str, published: str) -> Recipe:
+def _single_task_row(task: str, words: str, published: str) -> Recipe:
     """Return a single-task experiment, the reference of the balancing table."""
     return _recipe(
         f"Balancing table: {words} alone, the reference of Δm",
@@ -162,35 +162,35 @@ def _alone_in_table(task: str, words: str, published: str) -> Recipe:
     )
 
 
-def _in_table(method: str, weighting: WeightingConfig, published: str, remark: str = "") -> Recipe:
+def _table_row(method: str, weighting: WeightingConfig, published: str, remark: str = "") -> Recipe:
     """Return a row of the balancing table."""
-    what = f"Balancing table: MTAN balanced by {method}"
-    return _recipe(what, lambda: _balancing(weighting), published, NAVON, remark)
+    title = f"Balancing table: MTAN balanced by {method}"
+    return _recipe(title, lambda: _balancing(weighting), published, NAVON, remark)
 
 
-cityscapes_2, cityscapes_7, cityscapes_19, nyuv2 = _on_each(
+cityscapes_2, cityscapes_7, cityscapes_19, nyuv2 = _multi_task(
     "MTAN",
     SegnetMtanConfig(),
     "44,229,073 parameters",
     classes_7="41,206,984 parameters",
     classes_19="mIoU 38 (84 in training), abs err 0.0156-0.018, rel err 31-38, 41,207,764 parameters",
 )
-split_cityscapes_2, split_cityscapes_7, split_cityscapes_19, split_nyuv2 = _on_each(
+split_cityscapes_2, split_cityscapes_7, split_cityscapes_19, split_nyuv2 = _multi_task(
     "One SegNet, split at its heads", SegnetSplitConfig(), "25,055,185 parameters"
 )
-split_deep_cityscapes_2, split_deep_cityscapes_7, split_deep_cityscapes_19, split_deep_nyuv2 = _on_each(
+split_deep_cityscapes_2, split_deep_cityscapes_7, split_deep_cityscapes_19, split_deep_nyuv2 = _multi_task(
     "One SegNet of twice the depth, split at its heads", SegnetSplitDeepConfig(), "50,807,761 parameters"
 )
-split_wide_cityscapes_2, split_wide_cityscapes_7, split_wide_cityscapes_19, split_wide_nyuv2 = _on_each(
+split_wide_cityscapes_2, split_wide_cityscapes_7, split_wide_cityscapes_19, split_wide_nyuv2 = _multi_task(
     "One SegNet with a wider last stage, split at its heads", SegnetSplitWideConfig(), "43,934,161 parameters"
 )
-dense_cityscapes_2, dense_cityscapes_7, dense_cityscapes_19, dense_nyuv2 = _on_each(
+dense_cityscapes_2, dense_cityscapes_7, dense_cityscapes_19, dense_nyuv2 = _multi_task(
     "A SegNet per task that reads the features of a shared one",
     SegnetDenseConfig(),
     "123,699,409 parameters",
     classes_19="37 % accuracy (his network without attention, not described further)",
 )
-cross_stitch_cityscapes_2, cross_stitch_cityscapes_7, cross_stitch_cityscapes_19, cross_stitch_nyuv2 = _on_each(
+cross_stitch_cityscapes_2, cross_stitch_cityscapes_7, cross_stitch_cityscapes_19, cross_stitch_nyuv2 = _multi_task(
     "A SegNet per task, joined by cross-stitch units", SegnetCrossStitchConfig(), "74,941,804 parameters"
 )
 (
@@ -201,7 +201,7 @@ cross_stitch_cityscapes_2, cross_stitch_cityscapes_7, cross_stitch_cityscapes_19
     single_semseg_nyuv2,
     single_depth_nyuv2,
     single_normals_nyuv2,
-) = _one_task_on_each("A SegNet", SegnetSingleConfig(), semseg="24,981,069 parameters", depth="24,980,289 parameters")
+) = _single_task("A SegNet", SegnetSingleConfig(), semseg="24,981,069 parameters", depth="24,980,289 parameters")
 (
     stan_semseg_cityscapes_2,
     stan_semseg_cityscapes_7,
@@ -210,7 +210,7 @@ cross_stitch_cityscapes_2, cross_stitch_cityscapes_7, cross_stitch_cityscapes_19
     stan_semseg_nyuv2,
     stan_depth_nyuv2,
     stan_normals_nyuv2,
-) = _one_task_on_each(
+) = _single_task(
     "A SegNet with attention", SegnetStanConfig(), semseg="38,185,805 parameters", depth="38,185,025 parameters"
 )
 cityscapes_2_equal, cityscapes_2_uncertainty = _balanced("Cityscapes with 2 classes", cityscapes_2)
@@ -228,27 +228,27 @@ resnet_mtan_nyuv2 = _recipe(
     "small trains without them.",
 )
 
-balancing_single_semseg = _alone_in_table("semseg", "segmentation", "mIoU 74.01, accuracy 93.16")
-balancing_single_depth = _alone_in_table("depth", "inverse depth", "abs err 0.0125, rel err 27.77")
-balancing_equal = _in_table(
+balancing_single_semseg = _single_task_row("semseg", "segmentation", "mIoU 74.01, accuracy 93.16")
+balancing_single_depth = _single_task_row("depth", "inverse depth", "abs err 0.0125, rel err 27.77")
+balancing_equal = _table_row(
     "equal weights", FixedConfig(), "mIoU 75.18, accuracy 93.49, abs err 0.0155, rel err 46.77, Δm 22.60"
 )
-balancing_dwa = _in_table("DWA", DWAConfig(), "mIoU 75.24, accuracy 93.52, abs err 0.0160, rel err 44.37, Δm 21.45")
-balancing_uncertainty = _in_table(
+balancing_dwa = _table_row("DWA", DWAConfig(), "mIoU 75.24, accuracy 93.52, abs err 0.0160, rel err 44.37, Δm 21.45")
+balancing_uncertainty = _table_row(
     "uncertainty",
     UncertaintyConfig("kendall"),
     "mIoU 72.02, accuracy 92.85, abs err 0.0140, rel err 30.13, Δm 5.89",
     "The table does not say which form of the weights it uses; that of Kendall et al. is a guess.",
 )
-balancing_pcgrad = _in_table(
+balancing_pcgrad = _table_row(
     "PCGrad", PCGradConfig(), "mIoU 75.13, accuracy 93.48, abs err 0.0154, rel err 42.07, Δm 18.29"
 )
-balancing_cagrad = _in_table(
+balancing_cagrad = _table_row(
     "CAGrad", CAGradConfig(), "mIoU 75.16, accuracy 93.48, abs err 0.0141, rel err 37.60, Δm 11.64"
 )
-balancing_imtl_g = _in_table(
+balancing_imtl_g = _table_row(
     "IMTL-G", IMTLGConfig(), "mIoU 75.33, accuracy 93.49, abs err 0.0135, rel err 38.41, Δm 11.10"
 )
-balancing_nash_mtl = _in_table(
+balancing_nash_mtl = _table_row(
     "Nash-MTL", NashMTLConfig(), "mIoU 75.41, accuracy 93.66, abs err 0.0129, rel err 35.02, Δm 6.82"
 )

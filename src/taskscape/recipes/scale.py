@@ -20,10 +20,14 @@ def small(experiment: Experiment, epochs: int = EPOCHS) -> Experiment:
     """
     batch = min(experiment.batch_size, BATCH)
     share = epochs / experiment.epochs
-    network, of_network = _network(experiment.network)
+    network, network_changes = _network(experiment.network)
     counts = {"epochs": (experiment.epochs, epochs), "images per step": (experiment.batch_size, batch)}
-    of_counts = [f"{new} {what} instead of {old}" for what, (old, new) in counts.items() if new != old]
-    changes = [f"half the size, at most {TRAIN} images to train on and {VAL} to validate on", *of_counts, *of_network]
+    count_changes = [f"{new} {quantity} instead of {old}" for quantity, (old, new) in counts.items() if new != old]
+    changes = [
+        f"half the size, at most {TRAIN} images to train on and {VAL} to validate on",
+        *count_changes,
+        *network_changes,
+    ]
     return replace(
         experiment,
         data=_streets(small_store(experiment.data)),
