@@ -14,7 +14,7 @@ from taskscape.views.colors import apply_scale, overlay
 from taskscape.views.legend import image_tag
 
 HEAT = "inferno"
-MOST = 6
+MAX_CLASSES = 6
 """Maximum number of classes shown per image: those that cover most of it."""
 
 KEY: Key = (
@@ -35,11 +35,11 @@ def attention_strip(
     if not names:
         return ""
     counts = np.bincount(shown.reshape(-1), minlength=256)[: len(names)]
-    found = [i for i in np.argsort(-counts, kind="stable").tolist() if counts[i]][:MOST]
+    class_ids = [i for i in np.argsort(-counts, kind="stable").tolist() if counts[i]][:MAX_CLASSES]
     pictures = "".join(
         f"<figure>{image_tag(_over(image, maps[i]), f'attention of {names[i]}')}"
         f"<figcaption>{escape(names[i])}</figcaption></figure>"
-        for i in found
+        for i in class_ids
     )
     return folded(f"Attention, {task}", f'<div class="strip">{pictures}</div>') if pictures else ""
 

@@ -19,9 +19,9 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 38
 
 def color(i: int) -> str:
     """Return the color of the i-th series: first ``COLORS``, then mixed with the text color, then with each other."""
-    again, place = divmod(i, len(COLORS))
-    other = "var(--ink)" if again == 1 else COLORS[(place + again - 1) % len(COLORS)]
-    return f"color-mix(in oklab, {COLORS[place]} 55%, {other})" if again else COLORS[place]
+    cycle, index = divmod(i, len(COLORS))
+    mixed_with = "var(--ink)" if cycle == 1 else COLORS[(index + cycle - 1) % len(COLORS)]
+    return f"color-mix(in oklab, {COLORS[index]} 55%, {mixed_with})" if cycle else COLORS[index]
 
 
 @dataclass(frozen=True)
@@ -129,12 +129,12 @@ def scatter(
     y_axis = Axis.around([p[3] for p in points], margin=0.12)
     body = ""
     for label, color, x, y in points:
-        u, v = _place(x, y, x_axis, y_axis)
-        what = f"{label}: {_tick(y)} at {_tick(x)} {x_label}"
-        body += f'<circle cx="{u:.1f}" cy="{v:.1f}" r="5.5" style="fill:{color}"><title>{escape(what)}</title></circle>'
+        u, v = _coordinates(x, y, x_axis, y_axis)
+        hint = f"{label}: {_tick(y)} at {_tick(x)} {x_label}"
+        body += f'<circle cx="{u:.1f}" cy="{v:.1f}" r="5.5" style="fill:{color}"><title>{escape(hint)}</title></circle>'
     legend = _legend([Series(label, color, [], filled=True) for label, color, _, _ in points])
-    said = "; ".join(f"{label}: {_tick(y)} at {_tick(x)}" for label, _, x, y in points)
-    return _figure(title, note, legend, _frame(x_axis, y_axis, x_label) + body, f"over {x_label}: {said}")
+    description = "; ".join(f"{label}: {_tick(y)} at {_tick(x)}" for label, _, x, y in points)
+    return _figure(title, note, legend, _frame(x_axis, y_axis, x_label) + body, f"over {x_label}: {description}")
 
 
 @dataclass(frozen=True)
@@ -164,20 +164,20 @@ def boxes(
     x_axis = Axis.around([x for box in items for x in (box.left, box.right)], log, margin=0.0, smallest=0.0)
     y_axis = Axis.around([y for box in items for y in box.quantiles], log)
     within = [(x, y) for x, y in dots if x_axis.low <= x <= x_axis.high and y_axis.low <= y <= y_axis.high]
-    places = (_place(x, y, x_axis, y_axis) for x, y in within)
-    body = f'<path class="dots" d="{"".join(f"M{u:.0f},{v:.0f}h0" for u, v in places)}"/>'
+    coordinates = (_coordinates(x, y, x_axis, y_axis) for x, y in within)
+    body = f'<path class="dots" d="{"".join(f"M{u:.0f},{v:.0f}h0" for u, v in coordinates)}"/>'
     body += "".join(_box(box, x_axis, y_axis) for box in items)
-    said = "; ".join(
+    description = "; ".join(
         f"from {_tick(b.left)} to {_tick(b.right)} median {_tick(b.quantiles[2])}, "
         f"half of all between {_tick(b.quantiles[1])} and {_tick(b.quantiles[3])}"
         for b in items
     )
-    return _figure(title, note, "", _frame(x_axis, y_axis, x_label) + body, f"over {x_label}: {said}")
+    return _figure(title, note, "", _frame(x_axis, y_axis, x_label) + body, f"over {x_label}: {description}")
 
 
 def _box(box: Box, x_axis: Axis, y_axis: Axis) -> str:
-    left, right = (_place(x, y_axis.low, x_axis, y_axis)[0] for x in (box.left, box.right))
-    lowest, low, middle, high, highest = (_place(box.left, y, x_axis, y_axis)[1] for y in box.quantiles)
+    left, right = (_coordinates(x, y_axis.low, x_axis, y_axis)[0] for x in (box.left, box.right))
+    lowest, low, middle, high, highest = (_coordinates(box.left, y, x_axis, y_axis)[1] for y in box.quantiles)
     left, right, center = left + 4, right - 4, (left + right) / 2
     return (
         f'<g class="box"><path d="M{center:.1f},{lowest:.1f}V{low:.1f}M{center:.1f},{high:.1f}V{highest:.1f}"/>'
@@ -206,7 +206,7 @@ def spans_decades(values: Sequence[float]) -> bool:
     return min(values, default=0.0) > 0 and max(values) / min(values) > 20
 
 
-def _place(x: float, y: float, x_axis: Axis, y_axis: Axis) -> tuple[float, float]:
+def _coordinates(x: float, y: float, x_axis: Axis, y_axis: Axis) -> tuple[float, float]:
     return (
         LEFT + x_axis.position(x) * (WIDTH - LEFT - RIGHT),
         HEIGHT - BOTTOM - y_axis.position(y) * (HEIGHT - TOP - BOTTOM),
@@ -217,11 +217,11 @@ def _frame(x_axis: Axis, y_axis: Axis, x_label: str) -> str:
     """Return grid lines, tick labels and the label of the x axis."""
     parts = []
     for y in y_axis.ticks():
-        _, v = _place(x_axis.low, y, x_axis, y_axis)
+        _, v = _coordinates(x_axis.low, y, x_axis, y_axis)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{v:.1f}" y2="{v:.1f}"/>')
         parts.append(f'<text x="{LEFT - 7}" y="{v + 3.8:.1f}" text-anchor="end">{_tick(y)}</text>')
     for x in x_axis.ticks(6):
-        u, _ = _place(x, y_axis.low, x_axis, y_axis)
+        u, _ = _coordinates(x, y_axis.low, x_axis, y_axis)
         parts.append(f'<text x="{u:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{_tick(x)}</text>')
     base = HEIGHT - BOTTOM
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}"/>')
@@ -238,19 +238,19 @@ def _tick(value: float) -> str:
 
 
 def _line(series: Series, x_axis: Axis, y_axis: Axis) -> str:
-    places = [_place(x, y, x_axis, y_axis) for x, y in series.points]
-    path = "M" + "L".join(f"{u:.1f},{v:.1f}" for u, v in places)
+    coordinates = [_coordinates(x, y, x_axis, y_axis) for x, y in series.points]
+    path = "M" + "L".join(f"{u:.1f},{v:.1f}" for u, v in coordinates)
     color = series.color
     if series.filled:
         base = HEIGHT - BOTTOM
-        closed = f"{path}L{places[-1][0]:.1f},{base}L{places[0][0]:.1f},{base}Z"
-        return f'<path d="{closed}" style="fill:{color}" fill-opacity=".7" stroke="none"/>'
+        area = f"{path}L{coordinates[-1][0]:.1f},{base}L{coordinates[0][0]:.1f},{base}Z"
+        return f'<path d="{area}" style="fill:{color}" fill-opacity=".7" stroke="none"/>'
     dash = ' stroke-dasharray="5 4"' if series.dashed else ""
     width = ' stroke-width="1" stroke-opacity=".6"' if series.faint else ' stroke-width="2"'
     line = f'<path d="{path}" fill="none" style="stroke:{color}"{width} stroke-linejoin="round"{dash}/>'
     if not series.dot or series.faint:
         return line
-    u, v = places[-1]
+    u, v = coordinates[-1]
     return line + f'<circle cx="{u:.1f}" cy="{v:.1f}" r="3" style="fill:{color}"/>'
 
 

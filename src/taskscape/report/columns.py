@@ -13,7 +13,7 @@ Show = Callable[[float], str]
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 MISSING = "–"
 STAR = "★"
-_LONGEST = 44
+_MAX_LENGTH = 44
 """Maximum number of characters of a text cell."""
 
 
@@ -34,9 +34,9 @@ def table(groups: Sequence[Group], rows: Sequence[str], kind: str = "", yardstic
 
 
 def _column_head(g: Group, mark: str) -> str:
-    times = f" <small>× {len(g.runs)}</small>" if len(g.runs) > 1 else ""
+    repetitions = f" <small>× {len(g.runs)}</small>" if len(g.runs) > 1 else ""
     unfinished = '<br><small class="worse">unfinished</small>' if g.unfinished else ""
-    return f'<th scope=col><i style="--color:{mark}"></i>{escape(g.name)}{times}{unfinished}</th>'
+    return f'<th scope=col><i style="--color:{mark}"></i>{escape(g.name)}{repetitions}{unfinished}</th>'
 
 
 def heading(title: str, columns: int) -> str:
@@ -58,9 +58,9 @@ def row(title: str, note: str, cells: Iterable[str], best: Collection[int] = ())
 
 def text_cell(value: str) -> str:
     """Return a text cell; a long text is truncated, with the full text as its tooltip."""
-    if len(value) <= _LONGEST:
+    if len(value) <= _MAX_LENGTH:
         return escape(value)
-    return f'<span title="{escape(value)}">{escape(value[: _LONGEST - 1])}…</span>'
+    return f'<span title="{escape(value)}">{escape(value[: _MAX_LENGTH - 1])}…</span>'
 
 
 def mean_and_deviation(values: Sequence[float], show: Show) -> str:
@@ -77,15 +77,15 @@ def best_group(values: Sequence[Sequence[float]], higher_is_better: bool, show: 
     The spread of two groups is the larger of their standard deviations. If neither has several seeds, the spread is
     unknown and no group is the best.
     """
-    several = {i: v for i, v in enumerate(values) if v}
-    if len(several) < 2:
+    measured = {i: v for i, v in enumerate(values) if v}
+    if len(measured) < 2:
         return set()
-    best = (max if higher_is_better else min)(several, key=lambda i: fmean(several[i]))
-    for i, other in several.items():
+    best = (max if higher_is_better else min)(measured, key=lambda i: fmean(measured[i]))
+    for i, other in measured.items():
         if i == best:
             continue
-        spreads = [stdev(v) for v in (several[best], other) if len(v) > 1]
-        lead = abs(fmean(several[best]) - fmean(other))
-        if not spreads or lead <= max(spreads) or show(fmean(several[best])) == show(fmean(other)):
+        spreads = [stdev(v) for v in (measured[best], other) if len(v) > 1]
+        lead = abs(fmean(measured[best]) - fmean(other))
+        if not spreads or lead <= max(spreads) or show(fmean(measured[best])) == show(fmean(other)):
             return set()
     return {best}

@@ -20,10 +20,10 @@ _REFERENCE = "var(--soft)"
 
 def confidence_charts(result: Result) -> str:
     """Return both charts for each task with a measured confidence; an empty string if there is none."""
-    return "".join(_of_task(task, result) for task in result.tasks if f"{task}/reliability" in result.plots)
+    return "".join(_task_charts(task, result) for task in result.tasks if f"{task}/reliability" in result.plots)
 
 
-def _of_task(task: str, result: Result) -> str:
+def _task_charts(task: str, result: Result) -> str:
     word, plots = task_word(task, result.tasks), result.plots
     before, after = plots.get(f"{task}/reliability_uncalibrated"), plots[f"{task}/reliability"]
     lines = [Series("as often as predicted", _REFERENCE, [(0.0, 0.0), (100.0, 100.0)], dashed=True, dot=False)]

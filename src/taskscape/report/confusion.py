@@ -92,13 +92,13 @@ def contrast_with_white(color: npt.ArrayLike) -> float:
 
     The contrast of black is 21 divided by it, so the better of the two is at least 4.58.
     """
-    part = np.asarray(color, np.float64) / 255
-    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+    channels = np.asarray(color, np.float64) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return float(1.05 / (linear @ (0.2126, 0.7152, 0.0722) + 0.05))
 
 
 def _colored(text: str, color: Color, strength: float) -> str:
-    backgrounds = [np.array(empty) * (1 - strength) + np.array(color) * strength for empty in PAGES]
+    backgrounds = [np.array(page) * (1 - strength) + np.array(color) * strength for page in PAGES]
     light, dark = ("w" if contrast_with_white(b) >= 21**0.5 else "k" for b in backgrounds)
     r, g, b = color
     return f'<td class="{light}{dark}" style="--color:rgb({r},{g},{b});--part:{100 * strength:.0f}%">{text}</td>'

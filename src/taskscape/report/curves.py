@@ -15,7 +15,7 @@ from taskscape.views import view
 
 AXES = ("epoch", "step", "seconds")
 LEARNING_RATE = "lr"
-REST = COLORS[5]
+OTHER_COLOR = COLORS[5]
 """Color of single curves below the main charts."""
 YARDSTICK = "var(--yardstick)"
 STAGES = {"train": "training", "val": "validation"}
@@ -58,11 +58,11 @@ def energies(columns: Iterable[str]) -> dict[str, list[str]]:
     return _by_name(columns, "consistency")
 
 
-def _by_name(columns: Iterable[str], kind: str) -> dict[str, list[str]]:
+def _by_name(columns: Iterable[str], quantity: str) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for column in columns:
         parts = column.split("/", 2)
-        if len(parts) == 3 and parts[1] == kind:
+        if len(parts) == 3 and parts[1] == quantity:
             groups.setdefault(parts[2], []).append(column)
     return groups
 
@@ -92,40 +92,42 @@ def curve_charts(curves: Curves) -> str:
     other columns.
     """
     epochs, specs = curves.epochs, curves.specs
-    loss, weight, metrics = losses(epochs), weights(epochs), validation(epochs, specs)
+    loss_columns, weight_columns, metrics = losses(epochs), weights(epochs), validation(epochs, specs)
     for name in curves.steps:
         if name.startswith("loss/"):
-            loss.setdefault(name.removeprefix("loss/"), [])
-    first = leading(metrics, specs) or list(metrics)[:3]
+            loss_columns.setdefault(name.removeprefix("loss/"), [])
+    main_metrics = leading(metrics, specs) or list(metrics)[:3]
 
-    charts = [_loss(curves, name, columns, color(i)) for i, (name, columns) in enumerate(loss.items())]
-    charts += [metric_chart(curves, name, COLORS[i], yardstick=True) for i, name in enumerate(first)]
+    charts = [_loss(curves, name, columns, color(i)) for i, (name, columns) in enumerate(loss_columns.items())]
+    charts += [metric_chart(curves, name, COLORS[i], yardstick=True) for i, name in enumerate(main_metrics)]
     charts += [
         _energy(curves, name, columns[0], color(i)) for i, (name, columns) in enumerate(energies(epochs).items())
     ]
     rate = curves.steps.get(LEARNING_RATE) or epochs.get(LEARNING_RATE, [])
     charts.append(chart("Learning rate", [Series("learning rate", COLORS[4], rate)], from_zero=True))
-    if len(weight) > 1:
-        charts.append(_weights({task_word(name, curves.tasks): epochs[columns[0]] for name, columns in weight.items()}))
+    if len(weight_columns) > 1:
+        charts.append(
+            _weights({task_word(name, curves.tasks): epochs[columns[0]] for name, columns in weight_columns.items()})
+        )
 
-    rest = [metric_chart(curves, name, REST) for name in metrics if name not in first]
-    rest += [
-        chart(words, [Series(words, REST, epochs[column])])
+    other_charts = [metric_chart(curves, name, OTHER_COLOR) for name in metrics if name not in main_metrics]
+    other_charts += [
+        chart(words, [Series(words, OTHER_COLOR, epochs[column])])
         for column, words in ((column, column_words(column)) for column in _others(curves))
     ]
-    over_time = [_over_time(curves, name, color(i)) for i, name in enumerate(first)]
+    over_time = [_over_time(curves, name, color(i)) for i, name in enumerate(main_metrics)]
 
-    closed = folded("Over time instead of epochs", grid(over_time)) if any(over_time) else ""
-    closed += folded("All other curves", grid(rest)) if any(rest) else ""
-    return grid(charts) + closed if any(charts) else closed
+    collapsed = folded("Over time instead of epochs", grid(over_time)) if any(over_time) else ""
+    collapsed += folded("All other curves", grid(other_charts)) if any(other_charts) else ""
+    return grid(charts) + collapsed if any(charts) else collapsed
 
 
 def _others(curves: Curves) -> list[str]:
     """Return the columns that are neither an axis nor a loss, weight or metric."""
-    groups = [of.values() for of in (losses(curves.epochs), weights(curves.epochs), energies(curves.epochs))]
-    known = {LEARNING_RATE, *AXES, *(column for named in groups for columns in named for column in columns)}
-    known |= {f"{stage}/{name}" for stage in (*STAGES, NOT_AVERAGED) for name in curves.specs}
-    return [column for column in curves.epochs if column not in known]
+    groups = [by_name.values() for by_name in (losses(curves.epochs), weights(curves.epochs), energies(curves.epochs))]
+    drawn = {LEARNING_RATE, *AXES, *(column for group in groups for columns in group for column in columns)}
+    drawn |= {f"{stage}/{name}" for stage in (*STAGES, NOT_AVERAGED) for name in curves.specs}
+    return [column for column in curves.epochs if column not in drawn]
 
 
 def _loss(curves: Curves, name: str, columns: Iterable[str], color: str) -> str:
@@ -134,7 +136,7 @@ def _loss(curves: Curves, name: str, columns: Iterable[str], color: str) -> str:
     for column in columns:
         stage = column.split("/")[0]
         lines.append(Series(STAGES.get(stage, stage), color, curves.epochs[column], dashed=stage != "train"))
-    return chart(f"Loss, {task_word(name, curves.tasks)}", lines, y_log=_log(lines))
+    return chart(f"Loss, {task_word(name, curves.tasks)}", lines, y_log=_needs_log(lines))
 
 
 def _energy(curves: Curves, name: str, column: str, color: str) -> str:
@@ -150,10 +152,10 @@ def _energy(curves: Curves, name: str, column: str, color: str) -> str:
 
 def _weights(curves: Mapping[str, Curve]) -> str:
     lines = [Series(name, color(i), curve) for i, (name, curve) in enumerate(curves.items())]
-    return chart("Task weights", lines, y_log=_log(lines))
+    return chart("Task weights", lines, y_log=_needs_log(lines))
 
 
-def _log(lines: Iterable[Series]) -> bool:
+def _needs_log(lines: Iterable[Series]) -> bool:
     return spans_decades([y for line in lines for _, y in line.points])
 
 

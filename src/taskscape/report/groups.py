@@ -101,16 +101,18 @@ def _common_name(names: Sequence[str]) -> str:
     """Return the common prefix of the names of repetitions, without a trailing ``-seed`` or the like."""
     if len(names) == 1:
         return names[0]
-    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
-    start = "".join(letters[0] for letters in same)
+    common = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    start = "".join(letters[0] for letters in common)
     return re.sub(r"[-_. ]*(seed|run)?[-_. ]*$", "", start) or names[0]
 
 
 def differences(groups: Sequence[Group]) -> dict[str, list[str]]:
     """Return the settings in which groups differ, except the seed: one value per group, by dotted name."""
-    flat = [flatten(g.runs[0].settings) for g in groups]
-    names = dict.fromkeys(name for settings in flat for name in settings if name not in ("seed", *WITHOUT_EFFECT))
-    table = {name: [settings.get(name, NO_SETTING) for settings in flat] for name in names}
+    flat_settings = [flatten(g.runs[0].settings) for g in groups]
+    names = dict.fromkeys(
+        name for settings in flat_settings for name in settings if name not in ("seed", *WITHOUT_EFFECT)
+    )
+    table = {name: [settings.get(name, NO_SETTING) for settings in flat_settings] for name in names}
     # If one experiment has null and another has nested settings, the nested settings show the difference.
     parents = {parent for name in names for parent in _parents(name)}
     different = {name: values for name, values in table.items() if len(set(values)) > 1 and name not in parents}
@@ -130,7 +132,7 @@ def is_new(name: str, values: Sequence[str], groups: Sequence[Group]) -> bool:
     if NO_SETTING not in values or "." in section:
         return False
     sections: list[Any] = [g.runs[0].settings.get(section) if dot else {} for g in groups]
-    types = {one.get("type") if isinstance(one, dict) else NO_SETTING for one in sections}
+    types = {settings.get("type") if isinstance(settings, dict) else NO_SETTING for settings in sections}
     return len(types) == 1 and NO_SETTING not in types
 
 

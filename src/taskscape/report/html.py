@@ -35,7 +35,7 @@ $sections
 """)
 
 
-LONG = 60
+LONG_VALUE = 60
 """Values with more characters than this get a line of their own."""
 
 
@@ -100,7 +100,7 @@ def facts(items: Sequence[tuple[str, str]]) -> str:
     return (
         '<dl class="facts">'
         + "".join(
-            f"<div{' class=long' * (len(value) > LONG)}><dt>{escape(name)}</dt><dd>{breakable(value)}</dd></div>"
+            f"<div{' class=long' * (len(value) > LONG_VALUE)}><dt>{escape(name)}</dt><dd>{breakable(value)}</dd></div>"
             for name, value in items
         )
         + "</dl>"

@@ -8,7 +8,7 @@ from taskscape.report.glossary import cost_text
 from taskscape.report.html import wide
 from taskscape.report.words import task_word
 
-NONE = "–"
+MISSING = "–"
 
 
 def parameter_table(networks: Sequence[tuple[str, Mapping[str, int]]], tasks: Mapping[str, Modality]) -> str:
@@ -19,12 +19,14 @@ def parameter_table(networks: Sequence[tuple[str, Mapping[str, int]]], tasks: Ma
     parts = dict.fromkeys(part for _, sizes in networks for part in sizes)
     if not parts:
         return ""
-    alone = len(networks) == 1
-    heads = "".join(f"<th scope=col>{escape(title)}</th>" for title, _ in networks) + "<th scope=col>share</th>" * alone
+    is_single = len(networks) == 1
+    heads = (
+        "".join(f"<th scope=col>{escape(title)}</th>" for title, _ in networks) + "<th scope=col>share</th>" * is_single
+    )
     rows = "".join(
         f"<tr><th scope=row>{escape(_words(part, tasks))}</th>"
         + "".join(_size(part, sizes) for _, sizes in networks)
-        + (_share(part, networks[0][1]) if alone else "")
+        + (_share(part, networks[0][1]) if is_single else "")
         + "</tr>"
         for part in parts
     )
@@ -36,7 +38,7 @@ def parameter_table(networks: Sequence[tuple[str, Mapping[str, int]]], tasks: Ma
 
 
 def _size(part: str, sizes: Mapping[str, int]) -> str:
-    return f"<td>{cost_text('parameters', sizes[part]) if part in sizes else NONE}</td>"
+    return f"<td>{cost_text('parameters', sizes[part]) if part in sizes else MISSING}</td>"
 
 
 def _share(part: str, sizes: Mapping[str, int]) -> str:

@@ -71,9 +71,9 @@ def _page(run: Run) -> str:
     result = run.result
     samples = gallery.subsample(run.samples())
     tasks = gallery.colorize(result.tasks, samples)
-    known = yardsticks(run)
+    references = yardsticks(run)
     overview = _unfinished(run) + (gallery.hero(samples, tasks) if samples else "")
-    overview += _headlines(result, known) + _settings(run)
+    overview += _headlines(result, references) + _settings(run)
     evaluated = f"evaluated on {counted(result.images, 'image', 'images')} ({result.split})"
     lead = f"{task_words(result.tasks)} from one image, {evaluated}{result.tta_words}."
     return page(
@@ -82,7 +82,7 @@ def _page(run: Run) -> str:
         heading(lead),
         [
             ("Overview", "", overview),
-            ("Metrics", " ".join(yardstick.text for yardstick in known), _metrics(result, known)),
+            ("Metrics", " ".join(yardstick.text for yardstick in references), _metrics(result, references)),
             ("Curves", when_validated(run.curves), curve_charts(Curves.of(run))),
             ("Classes", _about_classes(result), "".join(_class_bars(task, result) for task in result.tasks)),
             (
@@ -115,87 +115,89 @@ def _number_and_unit(name: str, value: float) -> tuple[str, str]:
 
 def _unfinished(run: Run) -> str:
     """Return a warning if the run is unfinished, or was trained further since its evaluation; else nothing."""
-    trained = round(run.curves["epoch"][-1][0]) if "epoch" in run.curves else 0
+    num_trained = round(run.curves["epoch"][-1][0]) if "epoch" in run.curves else 0
     progress = run.result.progress
-    said = ""
+    warnings = ""
     if run.unfinished:
-        said += warning(f"This run is unfinished: {run.unfinished} were trained. Its metrics are preliminary.")
-    if progress is not None and trained > progress.epochs:
+        warnings += warning(f"This run is unfinished: {run.unfinished} were trained. Its metrics are preliminary.")
+    if progress is not None and num_trained > progress.epochs:
         command = run.folder.evaluate_command(run.result.split, run.result.tta)
-        said += warning(
-            f"The run was trained for {counted(trained - progress.epochs, 'more epoch', 'more epochs')} after this "
+        warnings += warning(
+            f"The run was trained for {counted(num_trained - progress.epochs, 'more epoch', 'more epochs')} after this "
             f"evaluation. Evaluate it again: {command}"
         )
-    return said
+    return warnings
 
 
-def _headlines(result: Result, known: Sequence[Yardstick]) -> str:
+def _headlines(result: Result, references: Sequence[Yardstick]) -> str:
     """Return tiles with the leading metrics, or the first three, beside their yardsticks, and with two costs."""
     metrics = shown(result.metrics, result.specs)
     numbers = []
     for name in leading(metrics, result.specs) or metrics[:3]:
         spec = result.specs[name]
-        notes = [f"{spec.show(y.metrics[name])} {y.title}" for y in known if name in y.metrics]
+        notes = [f"{spec.show(y.metrics[name])} {y.title}" for y in references if name in y.metrics]
         title = f"{spec.title} {arrow(spec)}"
         numbers.append((title, spec.show(result.metrics[name]), spec.unit, "; ".join(notes[:2])))
     return tiles(numbers + _cost_tiles(result, ("parameters", "latency")))
 
 
 def _cost_tiles(result: Result, names: Sequence[str]) -> list[tuple[str, str, str, str]]:
-    found = []
+    items = []
     for name in names:
         if name in result.cost:
             number, unit = _number_and_unit(name, result.cost[name])
             notes = [cost_conditions(name, result.environment)]
             if name == "seconds_per_image":
                 notes.insert(0, throughput(result.cost[name]))
-            found.append((cost_title(name), number, unit, "; ".join(filter(None, notes))))
-    return found
+            items.append((cost_title(name), number, unit, "; ".join(filter(None, notes))))
+    return items
 
 
 def _costs(result: Result) -> str:
-    every = dict.fromkeys((*COSTS, *result.cost))
-    return tiles(_cost_tiles(result, list(every))) + parameter_table([("parameters", result.parameters)], result.tasks)
+    names = dict.fromkeys((*COSTS, *result.cost))
+    return tiles(_cost_tiles(result, list(names))) + parameter_table([("parameters", result.parameters)], result.tasks)
 
 
-def _whole(setting: Any) -> int:
+def _integer_or_zero(setting: Any) -> int:
     """Return a setting if it is an integer, else 0."""
     return setting if isinstance(setting, int) else 0
 
 
 def _settings(run: Run) -> str:
-    words = {key: headline(run.settings[key]) for key in NAMED_SETTINGS if key in run.settings}
-    trained = run.result.progress
-    if trained is not None and trained.finished and trained.epochs < _whole(run.settings.get("epochs")):
-        words["epochs"] = f"{trained.epochs}, of at most {words['epochs']}"  # time limit or early stopping
-    named = [(NAMED_SETTINGS[key], value) for key, value in words.items()]
+    values = {key: headline(run.settings[key]) for key in NAMED_SETTINGS if key in run.settings}
+    progress = run.result.progress
+    if progress is not None and progress.finished and progress.epochs < _integer_or_zero(run.settings.get("epochs")):
+        values["epochs"] = f"{progress.epochs}, of at most {values['epochs']}"  # time limit or early stopping
+    items = [(NAMED_SETTINGS[key], value) for key, value in values.items()]
     if "tasks" in run.settings:
-        named.insert(1, ("Tasks", task_words(run.result.tasks)))
+        items.insert(1, ("Tasks", task_words(run.result.tasks)))
     if note := run.settings.get("note"):
-        named.append(("Note", str(note)))
+        items.append(("Note", str(note)))
     if run.best_epoch is not None:
-        named.append(("Weights from epoch", f"{run.best_epoch}, the best on the validation split"))
-    return facts(named) + folded("All settings, by flag name", settings_table(flatten(run.settings)))
+        items.append(("Weights from epoch", f"{run.best_epoch}, the best on the validation split"))
+    return facts(items) + folded("All settings, by flag name", settings_table(flatten(run.settings)))
 
 
-def _metrics(result: Result, known: Sequence[Yardstick]) -> str:
+def _metrics(result: Result, references: Sequence[Yardstick]) -> str:
     groups = by_task(shown(result.metrics, result.specs)).items()
     return "".join(
-        _metric_table(heading(task_word(task, result.tasks)), names, result, known) for task, names in groups
+        _metric_table(heading(task_word(task, result.tasks)), names, result, references) for task, names in groups
     )
 
 
-def _metric_table(group: str, names: Sequence[str], result: Result, known: Sequence[Yardstick]) -> str:
-    known = [yardstick for yardstick in known if yardstick.metrics.keys() & set(names)]
-    heads = "".join(f"<th scope=col>{escape(heading(title))}</th>" for title in ("this run", *(y.title for y in known)))
+def _metric_table(group: str, names: Sequence[str], result: Result, references: Sequence[Yardstick]) -> str:
+    references = [yardstick for yardstick in references if yardstick.metrics.keys() & set(names)]
+    heads = "".join(
+        f"<th scope=col>{escape(heading(title))}</th>" for title in ("this run", *(y.title for y in references))
+    )
     rows = ""
     for name in names:
         spec = result.specs[name]
-        others = (spec.show(y.metrics[name]) if name in y.metrics else MISSING for y in known)
+        reference_values = (spec.show(y.metrics[name]) if name in y.metrics else MISSING for y in references)
         rows += (
             f"<tr><th scope=row>{escape(spec.title)} {direction(spec)}<small>{escape(spec.text)}</small></th>"
             f"<td><b>{spec.show(result.metrics[name])}</b>{_unit(spec)}</td>"
-            + "".join(f"<td>{number}</td>" for number in others)
+            + "".join(f"<td>{number}</td>" for number in reference_values)
             + "</tr>"
         )
     return wide(
@@ -273,10 +275,10 @@ def _distributions(result: Result, samples: gallery.Samples) -> str:
 def _histogram(word: str, axis: str, plot: Mapping[str, Any]) -> str:
     """Draw the histogram of predicted values over that of true values, without empty bins at the ends."""
     counts = {name: plot[name] for name in ("true", "predicted")}
-    full = [i for i, pixels in enumerate(zip(*counts.values(), strict=True)) if any(pixels)]
-    if not full:
+    occupied = [i for i, pixels in enumerate(zip(*counts.values(), strict=True)) if any(pixels)]
+    if not occupied:
         return ""
-    first, last = full[0], full[-1] + 1
+    first, last = occupied[0], occupied[-1] + 1
     edges = plot["edges"][first : last + 1]
     lines = []
     for name, pixels in counts.items():

@@ -40,12 +40,12 @@ class Coordinate:
 
     def labels(self) -> list[tuple[float, str]]:
         """Return the labels of the axis with their positions: all values, or a selection if there are many."""
-        found = dict(zip(self.places(), map(_text, self.values), strict=True))
+        texts = dict(zip(self.places(), map(_text, self.values), strict=True))
         chosen: list[tuple[float, str]] = []
-        least = _LINE if len(found) <= _TICKS // 2 else 1 / (_TICKS + 1)
-        for place, text in sorted(found.items()):
-            if not chosen or place - chosen[-1][0] > least:
-                chosen.append((place, text))
+        min_distance = _LINE if len(texts) <= _TICKS // 2 else 1 / (_TICKS + 1)
+        for position, text in sorted(texts.items()):
+            if not chosen or position - chosen[-1][0] > min_distance:
+                chosen.append((position, text))
         return chosen
 
     def room(self) -> tuple[int, int]:
@@ -56,23 +56,23 @@ class Coordinate:
 
 def parallel(coordinates: Sequence[Coordinate], names: Sequence[str], ranks: Sequence[float]) -> str:
     """Draw named lines over the axes; ``ranks`` run from 0 for the best line to 1 for the worst."""
-    room = [coordinate.room() for coordinate in coordinates]
-    beside = (title + other + 2 * _GAP for (title, _), (other, _) in pairwise(room))
-    step = max(STEP, *beside, *(label for _, label in room[1:-1]))
-    at = [max(SIDE, *room[0]) + step * j for j in range(len(room))]
-    width = at[-1] + max(SIDE, *room[-1])
-    places = [coordinate.places() for coordinate in coordinates]
+    margins = [coordinate.room() for coordinate in coordinates]
+    distances = (left + right + 2 * _GAP for (left, _), (right, _) in pairwise(margins))
+    step = max(STEP, *distances, *(label for _, label in margins[1:-1]))
+    xs = [max(SIDE, *margins[0]) + step * j for j in range(len(margins))]
+    width = xs[-1] + max(SIDE, *margins[-1])
+    positions = [coordinate.places() for coordinate in coordinates]
     lines = ""
     for i in sorted(range(len(names)), key=lambda i: -ranks[i]):  # the best one lies on top
-        points = [(x, _y(column[i])) for x, column in zip(at, places, strict=True)]
+        points = [(x, _y_coordinate(column[i])) for x, column in zip(xs, positions, strict=True)]
         path = "M" + "L".join(f"{x},{y:.1f}" for x, y in points)
         color = f"color-mix(in srgb, var(--accent) {100 * (1 - ranks[i]):.0f}%, var(--area))"
-        thick = 3 if ranks[i] == 0 else 1.5
+        thickness = 3 if ranks[i] == 0 else 1.5
         lines += (
-            f'<path d="{path}" fill="none" style="stroke:{color}" stroke-width="{thick}" stroke-linejoin="round">'
+            f'<path d="{path}" fill="none" style="stroke:{color}" stroke-width="{thickness}" stroke-linejoin="round">'
             f"<title>{escape(names[i])}</title></path>"
         )
-    axes = "".join(_axis(coordinate, x, after=x == at[-1]) for x, coordinate in zip(at, coordinates, strict=True))
+    axes = "".join(_axis(coordinate, x, after=x == xs[-1]) for x, coordinate in zip(xs, coordinates, strict=True))
     titles = " to ".join(coordinate.title for coordinate in coordinates)
     return wide(
         f'<figure class="chart"><svg viewBox="0 0 {width} {HEIGHT}" style="width:{width}px" role="img" '
@@ -88,15 +88,15 @@ def _axis(coordinate: Coordinate, x: int, *, after: bool) -> str:
         f'<text x="{x}" y="16" text-anchor="middle" class="axis-name">{escape(coordinate.title)}</text>',
         f'<line class="axis" x1="{x}" x2="{x}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>',
     ]
-    for place, text in coordinate.labels():
+    for position, text in coordinate.labels():
         halo = 'style="paint-order:stroke;stroke:var(--paper);stroke-width:3px"'
-        at = f'x="{x + side}" y="{_y(place) + 3.8:.1f}" text-anchor="{anchor}"'
-        parts.append(f"<text {at} {halo}>{escape(text)}</text>")
+        attributes = f'x="{x + side}" y="{_y_coordinate(position) + 3.8:.1f}" text-anchor="{anchor}"'
+        parts.append(f"<text {attributes} {halo}>{escape(text)}</text>")
     return "".join(parts)
 
 
-def _y(place: float) -> float:
-    return HEIGHT - BOTTOM - place * (HEIGHT - BOTTOM - TOP)
+def _y_coordinate(position: float) -> float:
+    return HEIGHT - BOTTOM - position * (HEIGHT - BOTTOM - TOP)
 
 
 def _text(value: str | float) -> str:

@@ -14,7 +14,7 @@ from taskscape.views import view
 _CURVES: dict[str, tuple[str, ...]] = {"histogram": ("true", "predicted"), "error_by_distance": ()}
 """The curves that a plot over distance must have."""
 
-_OF_CONFIDENCE: dict[str, tuple[str, ...]] = {
+_CONFIDENCE_LISTS: dict[str, tuple[str, ...]] = {
     "reliability": ("probability", "right"),
     "reliability_uncalibrated": ("probability", "right"),
     "sparsification": ("removed", "error", "oracle"),
@@ -25,13 +25,13 @@ _OF_CONFIDENCE: dict[str, tuple[str, ...]] = {
 def check_plots(plots: Mapping[str, Any]) -> None:
     """Raise ``ValueError`` that names a malformed plot, ``task/plot``. Plots with unknown names pass."""
     for name, plot in plots.items():
-        kind = name.rpartition("/")[2]
-        if kind == "confusion":
+        plot_name = name.rpartition("/")[2]
+        if plot_name == "confusion":
             _check_confusion(name, plot)
-        elif kind in _CURVES:
-            _check_curves(name, plot, _CURVES[kind])
-        elif kind in _OF_CONFIDENCE:
-            _check_of_confidence(name, plot, _OF_CONFIDENCE[kind])
+        elif plot_name in _CURVES:
+            _check_curves(name, plot, _CURVES[plot_name])
+        elif plot_name in _CONFIDENCE_LISTS:
+            _check_confidence(name, plot, _CONFIDENCE_LISTS[plot_name])
 
 
 def check_samples(samples: Mapping[str, npt.NDArray[Any]], tasks: Mapping[str, Modality]) -> None:
@@ -49,24 +49,24 @@ def check_samples(samples: Mapping[str, npt.NDArray[Any]], tasks: Mapping[str, M
         for part, shape in (("label", modality.shape), ("prediction", modality.shape), ("valid", ())):
             array = samples.get(f"{task}/{part}")
             if array is None or array.shape != (*image.shape[:3], *shape) or array.dtype.kind not in "buif":
-                found = "missing" if array is None else f"{array.dtype} {array.shape}"
-                raise ValueError(f"{task}/{part} is {found}, which does not fit images of shape {image.shape}")
+                actual = "missing" if array is None else f"{array.dtype} {array.shape}"
+                raise ValueError(f"{task}/{part} is {actual}, which does not fit images of shape {image.shape}")
             if part != "valid" and view(modality).classes and array.dtype != np.uint8:
                 raise ValueError(f"{task}/{part} is {array.dtype}, not uint8")
         if samples[f"{task}/valid"].dtype != np.bool_:
             raise ValueError(f"{task}/valid is {samples[f'{task}/valid'].dtype}, not bool")
-        _check_of_network(samples, task)
+        _check_network_outputs(samples, task)
 
 
-def _check_of_network(samples: Mapping[str, npt.NDArray[Any]], task: str) -> None:
+def _check_network_outputs(samples: Mapping[str, npt.NDArray[Any]], task: str) -> None:
     """Check the arrays that only some networks produce."""
     name, prediction, images = f"{task}/transferred", samples[f"{task}/prediction"], len(samples["image"])
     array = samples.get(name, prediction)
     if array.shape != prediction.shape or array.dtype != prediction.dtype:
         raise ValueError(f"{name} is {array.dtype} {array.shape}, unlike {task}/prediction")
-    sure = samples.get(f"{task}/confidence")
-    if sure is not None and (sure.shape != prediction.shape[:3] or sure.dtype.kind != "f"):
-        raise ValueError(f"{task}/confidence is {sure.dtype} {sure.shape}, which does not fit the images")
+    confidence = samples.get(f"{task}/confidence")
+    if confidence is not None and (confidence.shape != prediction.shape[:3] or confidence.dtype.kind != "f"):
+        raise ValueError(f"{task}/confidence is {confidence.dtype} {confidence.shape}, which does not fit the images")
     maps = samples.get(f"{task}/attention")
     if maps is not None and (maps.ndim != 4 or len(maps) != images or maps.dtype != np.uint8 or not maps.size):
         raise ValueError(f"{task}/attention is {maps.dtype} {maps.shape}, not uint8 ({images}, C, h, w)")
@@ -89,14 +89,14 @@ def _check_curves(name: str, plot: Any, needed: tuple[str, ...]) -> None:
             raise ValueError(f"plots: {curve} of {name} does not have one number between each two edges")
 
 
-def _check_of_confidence(name: str, plot: Any, needed: tuple[str, ...]) -> None:
+def _check_confidence(name: str, plot: Any, needed: tuple[str, ...]) -> None:
     if not isinstance(plot, Mapping) or set(needed) - plot.keys():
         raise ValueError(f"plots: {name} is not a mapping with {', '.join(needed)}")
     lists = [plot[part] for part in needed]
-    if not all(isinstance(one, list) and one and len(one) == len(lists[0]) for one in lists):
+    if not all(isinstance(numbers, list) and numbers and len(numbers) == len(lists[0]) for numbers in lists):
         raise ValueError(f"plots: {', '.join(needed)} of {name} are not lists of equal length")
-    empty = "reliability" in name  # bins without a pixel have no numbers
-    if not all(_are_numbers([x for x in one if x is not None or not empty]) for one in lists):
+    allows_none = "reliability" in name  # bins without a pixel have no numbers
+    if not all(_are_numbers([x for x in numbers if x is not None or not allows_none]) for numbers in lists):
         raise ValueError(f"plots: {name} contains values that are not numbers")
 
 

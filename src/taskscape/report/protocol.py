@@ -16,10 +16,10 @@ WITHOUT_EFFECT = (
 )
 """Settings that do not change what a network learns."""
 
-_FREE = ("network", "tasks", "weighting", "objective", "seed", "monitor", "device", "compile", *WITHOUT_EFFECT)
+_MAY_DIFFER = ("network", "tasks", "weighting", "objective", "seed", "monitor", "device", "compile", *WITHOUT_EFFECT)
 """Settings in which a single-task run and a multi-task run of the same protocol may differ."""
 
-_OF_NETWORKS = ("network.encoder", "network.pretrained")
+_NETWORK_SETTINGS = ("network.encoder", "network.pretrained")
 """Network settings that belong to the protocol if both networks have them."""
 
 UNKNOWN = "unknown"
@@ -39,19 +39,19 @@ def same_protocol(run: Run, single: Run) -> bool:
     task = single_task(single)
     if task is None or task not in run.result.tasks or run.unfinished or single.unfinished:
         return False
-    one, other = (_protocol(r, task) for r in (run, single))
-    of_networks = [name for name in _OF_NETWORKS if name in one and name in other]
-    compared = {*(one.keys() | other.keys()) - set(_OF_NETWORKS), *of_networks}
-    return all(one.get(name) == other.get(name) for name in compared)
+    settings, single_settings = (_protocol(r, task) for r in (run, single))
+    common_network_settings = [name for name in _NETWORK_SETTINGS if name in settings and name in single_settings]
+    compared = {*(settings.keys() | single_settings.keys()) - set(_NETWORK_SETTINGS), *common_network_settings}
+    return all(settings.get(name) == single_settings.get(name) for name in compared)
 
 
 def _protocol(run: Run, task: str) -> Mapping[str, str]:
-    settings = flatten({name: value for name, value in run.settings.items() if name not in _FREE})
+    settings = flatten({name: value for name, value in run.settings.items() if name not in _MAY_DIFFER})
     networks = flatten({"network": run.settings.get("network", {})})
     tasks = run.settings.get("tasks")
     return {
         **settings,
-        **{name: networks[name] for name in _OF_NETWORKS if name in networks},
+        **{name: networks[name] for name in _NETWORK_SETTINGS if name in networks},
         **flatten({"task": tasks.get(task) if isinstance(tasks, dict) else None}),
         "data of training": run.training_data,
         **evaluated_on(run),

@@ -16,7 +16,7 @@ from taskscape.run_folder.samples import MOST_BYTES, Samples, read_samples
 from taskscape.serialization import nearest
 from taskscape.serialization.plain import read_json, read_yaml
 
-_MOST_SAMPLES = 16
+_MAX_SAMPLES = 16
 """Number of sample images that the size limit of the unpacked file allows for."""
 
 
@@ -109,15 +109,15 @@ class Run:
 
         Raises ``ValueError`` that names the file if it is damaged.
         """
-        about = self.result.split, self.result.tta
-        command, most = self.folder.evaluate_command(*about), self._most_bytes_of_samples()
+        split_and_tta = self.result.split, self.result.tta
+        command, max_bytes = self.folder.evaluate_command(*split_and_tta), self._max_sample_bytes()
         check = partial(check_samples, tasks=self.result.tasks)
-        return read_samples(self.folder.samples(*about), command, most, check)
+        return read_samples(self.folder.samples(*split_and_tta), command, max_bytes, check)
 
-    def _most_bytes_of_samples(self) -> int:
+    def _max_sample_bytes(self) -> int:
         """Return an upper bound on the bytes of this result's sample images, with all arrays of every task."""
         height, width = self.result.size
-        return min(_MOST_SAMPLES * height * width * (8 + 64 * len(self.result.tasks)) + (1 << 20), MOST_BYTES)
+        return min(_MAX_SAMPLES * height * width * (8 + 64 * len(self.result.tasks)) + (1 << 20), MOST_BYTES)
 
 
 def _splits(folder: RunFolder) -> list[str]:

@@ -20,7 +20,7 @@ Samples = dict[str, npt.NDArray[Any]]
 LARGEST_WIDTH = 512
 """Wider images are subsampled to keep the page small."""
 
-_SURE = ConfidenceView("how sure the network is", calibrated=True)
+_CONFIDENCE_VIEW = ConfidenceView("how sure the network is", calibrated=True)
 
 
 @dataclass(frozen=True)
@@ -69,27 +69,29 @@ def colorize(tasks: Mapping[str, Modality], samples: Samples) -> list[TaskSample
 
 def _colorize(task: str, modality: Modality, samples: Samples) -> TaskSamples:
     label, valid, prediction = (samples[f"{task}/{part}"] for part in ("label", "valid", "prediction"))
-    shown = view(modality).fit(label, valid)  # one scale for all images, so that they can be compared
-    prediction = shown.align(prediction, label, valid)
-    word, transferred, maps = task_word(task, {task: modality}), f"{task}/transferred", f"{task}/attention"
-    sure = f"{task}/confidence"
+    task_view = view(modality).fit(label, valid)  # one scale for all images, so that they can be compared
+    prediction = task_view.align(prediction, label, valid)
+    word, transferred_key, maps_key = task_word(task, {task: modality}), f"{task}/transferred", f"{task}/attention"
+    confidence_key = f"{task}/confidence"
     attention = [
-        attention_strip(word, image, of_image, shown.classes, ids)
-        for image, of_image, ids in zip(samples["image"], samples.get(maps, ()), prediction, strict=False)
+        attention_strip(word, image, image_maps, task_view.classes, ids)
+        for image, image_maps, ids in zip(samples["image"], samples.get(maps_key, ()), prediction, strict=False)
     ]
     return TaskSamples(
         word,
-        shown.colorize(label, valid),
-        shown.colorize(prediction),
-        shown.difference(label, prediction, valid),
-        shown.over(samples["image"], prediction),
-        shown.colorize(shown.align(samples[transferred], label, valid)) if transferred in samples else None,
+        task_view.colorize(label, valid),
+        task_view.colorize(prediction),
+        task_view.difference(label, prediction, valid),
+        task_view.over(samples["image"], prediction),
+        task_view.colorize(task_view.align(samples[transferred_key], label, valid))
+        if transferred_key in samples
+        else None,
         attention or [""] * len(label),
-        _SURE.colorize(samples[sure]) if sure in samples else None,
-        shown.scores(label, prediction, valid),
-        shown.legend(label, prediction, valid) + (as_html(KEY) if any(attention) else ""),
-        shown.key(),
-        shown.difference_key(),
+        _CONFIDENCE_VIEW.colorize(samples[confidence_key]) if confidence_key in samples else None,
+        task_view.scores(label, prediction, valid),
+        task_view.legend(label, prediction, valid) + (as_html(KEY) if any(attention) else ""),
+        task_view.key(),
+        task_view.difference_key(),
     )
 
 
@@ -119,19 +121,25 @@ def _block(samples: Samples, tasks: Sequence[TaskSamples], i: int) -> str:
         + _keys(t, i)
         for t in tasks
     )
-    also = "".join(_figure(t.over[i], f"{t.task}, over the image", f"{name}: {t.task}, over the image") for t in tasks)
+    overlays = "".join(
+        _figure(t.over[i], f"{t.task}, over the image", f"{name}: {t.task}, over the image") for t in tasks
+    )
     transferred = "".join(
         _figure(t.transferred[i], f"{t.task}, transferred", f"{name}: {t.task}, transferred from another task")
         for t in tasks
         if t.transferred is not None
     )
-    sure = "".join(
-        _figure(t.confidence[i], f"{t.task}, confidence", f"{name}: {t.task}, confidence", as_html(_SURE.key()))
+    confidences = "".join(
+        _figure(
+            t.confidence[i], f"{t.task}, confidence", f"{name}: {t.task}, confidence", as_html(_CONFIDENCE_VIEW.key())
+        )
         for t in tasks
         if t.confidence is not None
     )
-    rows += f'<div class="triple">{sure}</div>' if sure else ""
-    rows += f'<div class="triple">{also}</div>' + (f'<div class="triple">{transferred}</div>' if transferred else "")
+    rows += f'<div class="triple">{confidences}</div>' if confidences else ""
+    rows += f'<div class="triple">{overlays}</div>' + (
+        f'<div class="triple">{transferred}</div>' if transferred else ""
+    )
     rows += "".join(t.attention[i] for t in tasks)
     return (
         f'<article class="sample"><div class="photo">{image_tag(samples["image"][i], name)}'
@@ -141,10 +149,16 @@ def _block(samples: Samples, tasks: Sequence[TaskSamples], i: int) -> str:
 
 def _keys(task: TaskSamples, i: int) -> str:
     """Return scales and swatches of the classes that occur, shown below an image's label, prediction and difference."""
-    both = as_html(_occurring([p for p in task.key if not isinstance(p, Example)], task.label[i], task.prediction[i]))
+    value_key = as_html(
+        _occurring([p for p in task.key if not isinstance(p, Example)], task.label[i], task.prediction[i])
+    )
     colors = [part for part in task.difference_key if isinstance(part, Scale | Swatches)]
-    difference = as_html(_occurring(colors, task.difference[i]))
-    return f'<div class="triple keys"><div>{both}</div><div>{difference}</div></div>' if both or difference else ""
+    difference_key = as_html(_occurring(colors, task.difference[i]))
+    return (
+        f'<div class="triple keys"><div>{value_key}</div><div>{difference_key}</div></div>'
+        if value_key or difference_key
+        else ""
+    )
 
 
 def _occurring(key: Key, *pictures: RgbArray) -> Key:

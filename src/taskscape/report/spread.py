@@ -35,11 +35,11 @@ def error_boxes(word: str, axis: str, label: Array, prediction: Array, valid: np
         if inside.size >= FEWEST:
             low, q1, middle, q3, high = np.quantile(inside, QUANTILES).tolist()
             items.append(Box(math.ldexp(1, number), math.ldexp(1, number + 1), (low, q1, middle, q3, high)))
-    some = np.random.default_rng(0).permutation(true.size)[:DOTS]
+    drawn = np.random.default_rng(0).permutation(true.size)[:DOTS]
     return boxes(
         f"Errors by distance, {word}",
         items,
-        list(zip(true[some].tolist(), ratio[some].tolist(), strict=True)),
+        list(zip(true[drawn].tolist(), ratio[drawn].tolist(), strict=True)),
         f"true {word}, {axis}",
         "predicted : true · median, quartiles, 5th and 95th percentiles over the sample images below",
         log=True,

@@ -22,27 +22,29 @@ def metrics_table(result: Result, plain: Result | None = None) -> Table:
     blind = result.baselines.get("by position", {})
     table.add_column("metric")
     table.add_column("value", justify="right", no_wrap=True)
-    beside = {} if plain is None else {"without tta": plain.metrics}
+    references = {} if plain is None else {"without tta": plain.metrics}
     if result.last_epochs is not None:
-        beside[f"mean of last {result.last_epochs.epochs}"] = result.last_epochs.metrics
-    for title in beside:
+        references[f"mean of last {result.last_epochs.epochs}"] = result.last_epochs.metrics
+    for title in references:
         table.add_column(title, justify="right", no_wrap=True)
     if blind:
-        beside["blind"] = blind
+        references["blind"] = blind
         table.add_column("blind", justify="right", style="dim")
     table.add_column("")
     table.add_column("name", style="dim")
     for names in by_task(shown(result.metrics, result.specs)).values():
         for name in names:
             spec = result.specs[name]
-            yardstick = [spec.show(metrics[name]) if name in metrics else "" for metrics in beside.values()]
-            table.add_row(spec.title, spec.show(result.metrics[name]), *yardstick, f"{spec.unit:2}{arrow(spec)}", name)
+            reference_values = [spec.show(metrics[name]) if name in metrics else "" for metrics in references.values()]
+            table.add_row(
+                spec.title, spec.show(result.metrics[name]), *reference_values, f"{spec.unit:2}{arrow(spec)}", name
+            )
         table.add_section()
     for name, value in result.cost.items():
-        other = [""] * len(beside)
+        reference_costs = [""] * len(references)
         if plain is not None and name in plain.cost:
-            other[0] = cost_text(name, plain.cost[name])
-        table.add_row(cost_title(name), cost_text(name, value), *other, "", name)
+            reference_costs[0] = cost_text(name, plain.cost[name])
+        table.add_row(cost_title(name), cost_text(name, value), *reference_costs, "", name)
     if conditions := cost_conditions("seconds_per_image", result.environment):
         table.caption = f"times: {conditions}" + ("; blind: predicts without the image" * bool(blind))
     elif blind:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from taskscape.modalities import MODALITIES, Modality
 
 _WORDS = {
-    **{kind.name: kind.title for kind in MODALITIES if kind.title},
+    **{modality.name: modality.title for modality in MODALITIES if modality.title},
     "lr": "learning rate",
     "std": "standard deviation",
     "val": "validation",

@@ -26,34 +26,36 @@ class Yardstick:
 
 def yardsticks(run: Run) -> list[Yardstick]:
     """Return the yardsticks of a run, the strictest first."""
-    alone = single_task_runs(run)
-    found = []
+    single_runs = single_task_runs(run)
+    references = []
     if run.result.last_epochs is not None:
         last = run.result.last_epochs
         epochs = f"last {last.epochs} epochs" if last.epochs > 1 else "last epoch"
         text = f"Mean of the {epochs}; this run's metrics are those of its best epoch by validation."
-        found.append(Yardstick(f"mean of the {epochs}", text, last.metrics))
+        references.append(Yardstick(f"mean of the {epochs}", text, last.metrics))
     if (plain := without_tta(run.folder.path, run.result)) is not None:
         text = "Without test-time augmentation"
         if all(result.cost.get("latency") for result in (plain, run.result)):
             text += f", which takes {run.result.cost['latency'] / plain.cost['latency']:.1f} times as long per image"
-        found.append(Yardstick("without test-time augmentation", f"{text}.", plain.metrics))
-    if alone:
-        of_tasks = {
+        references.append(Yardstick("without test-time augmentation", f"{text}.", plain.metrics))
+    if single_runs:
+        task_metrics = {
             name: value
-            for task, single in alone.items()
+            for task, single in single_runs.items()
             for name, value in single.result.metrics.items()
             if name.startswith(f"{task}/")
         }
-        names = ", ".join(single.name for single in alone.values())
-        found.append(Yardstick("one network per task", f"One network per task: {names}, same protocol.", of_tasks))
+        names = ", ".join(single.name for single in single_runs.values())
+        references.append(
+            Yardstick("one network per task", f"One network per task: {names}, same protocol.", task_metrics)
+        )
     for title, metrics in run.result.baselines.items():
         text = {
             "by position": "Without the image, by position: predicts what is typical at each pixel's position.",
             "constant": "Without the image, constant: predicts what is typical of all training images.",
         }.get(title, f"{title}.")
-        found.append(Yardstick(f"without the image, {title}", text, metrics))
-    return sorted(found, key=lambda yardstick: yardstick.title.endswith("constant"))
+        references.append(Yardstick(f"without the image, {title}", text, metrics))
+    return sorted(references, key=lambda yardstick: yardstick.title.endswith("constant"))
 
 
 def without_tta(run: Path, result: Result) -> Result | None:
@@ -75,17 +77,17 @@ def single_task_runs(run: Run) -> dict[str, Run]:
     """
     if len(run.result.tasks) < 2:
         return {}
-    found: dict[str, Run] = {}
+    single_runs: dict[str, Run] = {}
     for path in sorted(run.folder.path.resolve().parent.iterdir())[:MOST_NEIGHBORS]:
         if not RunFolder(path).result(run.result.split, run.result.tta).is_file() or path.name == run.name:
             continue
         try:
-            other = Run.load(path, run.result.split, run.result.tta)
+            candidate = Run.load(path, run.result.split, run.result.tta)
         except (ValueError, FileNotFoundError):  # damaged, of another version, or not a run: its own report says so
             continue
-        task = single_task(other)
-        if task is not None and same_protocol(run, other):
-            is_better = other.settings.get("seed") == run.settings.get("seed")
-            if task not in found or is_better:
-                found[task] = other
-    return {task: found[task] for task in run.result.tasks if task in found}
+        task = single_task(candidate)
+        if task is not None and same_protocol(run, candidate):
+            is_better = candidate.settings.get("seed") == run.settings.get("seed")
+            if task not in single_runs or is_better:
+                single_runs[task] = candidate
+    return {task: single_runs[task] for task in run.result.tasks if task in single_runs}

@@ -24,23 +24,23 @@ def time_rows(compared: Comparison) -> list[str]:
     """Return the rows of times; none if times were not measured together."""
     if compared.times is None:
         return []
-    found = []
+    rows = []
     for name in ("latency", "seconds_per_image"):
         values = [compared.seconds(g, name) for g in compared.groups]
         cells = [mean_and_deviation(v, partial(cost_text, name, like=fmean(v) if v else None)) for v in values]
-        found.append(row(f"{cost_title(name)}{NO_BREAK_SPACE}↓", "", cells))
-    return found
+        rows.append(row(f"{cost_title(name)}{NO_BREAK_SPACE}↓", "", cells))
+    return rows
 
 
 def cost_section(compared: Comparison) -> str:
     """Draw the leading metric of each task over the cost of a prediction, and list the parameters by part."""
     if compared.times is None:
-        about = (
+        text = (
             "Times are not compared: each run was measured separately, possibly while other programs were running. "
             "taskscape compare --time measures the networks together, interleaved."
         )
     else:
-        about = f"Times were measured in one process with the networks interleaved: {compared.times.conditions}."
+        text = f"Times were measured in one process with the networks interleaved: {compared.times.conditions}."
     axes = [("GFLOPs per image", 1e-9, [g.costs("flops") for g in compared.groups])]
     if compared.times is not None:
         latencies = [compared.seconds(g, "latency") for g in compared.groups]
@@ -57,4 +57,4 @@ def cost_section(compared: Comparison) -> str:
             if len(points) > 1:
                 charts.append(scatter(spec.title, points, label, unit_and_direction(spec)))
     networks = [(g.name, g.runs[0].result.parameters) for g in compared.groups if g.runs[0].result.parameters]
-    return f"<p>{escape(about)}</p>" + (grid(charts) if charts else "") + parameter_table(networks, compared.tasks)
+    return f"<p>{escape(text)}</p>" + (grid(charts) if charts else "") + parameter_table(networks, compared.tasks)

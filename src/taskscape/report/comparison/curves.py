@@ -19,24 +19,26 @@ def curve_section(compared: Comparison) -> str:
         for column in stages
         if column.startswith(f"{stage}/")
     }
-    first = leading(metrics, compared.specs)
-    main = [_metric_curves(compared, name, metrics[name]) for name in first]
-    main += [_loss_curves(compared, title, column) for title, column in loss_columns.items()]
-    over_time = [_metric_curves(compared, name, metrics[name], over_time=True) for name in first]
-    rest = [_metric_curves(compared, name, column) for name, column in metrics.items() if name not in first]
+    main_metrics = leading(metrics, compared.specs)
+    main_charts = [_metric_curves(compared, name, metrics[name]) for name in main_metrics]
+    main_charts += [_loss_curves(compared, title, column) for title, column in loss_columns.items()]
+    over_time = [_metric_curves(compared, name, metrics[name], over_time=True) for name in main_metrics]
+    other_charts = [
+        _metric_curves(compared, name, column) for name, column in metrics.items() if name not in main_metrics
+    ]
     return (
-        (grid(main) if any(main) else "")
+        (grid(main_charts) if any(main_charts) else "")
         + (folded("Over each run's own time instead of epochs", grid(over_time)) if any(over_time) else "")
-        + (folded("All other validation curves", grid(rest)) if any(rest) else "")
+        + (folded("All other validation curves", grid(other_charts)) if any(other_charts) else "")
     )
 
 
 def _metric_curves(compared: Comparison, name: str, column: str, *, over_time: bool = False) -> str:
     spec, lines = compared.specs[name], _lines(compared, column, over_time=over_time)
     blind = compared.groups[0].runs[0].result.baselines.get("by position", {}).get(name)
-    ends = [x for line in lines for x, _ in line.points]
-    if blind is not None and len(set(ends)) > 1 and not over_time and spec.leads:
-        yardstick = [(min(ends), blind), (max(ends), blind)]
+    xs = [x for line in lines for x, _ in line.points]
+    if blind is not None and len(set(xs)) > 1 and not over_time and spec.leads:
+        yardstick = [(min(xs), blind), (max(xs), blind)]
         lines.append(Series("without the image", YARDSTICK, yardstick, dashed=True, dot=False))
     x_label = "minutes of training" if over_time else "epoch"
     return chart(spec.title, lines, unit_and_direction(spec), x_label=x_label)

@@ -20,19 +20,21 @@ def delta_m_row(compared: Comparison) -> list[str]:
 
 def delta_m_note(compared: Comparison) -> str:
     """Return an explanation of Δm with its reference runs and metrics, or with the runs that are missing for it."""
-    is_wanted = bool(compared.of_delta_m) or any(g.single_task for g in compared.groups)
+    is_wanted = bool(compared.delta_m_metrics) or any(g.single_task for g in compared.groups)
     notes = []
     for g, change in zip(compared.groups, _delta_m(compared), strict=True):
         single = single_task_groups(g, compared.groups)
         if change:
-            against = ", ".join(f"{task_word(task, g.tasks)}: {s.name}" for task, s in single.items())
-            over = ", ".join(_title(compared, name) for name in change.metrics)
-            notes.append(f"{g.name}: against {against}; over {over}.")
+            references = ", ".join(f"{task_word(task, g.tasks)}: {s.name}" for task, s in single.items())
+            metrics = ", ".join(_title(compared, name) for name in change.metrics)
+            notes.append(f"{g.name}: against {references}; over {metrics}.")
         elif is_wanted and not g.single_task:
             missing = ", ".join(task_word(task, g.tasks) for task in g.tasks if task not in single)
-            why = f"no single-task run of its protocol for {missing}" if missing else "a chosen metric is missing or 0"
-            why = "it is unfinished" if g.unfinished else why
-            notes.append(f"{g.name}: none, {why}.")
+            reason = (
+                f"no single-task run of its protocol for {missing}" if missing else "a chosen metric is missing or 0"
+            )
+            reason = "it is unfinished" if g.unfinished else reason
+            notes.append(f"{g.name}: none, {reason}.")
     if not notes:
         return ""
     return (
@@ -44,7 +46,7 @@ def delta_m_note(compared: Comparison) -> str:
 
 def _delta_m(compared: Comparison) -> list[DeltaM | None]:
     """Return Δm of each group; None unless there are single-task runs of its protocol for all its tasks."""
-    return [delta_m_of(g, single_task_groups(g, compared.groups), compared.of_delta_m) for g in compared.groups]
+    return [delta_m_of(g, single_task_groups(g, compared.groups), compared.delta_m_metrics) for g in compared.groups]
 
 
 def _title(compared: Comparison, name: str) -> str:

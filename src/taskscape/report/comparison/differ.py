@@ -31,19 +31,23 @@ class Difference(NamedTuple):
 def differ(groups: Sequence[Group]) -> Difference:
     """Return the differences between groups of runs."""
     settings = differences(groups)
-    data = _data(groups)
+    data = _data_differences(groups)
     if not data:  # the same images, wherever they are stored
         settings = {name: values for name, values in settings.items() if not name.startswith("data.")}
-    new = [name for name, values in settings.items() if is_new(name, values, groups)]
-    settings = {name: values for name, values in settings.items() if name not in new}
+    new_settings = [name for name, values in settings.items() if is_new(name, values, groups)]
+    settings = {name: values for name, values in settings.items() if name not in new_settings}
     compared = [name for name in settings if name in _COMPARED or is_task(name)] or list(settings)[:1]
     besides = {
         setting_words(name): values
         for name, values in settings.items()
-        if name not in compared and not _belongs(name, values, compared)
+        if name not in compared and not _belongs_to_compared(name, values, compared)
     }
     words = dict.fromkeys("tasks" if is_task(name) else setting_words(name) for name in compared)
-    return Difference(list(words), data | _training(groups) | besides, [*_earlier(new), *_seeds(groups)])
+    return Difference(
+        list(words),
+        data | _training_progress(groups) | besides,
+        [*_version_remarks(new_settings), *_seed_and_environment_remarks(groups)],
+    )
 
 
 def is_task(name: str) -> bool:
@@ -51,38 +55,42 @@ def is_task(name: str) -> bool:
     return name.startswith("tasks.") and name.endswith(".type") and name.count(".") == 2
 
 
-def _belongs(name: str, values: Sequence[str], compared: Sequence[str]) -> bool:
+def _belongs_to_compared(name: str, values: Sequence[str], compared: Sequence[str]) -> bool:
     """Return whether a setting exists only for some of the compared choices, such as one of a network type."""
     section = name.split(".")[0]
     return NO_SETTING in values and any(choice.split(".")[0] == section for choice in compared)
 
 
-def _data(groups: Sequence[Group]) -> dict[str, list[str]]:
+def _data_differences(groups: Sequence[Group]) -> dict[str, list[str]]:
     """Return the differences in the data that groups were evaluated and trained on."""
-    found = {}
+    differing = {}
     evaluated = [[evaluated_on(run) for run in g.runs] for g in groups]
     for key in evaluated[0][0]:
-        values = [_joined(images[key] for images in of_group) for of_group in evaluated]
+        values = [_joined(conditions[key] for conditions in group_conditions) for group_conditions in evaluated]
         if len(set(values)) > 1:
-            found[f"evaluated on different {key}"] = values
+            differing[f"evaluated on different {key}"] = values
     trained = [_joined(run.training_data for run in g.runs) for g in groups]
     if len(set(trained)) > 1 and "" not in trained:
-        found["trained on different data"] = trained
-    return found
+        differing["trained on different data"] = trained
+    return differing
 
 
-def _training(groups: Sequence[Group]) -> dict[str, list[str]]:
+def _training_progress(groups: Sequence[Group]) -> dict[str, list[str]]:
     """Return how far groups were trained, if any is unfinished."""
     unfinished = [", ".join(run.unfinished for run in g.runs if run.unfinished) for g in groups]
     return {"trained": [text or "to the end" for text in unfinished]} if any(unfinished) else {}
 
 
-def _earlier(new: Sequence[str]) -> list[str]:
-    words = ", ".join(map(setting_words, new))
-    return [f"Some of these runs were trained by a version without {words}, which counts as not set."] if new else []
+def _version_remarks(new_settings: Sequence[str]) -> list[str]:
+    words = ", ".join(map(setting_words, new_settings))
+    return (
+        [f"Some of these runs were trained by a version without {words}, which counts as not set."]
+        if new_settings
+        else []
+    )
 
 
-def _seeds(groups: Sequence[Group]) -> list[str]:
+def _seed_and_environment_remarks(groups: Sequence[Group]) -> list[str]:
     seeds = {g.name: ", ".join(sorted(g.by_seed)) for g in groups}
     remarks = []
     if all(len(g.runs) == 1 for g in groups):
@@ -90,16 +98,16 @@ def _seeds(groups: Sequence[Group]) -> list[str]:
             "One seed each: the effect of chance is unknown, so nothing is starred. Train each experiment with "
             "--seed 1 and --seed 2 as well; runs that differ only in their seed become one column."
         )
-    if twice := [g.name for g in groups if len(g.by_seed) < len(g.runs)]:
+    if repeated := [g.name for g in groups if len(g.by_seed) < len(g.runs)]:
         remarks.append(
-            f"{', '.join(twice)}: several runs have the same seed. All of them count, which understates the spread: "
+            f"{', '.join(repeated)}: several runs have the same seed. All of them count, which understates the spread: "
             "keep only one of them."
         )
     if len(set(seeds.values())) > 1:
         remarks.append("Seeds differ: " + "; ".join(f"{name} has {numbers}" for name, numbers in seeds.items()) + ".")
-    places = {place for g in groups for run in g.runs if (place := _environment(run))}
-    if len(places) > 1:
-        remarks.append(f"Environments differ: {'; '.join(sorted(places))}.")
+    environments = {environment for g in groups for run in g.runs if (environment := _environment(run))}
+    if len(environments) > 1:
+        remarks.append(f"Environments differ: {'; '.join(sorted(environments))}.")
     return [heading(remark) for remark in remarks]
 
 

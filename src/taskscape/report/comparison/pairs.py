@@ -23,8 +23,8 @@ MOST_PAIRS = 15
 
 def pairs(groups: Sequence[Group]) -> list[tuple[Group, Group]]:
     """Return all pairs of groups, or only those with the first group if there are too many."""
-    every = list(combinations(groups, 2))
-    return every if len(every) <= MOST_PAIRS else [(groups[0], other) for other in groups[1:]]
+    all_pairs = list(combinations(groups, 2))
+    return all_pairs if len(all_pairs) <= MOST_PAIRS else [(groups[0], other) for other in groups[1:]]
 
 
 def pair_tables(groups: Sequence[Group]) -> str:
@@ -38,12 +38,14 @@ def pair_tables(groups: Sequence[Group]) -> str:
 
 def paired(before: Group, after: Group, metric: str) -> list[float]:
     """Return after minus before for each common seed; without common seeds, the difference of the means, if any."""
-    one, other = before.by_seed, after.by_seed
-    both = [(one[s].result.metrics, other[s].result.metrics) for s in one if s in other]
-    found = [b[metric] - a[metric] for a, b in both if metric in a and metric in b]
-    if not found and metric in before.means and metric in after.means:
+    before_runs, after_runs = before.by_seed, after.by_seed
+    metric_pairs = [
+        (before_runs[s].result.metrics, after_runs[s].result.metrics) for s in before_runs if s in after_runs
+    ]
+    changes = [b[metric] - a[metric] for a, b in metric_pairs if metric in a and metric in b]
+    if not changes and metric in before.means and metric in after.means:
         return [after.means[metric] - before.means[metric]]
-    return found
+    return changes
 
 
 def _differences(before: Group, after: Group) -> str:
@@ -52,8 +54,10 @@ def _differences(before: Group, after: Group) -> str:
     rows = "".join(_row(before, after, name, before.specs[name], by_seed=common > 0) for name in metrics)
     if not rows:
         return ""
-    how = f"Over {common} common seed{'s' * (common != 1)}." if common else "Differences of the means: no common seeds."
-    return f"<p>{how}</p>" + wide(
+    note = (
+        f"Over {common} common seed{'s' * (common != 1)}." if common else "Differences of the means: no common seeds."
+    )
+    return f"<p>{note}</p>" + wide(
         '<table class="compare"><thead><tr><td></td><th scope=col>difference</th><th scope=col>± over seeds</th>'
         f"<th scope=col>seeds better</th></tr></thead><tbody>{rows}</tbody></table>",
         f"differences between {after.name} and {before.name}",
@@ -63,13 +67,13 @@ def _differences(before: Group, after: Group) -> str:
 def _row(before: Group, after: Group, name: str, spec: MetricSpec, *, by_seed: bool) -> str:
     changes = paired(before, after, name)
     better = sum((change > 0) == spec.higher_is_better and change != 0 for change in changes)
-    counted = f"{better} of {len(changes)}" if by_seed else MISSING
+    seeds_better = f"{better} of {len(changes)}" if by_seed else MISSING
     spread = spec.show(stdev(changes)) if len(changes) > 1 else MISSING
     unit = f"&nbsp;<small>{escape(spec.unit)}</small>" if spec.unit else ""
     title = spec.title if "/" not in name else f"{spec.title}, {task_word(name.split('/')[0], before.tasks)}"
     return (
         f"<tr><th scope=row>{escape(title)} {direction(spec)}{unit}</th><td>{signed(fmean(changes), spec.digits)}</td>"
-        f"<td>{spread}</td><td>{counted}</td></tr>"
+        f"<td>{spread}</td><td>{seeds_better}</td></tr>"
     )
 
 
@@ -79,16 +83,16 @@ def _confusion(before: Group, after: Group) -> str:
     for task, modality in before.tasks.items():
         matrices = [_matrices(g, task) for g in (before, after)]
         if after.tasks.get(task) == modality and all(matrices):
-            old, new = (np.sum(of_runs, axis=0) for of_runs in matrices)
-            drawn = confusion_difference_table(old, new, view(modality).classes)
-            about = (
+            old, new = (np.sum(run_matrices, axis=0) for run_matrices in matrices)
+            table = confusion_difference_table(old, new, view(modality).classes)
+            note = (
                 "Change in how the pixels of each true class (row) are predicted (column), in percentage points. Green "
                 "is better, red is worse."
-                if drawn
+                if table
                 else "No change: no share of a true class differs by half a percentage point."
             )
             word = heading(task_word(task, before.tasks))
-            tables.append(f"<h3>{escape(word)}: confusion of classes</h3><p>{about}</p>{drawn}")
+            tables.append(f"<h3>{escape(word)}: confusion of classes</h3><p>{note}</p>{table}")
     return "".join(tables)
 
 

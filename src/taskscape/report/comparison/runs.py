@@ -16,25 +16,26 @@ from taskscape.serialization import nearest
 class Comparison:
     """Groups of runs to compare; runs that differ only in their seed form one group."""
 
-    def __init__(self, runs: Sequence[Run], times: Times | None, of_delta_m: Sequence[str] = ()) -> None:
-        self.groups, self.times, self.of_delta_m = group(runs), times, of_delta_m
+    def __init__(self, runs: Sequence[Run], times: Times | None, delta_m_metrics: Sequence[str] = ()) -> None:
+        self.groups, self.times, self.delta_m_metrics = group(runs), times, delta_m_metrics
         self.specs: Mapping[str, MetricSpec] = first_of_each(g.specs for g in self.groups)
         self.tasks = {name: modality for g in self.groups for name, modality in g.tasks.items()}
         self.difference: Difference = differ(self.groups)
-        if unknown := [name for name in of_delta_m if name not in self.specs]:
+        if unknown := [name for name in delta_m_metrics if name not in self.specs]:
             raise ValueError(
                 f"delta_m: {unknown[0]!r} is neither a list ({', '.join(LISTS)}) nor a metric of these runs"
                 f"{nearest(unknown[0], self.specs)}"
             )
         self.specs = {
-            name: replace(spec, optional=spec.optional and name not in of_delta_m) for name, spec in self.specs.items()
+            name: replace(spec, optional=spec.optional and name not in delta_m_metrics)
+            for name, spec in self.specs.items()
         }
         self.metrics = shown({name for g in self.groups for name in g.means}, self.specs)
 
     def blind(self, name: str) -> str:
         """Return the image-blind baselines' values of a metric as text; empty if they are unknown."""
-        found = (run.result.baselines.get("by position", {}).get(name) for g in self.groups for run in g.runs)
-        return " / ".join(dict.fromkeys(self.specs[name].show(value) for value in found if value is not None))
+        values = (run.result.baselines.get("by position", {}).get(name) for g in self.groups for run in g.runs)
+        return " / ".join(dict.fromkeys(self.specs[name].show(value) for value in values if value is not None))
 
     def seconds(self, g: Group, name: str) -> list[float]:
         """Return a time for each run of a group for which it was measured."""

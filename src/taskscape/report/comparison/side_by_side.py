@@ -23,49 +23,49 @@ def side_by_side(groups: Sequence[Group]) -> str:
     string if fewer than two groups are.
     """
     loaded = {g.name: subsample(g.runs[0].samples()) for g in groups}
-    first = next((samples for samples in loaded.values() if samples), None)
-    if first is None:
+    first_samples = next((samples for samples in loaded.values() if samples), None)
+    if first_samples is None:
         return ""
-    alike = {name: samples for name, samples in loaded.items() if samples and _same_images(first, samples)}
-    if len(alike) < 2:
+    matching = {name: samples for name, samples in loaded.items() if samples and _same_images(first_samples, samples)}
+    if len(matching) < 2:
         return ""
     tasks: dict[str, Modality] = {}
     for g in groups:
-        if g.name in alike:
+        if g.name in matching:
             tasks |= {name: modality for name, modality in g.tasks.items() if name not in tasks}
-    blocks = [_Block(task, modality, alike) for task, modality in tasks.items()]
+    blocks = [_Block(task, modality, matching) for task, modality in tasks.items()]
     legends = "".join(f"<div><h3>{escape(heading(b.word))}</h3>{b.legend}</div>" for b in blocks if b.pictures)
     return f'<div class="legends">{legends}</div>' + "".join(
-        f'<article><h3>{escape(str(first["name"][i]))}</h3><div class="strip">'
-        f"{_figure(first['image'][i], 'image', str(first['name'][i]))}</div>"
+        f'<article><h3>{escape(str(first_samples["name"][i]))}</h3><div class="strip">'
+        f"{_figure(first_samples['image'][i], 'image', str(first_samples['name'][i]))}</div>"
         + "".join(block.strip(i) for block in blocks)
         + "</article>"
-        for i in range(min(MOST_IMAGES, len(first["image"])))
+        for i in range(min(MOST_IMAGES, len(first_samples["image"])))
     )
 
 
-def _same_images(one: Samples, other: Samples) -> bool:
-    return one["image"].shape == other["image"].shape and bool(np.array_equal(one["image"], other["image"]))
+def _same_images(a: Samples, b: Samples) -> bool:
+    return a["image"].shape == b["image"].shape and bool(np.array_equal(a["image"], b["image"]))
 
 
 class _Block:
     """One task: its label and the predictions of all groups that have it, on the color scale of the label."""
 
     def __init__(self, task: str, modality: Modality, samples: Mapping[str, Samples]) -> None:
-        have = {name: s for name, s in samples.items() if f"{task}/prediction" in s}
-        any_of_them = next(iter(have.values()), {})
+        with_task = {name: s for name, s in samples.items() if f"{task}/prediction" in s}
+        reference = next(iter(with_task.values()), {})
         self.word = task_word(task, {task: modality})
         self.pictures: dict[str, RgbArray] = {}
         self.legend = ""
-        if any_of_them:
-            label, valid = any_of_them[f"{task}/label"], any_of_them[f"{task}/valid"]
-            shown = view(modality).fit(label, valid)
-            self.legend = as_html(shown.key())
-            self.pictures["label"] = shown.colorize(label, valid)
-            for name, s in have.items():
+        if reference:
+            label, valid = reference[f"{task}/label"], reference[f"{task}/valid"]
+            task_view = view(modality).fit(label, valid)
+            self.legend = as_html(task_view.key())
+            self.pictures["label"] = task_view.colorize(label, valid)
+            for name, s in with_task.items():
                 prediction = s[f"{task}/prediction"]
                 if prediction.shape == label.shape:
-                    self.pictures[name] = shown.colorize(shown.align(prediction, label, valid))
+                    self.pictures[name] = task_view.colorize(task_view.align(prediction, label, valid))
 
     def strip(self, i: int) -> str:
         """Return the pictures of image i."""

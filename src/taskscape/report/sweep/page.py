@@ -26,12 +26,12 @@ def sweep_page(table: SweepTable, folder: Path) -> str:
     """Return the page; links to the reports of the runs are relative to ``folder``."""
     groups = table.groups()
     states = [run.state for run in table.runs]
-    counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    state_counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     axes = " × ".join(map(setting_words, table.axes)) or "one experiment"
     return page(
         table.name,
         "taskscape · sweep",
-        f"{len(table.runs)} runs over {axes}: {counted}.",
+        f"{len(table.runs)} runs over {axes}: {state_counts}.",
         [
             ("Best", "", _best(table, groups)),
             (
@@ -51,13 +51,13 @@ def _best(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     best = table.best()
     if best is None:
         return warning("No run is finished.")
-    first, spec = groups[0], table.spec
-    values = first.metric(table.monitor)
+    best_group, spec = groups[0], table.spec
+    values = best_group.metric(table.monitor)
     notes = [f"± {spec.show(stdev(values))} over {len(values)} runs"] if len(values) > 1 else []
     if table.monitor in best.blind:
         notes.append(f"{spec.show(best.blind[table.monitor])} without the image")
     numbers = [(f"{spec.title} {arrow(spec)}", spec.show(fmean(values)), spec.unit, "; ".join(notes))]
-    numbers += [(heading(setting_words(axis)), value, "", "") for axis, value in first.values.items()]
+    numbers += [(heading(setting_words(axis)), value, "", "") for axis, value in best_group.values.items()]
     command = " ".join(f"<span>{escape(word)}</span>" for word in best.command.split(" "))
     return tiles(numbers) + f'<p class="hint">To train it again:</p><pre class="command">{command}</pre>'
 
@@ -66,22 +66,22 @@ def _table(table: SweepTable, groups: Sequence[SweptGroup], folder: Path) -> str
     metrics = [name for name in dict.fromkeys([table.monitor, *_leading(table)]) if name in _specs(table)]
     axes = [axis for axis in table.axes if axis != table.seed]
     specs = _specs(table)
-    settings = [escape(heading(setting_words(axis))) for axis in axes]
-    heads = [f"{escape(specs[name].title)} {direction(specs[name])}" for name in metrics]
-    heads += ["Training time", "Runs"]
+    setting_heads = [escape(heading(setting_words(axis))) for axis in axes]
+    number_heads = [f"{escape(specs[name].title)} {direction(specs[name])}" for name in metrics]
+    number_heads += ["Training time", "Runs"]
     best = table.best()
     rows = ""
     for group in groups:
-        chosen = [escape(group.values.get(axis, MISSING)) for axis in axes]
+        setting_cells = [escape(group.values.get(axis, MISSING)) for axis in axes]
         cells = [mean_and_deviation(group.metric(name), specs[name].show) for name in metrics]
         seconds = [run.seconds for run in group.runs if run.seconds is not None]
         cells.append(cost_text("seconds", fmean(seconds)) if seconds else MISSING)
         cells.append(" ".join(_link(run, folder) for run in group.runs))
         mark = " class=best" if best is not None and best in group.runs else ""
-        row = [f"<td class=setting>{value}</td>" for value in chosen] + [f"<td>{cell}</td>" for cell in cells]
+        row = [f"<td class=setting>{value}</td>" for value in setting_cells] + [f"<td>{cell}</td>" for cell in cells]
         rows += f"<tr{mark}>{''.join(row)}</tr>"
-    head = "".join(f"<th scope=col class=setting>{text}</th>" for text in settings)
-    head += "".join(f"<th scope=col>{text}</th>" for text in heads)
+    head = "".join(f"<th scope=col class=setting>{text}</th>" for text in setting_heads)
+    head += "".join(f"<th scope=col>{text}</th>" for text in number_heads)
     return wide(f'<table class="compare"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>', "all runs")
 
 
@@ -96,27 +96,29 @@ def _link(run: SweptRun, folder: Path) -> str:
 
 
 def _failures(table: SweepTable) -> str:
-    noted = [run for run in table.runs if run.note]
-    if not noted:
+    runs_with_note = [run for run in table.runs if run.note]
+    if not runs_with_note:
         return ""
-    lines = "".join(f"<p>{escape(run.path.name)}: {escape(run.state)}, {escape(run.note)}</p>" for run in noted)
-    return folded(f"{len(noted)} run{'s' * (len(noted) > 1)} without a result", lines)
+    lines = "".join(
+        f"<p>{escape(run.path.name)}: {escape(run.state)}, {escape(run.note)}</p>" for run in runs_with_note
+    )
+    return folded(f"{len(runs_with_note)} run{'s' * (len(runs_with_note) > 1)} without a result", lines)
 
 
 def _parallel(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     """Draw parallel coordinates of the settings that have a result."""
-    known = [group for group in groups if group.metric(table.monitor)]
-    if len(known) < 2:
+    ranked = [group for group in groups if group.metric(table.monitor)]
+    if len(ranked) < 2:
         return ""
-    axes = [axis for axis in table.axes if axis != table.seed and len({g.values.get(axis) for g in known}) > 1]
+    axes = [axis for axis in table.axes if axis != table.seed and len({g.values.get(axis) for g in ranked}) > 1]
     if not axes:
         return ""
     coordinates = [
-        Coordinate(setting_words(axis), [group.values.get(axis, MISSING) for group in known]) for axis in axes
+        Coordinate(setting_words(axis), [group.values.get(axis, MISSING) for group in ranked]) for axis in axes
     ]
-    coordinates.append(Coordinate(table.spec.title, [fmean(group.metric(table.monitor)) for group in known]))
-    ranks = [i / (len(known) - 1) for i in range(len(known))]
-    return parallel(coordinates, [group.name for group in known], ranks)
+    coordinates.append(Coordinate(table.spec.title, [fmean(group.metric(table.monitor)) for group in ranked]))
+    ranks = [i / (len(ranked) - 1) for i in range(len(ranked))]
+    return parallel(coordinates, [group.name for group in ranked], ranks)
 
 
 def _slices(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
@@ -128,12 +130,18 @@ def _slices(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
             number = _number(group.values.get(axis, ""))
             if number is None or not group.metric(table.monitor):
                 continue
-            others = ", ".join(f"{setting_words(name)} {value}" for name, value in group.values.items() if name != axis)
-            lines.setdefault(others, []).append((number, fmean(group.metric(table.monitor))))
-        few = len(lines) <= len(COLORS)
+            other_settings = ", ".join(
+                f"{setting_words(name)} {value}" for name, value in group.values.items() if name != axis
+            )
+            lines.setdefault(other_settings, []).append((number, fmean(group.metric(table.monitor))))
+        use_colors = len(lines) <= len(COLORS)
         series = [
-            Series(others if few else "", COLORS[i % len(COLORS)] if few else COLORS[0], sorted(points))
-            for i, (others, points) in enumerate(lines.items())
+            Series(
+                other_settings if use_colors else "",
+                COLORS[i % len(COLORS)] if use_colors else COLORS[0],
+                sorted(points),
+            )
+            for i, (other_settings, points) in enumerate(lines.items())
         ]
         numbers = [x for line in lines.values() for x, _ in line]
         if len(set(numbers)) > 1:
@@ -144,7 +152,7 @@ def _slices(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
 
 def _curves(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     """Draw the validation curves of the best settings: one color each while colors last, the others faint."""
-    drawn = chart(table.spec.title, _lines(groups, f"val/{table.monitor}"), unit_and_direction(table.spec))
+    monitor_chart = chart(table.spec.title, _lines(groups, f"val/{table.monitor}"), unit_and_direction(table.spec))
     columns = dict.fromkeys(column for run in table.runs for column in run.curves if column.startswith("val/loss/"))
     tasks = {name: modality for run in table.runs for name, modality in run.tasks.items()}
     lines = {
@@ -152,20 +160,23 @@ def _curves(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
         for column in columns
     }
     losses = [
-        chart(title, of, y_log=spans_decades([y for s in of for _, y in s.points])) for title, of in lines.items()
+        chart(title, series, y_log=spans_decades([y for s in series for _, y in s.points]))
+        for title, series in lines.items()
     ]
-    return (grid([drawn]) if drawn else "") + (folded("Validation losses", grid(losses)) if any(losses) else "")
+    return (grid([monitor_chart]) if monitor_chart else "") + (
+        folded("Validation losses", grid(losses)) if any(losses) else ""
+    )
 
 
 def _lines(groups: Sequence[SweptGroup], column: str) -> list[Series]:
     """Return one line per run of the first groups."""
     lines = []
     for i, group in enumerate(groups[:_DRAWN]):
-        named = i < len(COLORS)
+        has_own_color = i < len(COLORS)
         for j, run in enumerate(group.runs):
-            color = COLORS[i] if named else "var(--yardstick)"
-            label = group.name if named and j == 0 else ""
-            lines.append(Series(label, color, run.curves.get(column, []), faint=not named))
+            color = COLORS[i] if has_own_color else "var(--yardstick)"
+            label = group.name if has_own_color and j == 0 else ""
+            lines.append(Series(label, color, run.curves.get(column, []), faint=not has_own_color))
     return lines
 
 

@@ -74,11 +74,13 @@ class SweepTable:
 
     def groups(self) -> list["SweptGroup"]:
         """Group runs that differ only in their seed; the best group is first, groups without a result are last."""
-        found: dict[tuple[tuple[str, str], ...], list[SweptRun]] = {}
+        repetitions: dict[tuple[tuple[str, str], ...], list[SweptRun]] = {}
         for run in self.runs:
-            found.setdefault(tuple((a, v) for a, v in run.values.items() if a != self.seed), []).append(run)
+            repetitions.setdefault(
+                tuple((axis, value) for axis, value in run.values.items() if axis != self.seed), []
+            ).append(run)
         sign = -1 if self.spec.higher_is_better else 1
-        groups = [SweptGroup(dict(values), runs) for values, runs in found.items()]
+        groups = [SweptGroup(dict(values), runs) for values, runs in repetitions.items()]
         return sorted(groups, key=lambda g: (not g.metric(self.monitor), sign * fmean(g.metric(self.monitor) or [0.0])))
 
     def best(self) -> SweptRun | None:
