@@ -43,13 +43,13 @@ def rows_of(raw: Tensor, size: tuple[int, int], rows: slice) -> Tensor:
     if rows == slice(0, size[0]):
         return F.interpolate(raw, size, mode="bilinear")
     height = raw.shape[2]
-    at = (torch.arange(rows.start, rows.stop, device=raw.device, dtype=torch.float64) + 0.5) * height / size[0] - 0.5
-    at = at.clamp_min(0)
-    above = at.floor().long().clamp_max(height - 1)
+    row = (torch.arange(rows.start, rows.stop, device=raw.device, dtype=torch.float64) + 0.5) * height / size[0] - 0.5
+    row = row.clamp_min(0)
+    above = row.floor().long().clamp_max(height - 1)
     below = (above + 1).clamp_max(height - 1)
-    weight = (at - above).to(raw)[:, None]
+    weight = (row - above).to(raw)[:, None]
     band = torch.lerp(raw[:, :, above], raw[:, :, below], weight)
-    return F.interpolate(band, (len(at), size[1]), mode="bilinear")
+    return F.interpolate(band, (len(row), size[1]), mode="bilinear")
 
 
 def _resize(image: Tensor, size: tuple[int, int]) -> Tensor:

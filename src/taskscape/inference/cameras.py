@@ -49,14 +49,14 @@ class Lens(RangedSettings):
         if file is not None and (equivalent := film_equivalent(file)):
             pixels = equivalent / _DIAGONAL_35MM * math.hypot(*size)
             return Focal(pixels, f"from the image's EXIF ({equivalent:g} mm on 35 mm film)")
-        known = focal_length(predictor.model.experiment.data)
-        if known is None:
+        focal_in_widths = focal_length(predictor.model.experiment.data)
+        if focal_in_widths is None:
             raise ValueError(
                 f"the focal length of {file or 'the images'} is not known: it is neither in the EXIF nor in the data "
                 "of the run: give --focal in pixels, or --fov in degrees"
             )
         height, width = predictor.evaluated
-        return Focal(known * width * size[0] / height, "assumed to be that of the network's training data")
+        return Focal(focal_in_widths * width * size[0] / height, "assumed to be that of the network's training data")
 
     def check(self, files: Sequence[Path], predictor: Predictor) -> None:
         """Raise ``ValueError`` for the first image with an unknown focal length.

@@ -38,24 +38,24 @@ def as_rgb(image: AnyImage, value_range: ValueRange | None = None) -> RgbArray:
     if isinstance(image, Tensor):
         if image.ndim != 3 or image.shape[0] != 3:
             raise ValueError(f"the image is a tensor of shape {tuple(image.shape)}: give one image, (3, H, W)")
-        return _of_array(image.detach().float().cpu().numpy() if image.is_floating_point() else image.cpu().numpy(), 0)
+        return _to_rgb(image.detach().float().cpu().numpy() if image.is_floating_point() else image.cpu().numpy(), 0)
     if not isinstance(image, np.ndarray):
         raise ValueError(f"the image is a {type(image).__name__}: give a file, a Pillow image, an array or a tensor")
     if not (image.ndim == 2 or (image.ndim == 3 and image.shape[-1] in (3, 4))):
         raise ValueError(
             f"the image is an array of shape {image.shape}: give one image, (H, W, 3), (H, W, 4) or (H, W)"
         )
-    return _of_array(image, -1)
+    return _to_rgb(image, -1)
 
 
-def _of_array(values: np.ndarray[Any, Any], channels: int) -> RgbArray:
+def _to_rgb(values: np.ndarray[Any, Any], channel_axis: int) -> RgbArray:
     if 0 in values.shape:
         raise ValueError(f"the image has shape {values.shape}: it has no pixels")
     if values.dtype.kind == "f":
-        least, most = float(values.min()), float(values.max())
-        if not (least >= -_ROUNDING and most <= 1 + _ROUNDING):
+        low, high = float(values.min()), float(values.max())
+        if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
             raise ValueError(
-                f"the image has values {least:g} … {most:g}: floating-point images must be in 0..1; divide those in "
+                f"the image has values {low:g} … {high:g}: floating-point images must be in 0..1; divide those in "
                 "0..255 by 255"
             )
         values = np.rint(values.clip(0, 1) * 255).astype(np.uint8)
@@ -63,4 +63,4 @@ def _of_array(values: np.ndarray[Any, Any], channels: int) -> RgbArray:
         raise ValueError(f"the image is {values.dtype}: give uint8 in 0..255, or floating-point numbers in 0..1")
     if values.ndim == 2:
         return np.repeat(values[..., None], 3, axis=-1)
-    return np.ascontiguousarray(np.moveaxis(values, channels, -1)[..., :3])
+    return np.ascontiguousarray(np.moveaxis(values, channel_axis, -1)[..., :3])

@@ -76,7 +76,7 @@ def label(
         FileNotFoundError: The model or the store does not exist.
         ValueError: Names, sizes or classes do not fit, or ``out`` contains something else.
     """
-    tasks, without, outputs = ([some] if isinstance(some, str) else some for some in (tasks, without, outputs))
+    tasks, without, outputs = ([names] if isinstance(names, str) else names for names in (tasks, without, outputs))
     store = Path(store).resolve()
     target = Path(out).resolve() if out is not None else store.with_name(f".{store.name}.labelled")
     replaced = store.with_name(f".{store.name}.replaced")
@@ -89,7 +89,7 @@ def label(
     labeler = find_labeler(model, outputs=outputs, height=height, tta=tta, device=device)
     labeler.check_size(manifest.size)
     fields = _fields(labeler, tasks, suffix, manifest, str(store), fill)
-    least = {name: _threshold(labeler, name, threshold) for name in fields}
+    thresholds = {name: _threshold(labeler, name, threshold) for name in fields}
     excluded = _classes(labeler, without)
     source = {
         **manifest.source,
@@ -99,7 +99,7 @@ def label(
             **manifest.source.get("predicted", {}),
             **{
                 field: {**labeler.about(), "data": manifest.fingerprint, "task": name}
-                | {"threshold": least[name], "fill": fill}
+                | {"threshold": thresholds[name], "fill": fill}
                 | ({} if labeler.tasks[name].predicts_classes else {"without": list(without)})
                 for name, field in fields.items()
             },
@@ -110,7 +110,7 @@ def label(
         if not _is_written(target, source):
             labels = {**manifest.labels, **modalities}
             writer = StoreWriter(target, manifest.size, manifest.counts, labels, source, manifest.shard)
-            _write(writer, labeler, store, fields, least, excluded, modalities, report)
+            _write(writer, labeler, store, fields, thresholds, excluded, modalities, report)
             writer.finish()
         finished = _with_shares(target, manifest, modalities)
         if out is None:
@@ -135,11 +135,11 @@ def _fields(
                 f"{where} already has labels {field!r}: use --fill to predict only pixels without a label, --suffix "
                 "_predicted to store the predictions under another name, or --tasks to leave them out"
             )
-        theirs, ours = manifest.fields[field], labeler.tasks[name].modality
-        if theirs != ours:
+        stored, predicted = manifest.fields[field], labeler.tasks[name].modality
+        if stored != predicted:
             raise ValueError(
-                f"{where}: its labels {field!r} are {theirs}, but the model predicts {ours}: store the predictions "
-                "under another name with --suffix _predicted"
+                f"{where}: its labels {field!r} are {stored}, but the model predicts {predicted}: store the "
+                "predictions under another name with --suffix _predicted"
             )
     return fields
 
@@ -147,14 +147,17 @@ def _fields(
 def _classes(labeler: Labeler, names: Sequence[str]) -> dict[str, list[int]]:
     """Return the ids of these classes in each task with classes. Raises ``ValueError`` for a class that no task has."""
     classes = {name: task.modality.bins for name, task in labeler.tasks.items() if task.predicts_classes}
-    known = {one for some in classes.values() for one in some}
+    all_names = {class_name for class_names in classes.values() for class_name in class_names}
     for name in names:
-        if name not in known:
+        if name not in all_names:
             raise ValueError(
                 f"--without: the model predicts no class {name!r}, so leave it out"
-                f"{nearest(name, known) if known else ''}"
+                f"{nearest(name, all_names) if all_names else ''}"
             )
-    return {task: [some.index(name) for name in names if name in some] for task, some in classes.items()}
+    return {
+        task: [class_names.index(name) for name in names if name in class_names]
+        for task, class_names in classes.items()
+    }
 
 
 def _threshold(labeler: Labeler, name: str, threshold: float | None) -> float | None:
@@ -176,29 +179,29 @@ def _write(
     labeler: Labeler,
     store: Path,
     fields: Mapping[str, str],
-    least: Mapping[str, float | None],
+    thresholds: Mapping[str, float | None],
     excluded: Mapping[str, Sequence[int]],
     modalities: Mapping[str, Modality],
     report: ProgressCallback | None,
 ) -> None:
     missing = {split: writer.missing(split) for split in writer.manifest.counts}
     total = sum(writer.manifest.counts.values())
-    done = total - sum(map(len, missing.values()))
+    num_done = total - sum(map(len, missing.values()))
     for split, indices in missing.items():
-        opened = Store.open(store, split)
+        split_store = Store.open(store, split)
         for start in range(0, len(indices), BATCH_SIZE):
-            some = indices[start : start + BATCH_SIZE]
-            batch = opened.gather(some, [], torch.device("cpu"))
+            batch_indices = indices[start : start + BATCH_SIZE]
+            batch = split_store.gather(batch_indices, [], torch.device("cpu"))
             labels = labeler.predict(batch.image)
-            shown = _shown(labels, excluded, len(some), opened.size)
+            included = _included(labels, excluded, len(batch_indices), split_store.size)
             arrays = {
                 name: _arrays(
-                    labels[name], modalities[field], least[name], labeler.tasks[name].predicts_classes or shown
+                    labels[name], modalities[field], thresholds[name], labeler.tasks[name].predicts_classes or included
                 )
                 for name, field in fields.items()
             }
-            for position, index in enumerate(some):
-                stored = opened.stored(index)
+            for position, index in enumerate(batch_indices):
+                stored = split_store.stored(index)
                 values, valid = {}, {}
                 for name, field in fields.items():
                     value, mask = (part[position] for part in arrays[name])
@@ -206,38 +209,40 @@ def _write(
                         stored[field] = _filled(value, mask, stored[field], modalities[field])
                     else:
                         values[field], valid[field] = value, mask
-                writer.put(split, index, Sample(values, valid, opened.names[index]), stored)
-            done += len(some)
+                writer.put(split, index, Sample(values, valid, split_store.names[index]), stored)
+            num_done += len(batch_indices)
             if report is not None:
-                report(done, total)
+                report(num_done, total)
 
 
-def _arrays(label: Label, modality: Modality, least: float | None, shown: Mask | bool) -> tuple[list[Array], Mask]:
+def _arrays(
+    label: Label, modality: Modality, threshold: float | None, included: Mask | bool
+) -> tuple[list[Array], Mask]:
     """Return the labels of a batch as in samples, and the (B, H, W) mask of pixels that are shown and confident."""
     values = [modality.as_label(value) for value in modality.to_array(label.value)]
-    valid = np.ones((len(values), *values[0].shape[:2]), np.bool_) & shown
-    if label.confidence is not None and least is not None:
-        valid &= (label.confidence >= least).cpu().numpy()
+    valid = np.ones((len(values), *values[0].shape[:2]), np.bool_) & included
+    if label.confidence is not None and threshold is not None:
+        valid &= (label.confidence >= threshold).cpu().numpy()
     return values, valid
 
 
-def _shown(
+def _included(
     labels: Mapping[str, Label], excluded: Mapping[str, Sequence[int]], images: int, size: tuple[int, int]
 ) -> Mask:
     """Return the (B, H, W) mask of pixels that are predicted as none of the excluded classes."""
-    shown = np.ones((images, *size), np.bool_)
+    included = np.ones((images, *size), np.bool_)
     for name, ids in excluded.items():
-        shown &= ~np.isin(labels[name].value.cpu().numpy(), ids)
-    return shown
+        included &= ~np.isin(labels[name].value.cpu().numpy(), ids)
+    return included
 
 
 def _filled(value: Array, mask: Mask, stored: Array, modality: Modality) -> Array:
     """Return a stored label with its unknown pixels filled with predicted values."""
     label = modality.unpack(torch.from_numpy(stored[None].copy()))
-    known = label.valid[0].numpy()
-    value = modality.beside(value, modality.to_array(label.value)[0], known)
-    chosen = known.reshape(known.shape + (1,) * (stored.ndim - 2))
-    return np.where(chosen, stored, modality.pack(value, mask & ~known))
+    is_labeled = label.valid[0].numpy()
+    value = modality.beside(value, modality.to_array(label.value)[0], is_labeled)
+    keep_stored = is_labeled.reshape(is_labeled.shape + (1,) * (stored.ndim - 2))
+    return np.where(keep_stored, stored, modality.pack(value, mask & ~is_labeled))
 
 
 def _is_written(path: Path, source: Mapping[str, Any]) -> bool:
@@ -250,23 +255,23 @@ def _is_written(path: Path, source: Mapping[str, Any]) -> bool:
 def _without_shares(source: Mapping[str, Any]) -> Any:
     """Return a manifest's source without the shares of labeled pixels, as JSON values."""
     predicted = source.get("predicted", {}).items()
-    plain = {field: {key: about[key] for key in about if key != _SHARES} for field, about in predicted}
-    return json.loads(json.dumps({**source, "predicted": plain}))
+    records = {field: {key: record[key] for key in record if key != _SHARES} for field, record in predicted}
+    return json.loads(json.dumps({**source, "predicted": records}))
 
 
-def _with_shares(path: Path, before: Manifest, modalities: Mapping[str, Modality]) -> Manifest:
+def _with_shares(path: Path, original: Manifest, modalities: Mapping[str, Modality]) -> Manifest:
     """Add the share of labeled pixels per field and split, and the old ``vanished``, to a finished store's manifest."""
     manifest = Manifest.of(path)
     source: dict[str, Any] = {**manifest.source, "predicted": {**manifest.source["predicted"]}}
     for field in modalities:
-        kept = {split: _share(Store.open(path, split), field) for split in manifest.counts}
-        source["predicted"][field] = {**source["predicted"][field], _SHARES: kept}
-    finished = replace(manifest, source=source, vanished=before.vanished)
+        shares = {split: _share(Store.open(path, split), field) for split in manifest.counts}
+        source["predicted"][field] = {**source["predicted"][field], _SHARES: shares}
+    finished = replace(manifest, source=source, vanished=original.vanished)
     finished.save(path / MANIFEST)
     return finished
 
 
 def _share(store: Store, field: str) -> float:
-    indices = np.array_split(np.arange(len(store)), -(-len(store) // 16))
-    valid = [store.gather(some, [field], torch.device("cpu")).targets[field].valid for some in indices]
-    return round(float(sum(one.sum() for one in valid) / sum(one.numel() for one in valid)), 6)
+    chunks = np.array_split(np.arange(len(store)), -(-len(store) // 16))
+    masks = [store.gather(chunk, [field], torch.device("cpu")).targets[field].valid for chunk in chunks]
+    return round(float(sum(mask.sum() for mask in masks) / sum(mask.numel() for mask in masks)), 6)

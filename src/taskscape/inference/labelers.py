@@ -23,14 +23,14 @@ from taskscape.runs.trained_model import TrainedModel, load
 from taskscape.serialization import structure
 from taskscape.tasks import Task, tasks_for
 
-_NUMBERS = {
+_INPUT_TYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
     "tensor(double)": np.float64,
     "tensor(uint8)": np.uint8,
 }
 """NumPy types of the supported ONNX input types."""
-_SUM = 0.02
+_SUM_TOLERANCE = 0.02
 """Tolerance for the sum of rounded probabilities, which should be 1."""
 
 
@@ -85,10 +85,10 @@ class NetworkLabeler(Labeler):
         check_height(height)
         self.name, self.folder = str(model), RunFolder(resolve(model))
         self.height, self.tta = height, find_tta(tta)
-        plain = load(model, device)
-        network = AdaptedNetwork(plain.network, height, {}).to(plain.device).eval()
-        self.model = TrainedModel(plain.experiment, network, plain.device)
-        self.tasks = plain.tasks
+        loaded = load(model, device)
+        network = AdaptedNetwork(loaded.network, height, {}).to(loaded.device).eval()
+        self.model = TrainedModel(loaded.experiment, network, loaded.device)
+        self.tasks = loaded.tasks
         calibration = self.folder.calibration
         self.spreads = Calibration.load(calibration).spreads if calibration.exists() else {}
 
@@ -109,9 +109,9 @@ class NetworkLabeler(Labeler):
         result = self.folder.result()
         if self.height is not None or not result.is_file():
             return
-        trained = Result.load(result).size
-        if trained[0] != size[0]:
-            raise _of_another_height(self.name, f"{trained[0]}x{trained[1]}", trained[0], size)
+        evaluated = Result.load(result).size
+        if evaluated[0] != size[0]:
+            raise _height_error(self.name, f"{evaluated[0]}x{evaluated[1]}", evaluated[0], size)
 
     @override
     def about(self) -> dict[str, Any]:
@@ -157,52 +157,56 @@ class OnnxLabeler(Labeler):
         self.path, self.height = path, height
         self._check_input()
         self.outputs = self.session.get_outputs()
-        stated = self.session.get_modelmeta().custom_metadata_map.get("taskscape")
-        self.sure: dict[str, int] = {}
+        metadata = self.session.get_modelmeta().custom_metadata_map.get("taskscape")
+        self.confidence_indices: dict[str, int] = {}
         """Index of the output with a task's confidence, by task."""
-        modalities = self._named(outputs) if outputs else self._stated(stated)
-        self.numbers = {name: number for number, name in enumerate(modalities)}
+        modalities = self._modalities_named(outputs) if outputs else self._modalities_in_metadata(metadata)
+        self.label_indices = {name: number for number, name in enumerate(modalities)}
         """Index of the output with a task's labels, by task; confidence outputs come after these."""
         self.tasks = tasks_for(modalities)
-        self.evaluated_height = json.loads(stated).get("most_accurate_height") if stated and not outputs else None
+        self.evaluated_height = json.loads(metadata).get("most_accurate_height") if metadata and not outputs else None
 
     def _check_input(self) -> None:
         """Raise ``ValueError`` unless (B, 3, H, W) images are the only input of the file."""
         inputs = self.session.get_inputs()
         images = [
-            one
-            for one in inputs
-            if one.type in _NUMBERS and len(one.shape) == 4 and (one.shape[1] == 3 or not isinstance(one.shape[1], int))
+            node
+            for node in inputs
+            if node.type in _INPUT_TYPES
+            and len(node.shape) == 4
+            and (node.shape[1] == 3 or not isinstance(node.shape[1], int))
         ]
         if len(inputs) != 1 or not images:
-            found = ", ".join(f"{one.name}: {one.type} {tuple(one.shape)}" for one in inputs) or "nothing"
+            description = ", ".join(f"{node.name}: {node.type} {tuple(node.shape)}" for node in inputs) or "nothing"
             raise ValueError(
-                f"{self.path} takes {found}: export the network so that its only input is a batch of RGB images "
+                f"{self.path} takes {description}: export the network so that its only input is a batch of RGB images "
                 "(B, 3, H, W), floating-point in 0..255 or uint8"
             )
 
-    def _stated(self, about: str | None) -> dict[str, Modality]:
+    def _modalities_in_metadata(self, metadata: str | None) -> dict[str, Modality]:
         """Return the modalities that a file from ``taskscape export`` states. Raises ``ValueError`` for other files."""
-        if about is None:
+        if metadata is None:
             raise ValueError(
-                f"{self.path} does not say what its outputs {', '.join(one.name for one in self.outputs)} are: name "
-                "them with --outputs in this order, such as semseg:cityscapes-19 depth normals"
+                f"{self.path} does not say what its outputs {', '.join(entry.name for entry in self.outputs)} are: "
+                "name them with --outputs in this order, such as semseg:cityscapes-19 depth normals"
             )
         try:
-            described = json.loads(about)["outputs"]
-            content = {name: one["modality"] for name, one in described.items() if "of" not in one}
-            self.sure = {one["of"]: number for number, one in enumerate(described.values()) if "of" in one}
+            outputs = json.loads(metadata)["outputs"]
+            modalities = {name: entry["modality"] for name, entry in outputs.items() if "of" not in entry}
+            self.confidence_indices = {
+                entry["of"]: number for number, entry in enumerate(outputs.values()) if "of" in entry
+            }
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{self.path}: its metadata are damaged ({error!r}): name its --outputs") from error
         return {
-            name: structure(one, f"{self.path}: {name}", Modality, kept_code=False)  # type: ignore[type-abstract]
-            for name, one in content.items()
+            name: structure(entry, f"{self.path}: {name}", Modality, kept_code=False)  # type: ignore[type-abstract]
+            for name, entry in modalities.items()
         }
 
-    def _named(self, words: Sequence[str]) -> dict[str, Modality]:
+    def _modalities_named(self, words: Sequence[str]) -> dict[str, Modality]:
         """Return the modalities named by ``--outputs``. Raises ``ValueError`` for a wrong number or unknown names."""
         if len(words) != len(self.outputs):
-            names = ", ".join(one.name for one in self.outputs)
+            names = ", ".join(output.name for output in self.outputs)
             raise ValueError(
                 f"{self.path} has {len(self.outputs)} outputs ({names}), and --outputs names {len(words)}: say what "
                 "each is, in this order, such as semseg:cityscapes-19 depth normals"
@@ -217,64 +221,75 @@ class OnnxLabeler(Labeler):
 
     @override
     def predict(self, image: Tensor) -> dict[str, Label]:
-        source = self.session.get_inputs()[0]
+        input_node = self.session.get_inputs()[0]
         size = image.shape[-2:]
-        given = scaled_to(size, self.height)
-        if given != size:
-            image = F.interpolate(image, given, mode="bilinear", antialias=True)
+        network_size = scaled_to(size, self.height)
+        if network_size != size:
+            image = F.interpolate(image, network_size, mode="bilinear", antialias=True)
         rgb = (image * 255).clamp(0, 255).contiguous().cpu().numpy()
-        rgb = (np.rint(rgb) if source.type == "tensor(uint8)" else rgb).astype(_NUMBERS[source.type])
-        at_once = source.shape[0] if isinstance(source.shape[0], int) else len(rgb)
-        whole = np.concatenate([rgb, rgb[-1:].repeat(-len(rgb) % at_once, 0)])  # batches of a fixed size are filled up
-        runs = [self.session.run(None, {source.name: whole[i : i + at_once]}) for i in range(0, len(whole), at_once)]
+        rgb = (np.rint(rgb) if input_node.type == "tensor(uint8)" else rgb).astype(_INPUT_TYPES[input_node.type])
+        batch_size = input_node.shape[0] if isinstance(input_node.shape[0], int) else len(rgb)
+        # Batches of a fixed size are filled up.
+        padded = np.concatenate([rgb, rgb[-1:].repeat(-len(rgb) % batch_size, 0)])
+        runs = [
+            self.session.run(None, {input_node.name: padded[i : i + batch_size]})
+            for i in range(0, len(padded), batch_size)
+        ]
 
         def output(number: int) -> Tensor:
             return torch.from_numpy(np.concatenate([outputs[number] for outputs in runs])[: len(rgb)])
 
         labels = {}
         for name, task in self.tasks.items():
-            raw = output(self.numbers[name])
-            sure = _resized(output(self.sure[name]), size, "bilinear")[:, 0] if name in self.sure else None
-            ids = task.predicts_classes and raw.ndim == 3
-            expected = (len(image), *([] if ids else [task.channels]), *image.shape[2:])
+            raw = output(self.label_indices[name])
+            confidence = (
+                _resized(output(self.confidence_indices[name]), size, "bilinear")[:, 0]
+                if name in self.confidence_indices
+                else None
+            )
+            has_ids = task.predicts_classes and raw.ndim == 3
+            expected = (len(image), *([] if has_ids else [task.channels]), *image.shape[2:])
             if tuple(raw.shape) != expected:
                 raise ValueError(
                     f"{self.path}: the output for {name} is {tuple(raw.shape)} instead of {expected} (images, "
                     "channels, height, width): correct --outputs, or export the network so that it keeps the size"
                 )
-            if ids:
-                labels[name] = Label(_resized(raw[:, None].float(), size, "nearest-exact")[:, 0].long(), sure)
+            if has_ids:
+                labels[name] = Label(_resized(raw[:, None].float(), size, "nearest-exact")[:, 0].long(), confidence)
                 continue
             raw = _resized(raw.float(), size, "bilinear")
             if task.predicts_classes:
                 raw = _as_scores(raw)
                 labels[name] = Label(task.decode(raw), task.confidence_of(raw))
             else:
-                still = torch.eye(3).expand(len(raw), 3, 3), torch.ones(len(raw), 1, 1, 1)
+                no_motion = torch.eye(3).expand(len(raw), 3, 3), torch.ones(len(raw), 1, 1, 1)
                 # Without motion, warping keeps values and brings averaged directions back to unit length.
-                labels[name] = Label(raw if given == size else task.modality.warp(raw, *still), sure)
+                labels[name] = Label(raw if network_size == size else task.modality.warp(raw, *no_motion), confidence)
         return labels
 
     @override
     def says_confidence(self, task: str) -> bool:
-        if task in self.sure:
+        if task in self.confidence_indices:
             return True
-        shape = self.outputs[self.numbers[task]].shape
+        shape = self.outputs[self.label_indices[task]].shape
         return self.tasks[task].predicts_classes and len(shape) == 4
 
     @override
     def check_size(self, size: tuple[int, int]) -> None:
         shape = self.session.get_inputs()[0].shape
-        wanted = tuple(shape[2:])
-        given = scaled_to(size, self.height)
-        if any(isinstance(one, int) and one != own for one, own in zip(wanted, given, strict=True)):
+        required = tuple(shape[2:])
+        network_size = scaled_to(size, self.height)
+        if any(
+            isinstance(fixed, int) and fixed != actual for fixed, actual in zip(required, network_size, strict=True)
+        ):
             raise ValueError(
-                f"{self.path} takes images of {wanted[0]}x{wanted[1]}, but those of the store are {size[0]}x{size[1]}: "
-                f"prepare the data again with --size {wanted[0]} {wanted[1]}, or export the network for any size"
+                f"{self.path} takes images of {required[0]}x{required[1]}, but those of the store are "
+                f"{size[0]}x{size[1]}: prepare the data again with --size {required[0]} {required[1]}, or export the "
+                "network for any size"
             )
-        best = self.evaluated_height
-        if isinstance(best, int) and self.height is None and best != size[0]:
-            raise _of_another_height(str(self.path), f"{best} pixels in height", best, size)
+        best_height = self.evaluated_height
+        if isinstance(best_height, int) and self.height is None and best_height != size[0]:
+            raise _height_error(str(self.path), f"{best_height} pixels in height", best_height, size)
 
     @override
     def about(self) -> dict[str, Any]:
@@ -287,11 +302,11 @@ def _resized(values: Tensor, size: tuple[int, ...], mode: str) -> Tensor:
 
 def _as_scores(raw: Tensor) -> Tensor:
     """Return probabilities, which add up to 1 at every pixel, as their logarithms; return scores unchanged."""
-    are_probabilities = raw.amin() >= 0 and (raw.sum(1) - 1).abs().amax() < _SUM
+    are_probabilities = raw.amin() >= 0 and (raw.sum(1) - 1).abs().amax() < _SUM_TOLERANCE
     return raw.clamp_min(torch.finfo(raw.dtype).tiny).log() if are_probabilities else raw
 
 
-def _of_another_height(model: str, evaluated: str, height: int, size: tuple[int, int]) -> ValueError:
+def _height_error(model: str, evaluated: str, height: int, size: tuple[int, int]) -> ValueError:
     return ValueError(
         f"{model} was evaluated on images of {evaluated}, but those of the store are {size[0]}x{size[1]}: --height "
         f"{height} scales them for the network and its output back, --height {size[0]} leaves them as they are"

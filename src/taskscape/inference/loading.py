@@ -93,12 +93,12 @@ def load(
             raise ValueError(f"{run} has no task {name!r}{nearest(name, model.tasks)}")
     views, samples = {}, read_samples(RunFolder(Path(run)).samples())
     for name, task in model.tasks.items():
-        shown = view(task.modality).with_settings(settings.get(name, {}), where=name)
-        shown = shown if task.range is None else shown.within(*task.range)
-        views[name] = fitted(shown, name, samples)
+        task_view = view(task.modality).with_settings(settings.get(name, {}), where=name)
+        task_view = task_view if task.range is None else task_view.within(*task.range)
+        views[name] = fitted(task_view, name, samples)
     if image_range is None:
         image_range = stated_range(model.experiment.data)
-    spreads, sure = confidence_of(RunFolder(Path(run)), model.tasks) if confidence else ({}, {})
+    spreads, confidence_views = confidence_of(RunFolder(Path(run)), model.tasks) if confidence else ({}, {})
     return Predictor(
         model,
         views,
@@ -107,7 +107,7 @@ def load(
         tta=tta,
         image_range=image_range,
         spreads=spreads,
-        confidence_views=sure,
+        confidence_views=confidence_views,
         tiles=tiles,
         batch=batch,
     )
@@ -115,15 +115,18 @@ def load(
 
 def confidence_of(folder: RunFolder, tasks: Mapping[str, Task]) -> tuple[dict[str, float], dict[str, ConfidenceView]]:
     """Return the calibration and view of each task with a confidence. Raises ``ValueError`` if there are none."""
-    known = Calibration.load(folder.calibration).spreads if folder.calibration.exists() else {}
-    said = {name: task.distribution for name, task in tasks.items() if task.distribution is not None}
-    if not said:
+    spreads = Calibration.load(folder.calibration).spreads if folder.calibration.exists() else {}
+    distributions = {name: task.distribution for name, task in tasks.items() if task.distribution is not None}
+    if not distributions:
         raise ValueError(
             f"{folder.path}: none of {', '.join(tasks)} predicts a confidence: depth does with the loss laplace, "
             "normals with angular; train with these, or leave out confidence"
         )
-    views = {name: ConfidenceView(of.confidence_words, name in known) for name, of in said.items()}
-    return {name: known.get(name, 1.0) for name in said}, views
+    views = {
+        name: ConfidenceView(distribution.confidence_words, name in spreads)
+        for name, distribution in distributions.items()
+    }
+    return {name: spreads.get(name, 1.0) for name in distributions}, views
 
 
 def stated_range(data: DataSource) -> ValueRange | None:

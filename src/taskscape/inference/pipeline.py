@@ -30,18 +30,20 @@ class Stopwatch:
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @contextmanager
-    def measure(self, what: str) -> Iterator[None]:
+    def measure(self, activity: str) -> Iterator[None]:
         """Add the time spent within the context to an activity."""
         start = time.perf_counter()
         try:
             yield
         finally:
             with self.lock:
-                self.spent[what] = self.spent.get(what, 0.0) + time.perf_counter() - start
+                self.spent[activity] = self.spent.get(activity, 0.0) + time.perf_counter() - start
 
     def __str__(self) -> str:
         """Return a one-sentence summary with images per second."""
-        reading, network, writing = (f"{self.spent.get(what, 0.0):.1f} s" for what in ("reading", "network", "writing"))
+        reading, network, writing = (
+            f"{self.spent.get(activity, 0.0):.1f} s" for activity in ("reading", "network", "writing")
+        )
         images = f"{self.images} image{'s' * (self.images != 1)}"
         return (
             f"{images} in {self.total:.1f} s, {self.images / max(self.total, 1e-9):.2g} per second: the network took "
@@ -104,8 +106,8 @@ def predict_all(
             for name, prediction in zip(names, predictions, strict=True):
                 pixels = prediction.size[0] * prediction.size[1]
                 collect(PIXELS_WAITING - pixels)
-                placed = replace(prediction, name=name, file=sources[name], number=len(sizes), views=fitted.views)
-                waiting.append((pixels, writers.submit(write_one, placed)))
+                named = replace(prediction, name=name, file=sources[name], number=len(sizes), views=fitted.views)
+                waiting.append((pixels, writers.submit(write_one, named)))
                 sizes[name] = prediction.size
         collect(-1)
     finally:
@@ -132,9 +134,9 @@ def _read_ahead(
 
 
 def _batches(
-    images: Iterator[tuple[str, Future[RgbArray]]], most: int, unreadable: list[str], done: Callable[[], None]
+    images: Iterator[tuple[str, Future[RgbArray]]], max_size: int, unreadable: list[str], done: Callable[[], None]
 ) -> Iterator[tuple[Sequence[str], Sequence[RgbArray]]]:
-    """Yield batches of at most ``most`` consecutive images of one size; collect the errors of unreadable ones."""
+    """Yield batches of at most ``max_size`` consecutive images of one size; collect the errors of unreadable ones."""
     names: list[str] = []
     batch: list[RgbArray] = []
     for name, reading in images:
@@ -149,7 +151,7 @@ def _batches(
             names, batch = [], []
         names.append(name)
         batch.append(rgb)
-        if len(batch) == most:
+        if len(batch) == max_size:
             yield names, batch
             names, batch = [], []
     if batch:

@@ -57,8 +57,8 @@ def predict(
     needs; and at the end, with a list of the images that could not be read, after all others are done.
     """
     out = Path(out)
-    named = [images] if isinstance(images, str | Path) else images
-    sources = name_images([Path(image) for image in named], out)
+    paths = [images] if isinstance(images, str | Path) else images
+    sources = name_images([Path(image) for image in paths], out)
     predictor = load(
         run,
         height=height,
@@ -103,8 +103,8 @@ def predict(
     if outcome.unreadable:
         if len(sources) == 1:
             raise ValueError(outcome.unreadable[0])
-        were = "was" if len(outcome.unreadable) == 1 else "were"
-        left_out = f"{len(outcome.unreadable)} of {len(sources)} images {were} left out:"
+        verb = "was" if len(outcome.unreadable) == 1 else "were"
+        left_out = f"{len(outcome.unreadable)} of {len(sources)} images {verb} left out:"
         raise ValueError("\n".join([left_out, *outcome.unreadable]))
     return written
 
@@ -113,22 +113,22 @@ def about_sizes(predictor: Predictor, sizes: Mapping[str, tuple[int, int]]) -> l
     """Return sentences about how large images were computed, given (H, W) by name."""
     if predictor.tiles is not None:
         divided = {name: size for name, size in sizes.items() if not predictor.in_one_tile(size)}
-        how = f"computed in tiles of {show_size(predictor.tiles.size or (0, 0))}, blended where they overlap"
-        return [_counted(divided, how)] if divided else []
+        treatment = f"computed in tiles of {show_size(predictor.tiles.size or (0, 0))}, blended where they overlap"
+        return [_counted(divided, treatment)] if divided else []
     if predictor.height is None:
         return []
     large = {name: size for name, size in sizes.items() if size[0] >= LARGE * predictor.network_size(size)[0]}
     if not large:
         return []
     example = predictor.network_size(next(iter(large.values())))
-    to = show_size(example) if len(large) == 1 else f"a height of {example[0]}"
-    usual = example[0] == predictor.evaluated[0]
-    why = "which was evaluated at this height" if usual else "as requested"
-    return [_counted(large, f"resized to {to} for the network, {why}; --tiles computes at full resolution")]
+    target = show_size(example) if len(large) == 1 else f"a height of {example[0]}"
+    is_evaluated = example[0] == predictor.evaluated[0]
+    reason = "which was evaluated at this height" if is_evaluated else "as requested"
+    return [_counted(large, f"resized to {target} for the network, {reason}; --tiles computes at full resolution")]
 
 
-def _counted(sizes: Mapping[str, tuple[int, int]], how: str) -> str:
-    name = max(sizes, key=lambda one: sizes[one][0] * sizes[one][1])
+def _counted(sizes: Mapping[str, tuple[int, int]], treatment: str) -> str:
+    name = max(sizes, key=lambda image: sizes[image][0] * sizes[image][1])
     if len(sizes) == 1:
-        return f"{name} ({show_size(sizes[name])}) is {how}"
-    return f"{len(sizes)} large images, such as {name} ({show_size(sizes[name])}), are {how}"
+        return f"{name} ({show_size(sizes[name])}) is {treatment}"
+    return f"{len(sizes)} large images, such as {name} ({show_size(sizes[name])}), are {treatment}"

@@ -89,14 +89,14 @@ class Prediction(Mapping[str, Array]):
 
         Small images are enlarged; images of more than ``PICTURE`` pixels are reduced.
         """
-        small = self.for_pictures()
-        pictures = [captioned(small.image, "image")]
-        for task, preview in small.previews().items():
-            word = self.views[task].modality.called(task)
-            pictures.append(captioned(np.asarray(preview), word, self.views[task].preview_key()))
+        reduced = self.for_pictures()
+        pictures = [captioned(reduced.image, "image")]
+        for task, preview in reduced.previews().items():
+            title = self.views[task].modality.called(task)
+            pictures.append(captioned(np.asarray(preview), title, self.views[task].preview_key()))
             if task in self.confidence:
-                shown = self.confidence_views[task]
-                pictures.append(captioned(shown.colorize(small.confidence[task]), f"{word}, confidence", shown.key()))
+                view = self.confidence_views[task]
+                pictures.append(captioned(view.colorize(reduced.confidence[task]), f"{title}, confidence", view.key()))
         return Image.fromarray(in_a_row(pictures))
 
     def for_pictures(self) -> Self:
@@ -151,16 +151,18 @@ class Prediction(Mapping[str, Array]):
             view = self.views[task]
             name = f"{self.name}.{task}.{view.extension}"
             written.append(save_image(view.encode(array), folder, name, view.metadata()))
-        small = self.for_pictures()
-        for task, preview in small.previews().items() if pictures else ():
+        reduced = self.for_pictures()
+        for task, preview in reduced.previews().items() if pictures else ():
             shown = with_key(np.asarray(preview), self.views[task].preview_key())
             written.append(save_image(Image.fromarray(shown), folder, f"{self.name}.{task}-view.png"))
         for task, values in self.confidence.items():
-            sure, start = self.confidence_views[task], f"{self.name}.{task}.confidence"
-            written.append(save_image(sure.encode(values), folder, f"{start}.png", sure.metadata()))
+            confidence_view, stem = self.confidence_views[task], f"{self.name}.{task}.confidence"
+            written.append(
+                save_image(confidence_view.encode(values), folder, f"{stem}.png", confidence_view.metadata())
+            )
             if pictures:
-                picture = with_key(sure.colorize(small.confidence[task]), sure.key())
-                written.append(save_image(Image.fromarray(picture), folder, f"{start}-view.png"))
+                picture = with_key(confidence_view.colorize(reduced.confidence[task]), confidence_view.key())
+                written.append(save_image(Image.fromarray(picture), folder, f"{stem}-view.png"))
         if pictures:
             written.append(save_image(self.side_by_side(), folder, f"{self.name}.side-by-side.png"))
         return written
@@ -187,8 +189,8 @@ def write_metadata(
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     content = {name: dict(view.metadata()) for name, view in views.items()}
-    for name, sure in confidence.items():
-        content[name]["confidence_file"] = dict(sure.metadata())
+    for name, confidence_view in confidence.items():
+        content[name]["confidence_file"] = dict(confidence_view.metadata())
     atomic_write(folder / METADATA, json.dumps(content, indent=1))
     return folder / METADATA
 

@@ -99,35 +99,35 @@ class Predictor:
     def _in_tiles(self, rgb: RgbArray) -> Prediction:
         assert self.tiles is not None and self.tiles.size is not None
         size = self.network_size(rgb.shape[:2])
-        whole = None if size == rgb.shape[:2] else scaled(torch.tensor(rgb)[None], size)
+        resized = None if size == rgb.shape[:2] else scaled(torch.tensor(rgb)[None], size)
 
         anchors = self._anchors(rgb, size) if self.tiles.anchor else {}
 
-        def forward(places: list[tuple[slice, slice]]) -> dict[str, Tensor]:
-            if whole is not None:
-                raws = self._forward(torch.cat([whole[:, :, rows, columns] for rows, columns in places]))
+        def forward(windows: list[tuple[slice, slice]]) -> dict[str, Tensor]:
+            if resized is not None:
+                raws = self._forward(torch.cat([resized[:, :, rows, columns] for rows, columns in windows]))
             else:
-                tiles = np.stack([rgb[rows, columns] for rows, columns in places])
+                tiles = np.stack([rgb[rows, columns] for rows, columns in windows])
                 raws = self._forward(torch.tensor(tiles, device=self.model.device).movedim(-1, 1) / 255)
             for name, anchor in anchors.items():
-                there = rows_of(anchor, size, places[0][0])  # all tiles of one call are in the same row
-                wholes = torch.cat([there[..., columns] for _, columns in places])
-                raws[name] = self.model.tasks[name].anchored(raws[name], wholes)
+                anchor_rows = rows_of(anchor, size, windows[0][0])  # all tiles of one call are in the same row
+                anchor_tiles = torch.cat([anchor_rows[..., columns] for _, columns in windows])
+                raws[name] = self.model.tasks[name].anchored(raws[name], anchor_tiles)
             return raws
 
         bands = blended(forward, size, self.tiles, self.batch)
-        if whole is None:
+        if resized is None:
             return self._prediction(rgb, bands)
-        parts = [raws for _, raws in bands]
-        return self.decode(rgb, {name: torch.cat([raws[name] for raws in parts], 2) for name in self.model.tasks})
+        raw_bands = [raws for _, raws in bands]
+        return self.decode(rgb, {name: torch.cat([raws[name] for raws in raw_bands], 2) for name in self.model.tasks})
 
     def _anchors(self, rgb: RgbArray, size: tuple[int, int]) -> dict[str, Tensor]:
         """Return the raw outputs for the image at the height of evaluation, by task, for tasks that depend on size."""
-        wanted = [name for name, task in self.model.tasks.items() if task.depends_on_size]
-        if not wanted or not 0 < self.evaluated[0] < size[0]:
+        names = [name for name, task in self.model.tasks.items() if task.depends_on_size]
+        if not names or not 0 < self.evaluated[0] < size[0]:
             return {}
         raws = replace(self, height=self.evaluated[0], tiles=None).raw_outputs(rgb)
-        return {name: raws[name] for name in wanted}
+        return {name: raws[name] for name in names}
 
     def _prediction(self, rgb: RgbArray, bands: Iterable[tuple[slice, Mapping[str, Tensor]]]) -> Prediction:
         """Return the prediction for an image from bands of rows of raw outputs at its size."""
@@ -136,9 +136,9 @@ class Predictor:
         for rows, raws in bands:
             for name, task in self.model.tasks.items():
                 put(arrays, name, task.modality.to_array(task.decode(raws[name]))[0], rows, len(rgb))
-                sure = task.confidence_of(raws[name], self.spreads[name]) if name in self.spreads else None
-                if sure is not None:
-                    put(confidence, name, sure[0].cpu().numpy(), rows, len(rgb))
+                task_confidence = task.confidence_of(raws[name], self.spreads[name]) if name in self.spreads else None
+                if task_confidence is not None:
+                    put(confidence, name, task_confidence[0].cpu().numpy(), rows, len(rgb))
         views = {name: view.fit(view.comparable(arrays[name])) for name, view in self.views.items()}
         return Prediction(rgb, arrays, views, confidence=confidence, confidence_views=self.confidence_views)
 

@@ -29,9 +29,9 @@ def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
     files: dict[Path, None] = {}  # an ordered set
     for path in images:
         if path.is_dir():
-            inside = _inside(path, out)
-            files |= dict.fromkeys(_whole(p) for p in inside if p.suffix.lower() in SUFFIXES and p.exists())
-            others = [p for p in inside if p.suffix.lower() not in (*SUFFIXES, *VIDEOS) or not p.exists()]
+            contents = _files_in(path, out)
+            files |= dict.fromkeys(_absolute(p) for p in contents if p.suffix.lower() in SUFFIXES and p.exists())
+            others = [p for p in contents if p.suffix.lower() not in (*SUFFIXES, *VIDEOS) or not p.exists()]
             if others:
                 left_out = (
                     f"{others[0].name} is left out"
@@ -43,16 +43,19 @@ def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
                     stacklevel=2,
                 )
         else:
-            files[_whole(path)] = None
+            files[_absolute(path)] = None
     if not files:
         raise ValueError(f"there is no image in {', '.join(map(str, images)) or 'an empty list'}: name some")
     shared = Path(os.path.commonpath([file.parent for file in files]))
-    whole = [file.relative_to(shared).as_posix() for file in files]
-    short = [file.relative_to(shared).with_suffix("").as_posix() for file in files]
-    count = Counter(short)
-    names = [one if count[one] == 1 else other for one, other in zip(short, whole, strict=True)]
+    full_names = [file.relative_to(shared).as_posix() for file in files]
+    short_names = [file.relative_to(shared).with_suffix("").as_posix() for file in files]
+    counts = Counter(short_names)
+    names = [
+        short_name if counts[short_name] == 1 else full_name
+        for short_name, full_name in zip(short_names, full_names, strict=True)
+    ]
     if len(set(names)) < len(names):  # of a.png, a.jpg and a.png.jpg
-        names = whole
+        names = full_names
     return dict(zip(names, files, strict=True))
 
 
@@ -61,7 +64,7 @@ def require_kept(sources: Mapping[str, Path], out: Path, endings: Collection[str
 
     ``endings`` are appended to the names of sources to form the names of predictions, such as ``depth.png``.
     """
-    folder = _whole(out)
+    folder = _absolute(out)
     for file in sources.values():
         parts = file.relative_to(folder).as_posix().split(".") if file.is_relative_to(folder) else []
         for number in range(1, len(parts)):
@@ -83,27 +86,27 @@ def videos_among(paths: Iterable[Path], out: Path) -> tuple[list[Path], list[Pat
     others: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = _inside(path, out)
-            found = [p for p in inside if p.suffix.lower() in VIDEOS and p.exists()]
-            videos += found
-            if not found or any(p.suffix.lower() in SUFFIXES for p in inside):
+            contents = _files_in(path, out)
+            folder_videos = [p for p in contents if p.suffix.lower() in VIDEOS and p.exists()]
+            videos += folder_videos
+            if not folder_videos or any(p.suffix.lower() in SUFFIXES for p in contents):
                 others.append(path)
         else:
             (videos if path.suffix.lower() in VIDEOS else others).append(path)
     return videos, others
 
 
-def _inside(folder: Path, out: Path) -> list[Path]:
+def _files_in(folder: Path, out: Path) -> list[Path]:
     """Return the files of a folder, without those in ``out``. Raises ``ValueError`` if the folder is inside ``out``."""
     if folder.resolve().is_relative_to(out.resolve()):
         raise ValueError(
             f"{folder} is inside {out}, where predictions are written and which is not searched for images: choose "
             "another folder with --out, or name the images one by one"
         )
-    real = Path(os.path.realpath(out))  # unlike resolve(), realpath() accepts links to themselves
-    return [path for path in files_below(folder) if not Path(os.path.realpath(path)).is_relative_to(real)]
+    real_out = Path(os.path.realpath(out))  # unlike resolve(), realpath() accepts links to themselves
+    return [path for path in files_below(folder) if not Path(os.path.realpath(path)).is_relative_to(real_out)]
 
 
-def _whole(path: Path) -> Path:
+def _absolute(path: Path) -> Path:
     """Return the absolute path of a file without following links."""
     return Path(os.path.normpath(path.absolute()))

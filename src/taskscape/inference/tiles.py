@@ -76,21 +76,21 @@ def blended(
     """
     assert tiles.size is not None
     down, across = (tiles.along(n, side) for n, side in zip(size, tiles.size, strict=True))
-    kept: dict[str, Tensor] = {}
+    sums: dict[str, Tensor] = {}
     for number, (top, vertical) in enumerate(down):
         rows = slice(top, top + len(vertical))
-        carried, kept = kept, {}
-        for first in range(0, len(across), batch):
-            group = across[first : first + batch]
+        previous_sums, sums = sums, {}
+        for start in range(0, len(across), batch):
+            group = across[start : start + batch]
             raws = forward([(rows, slice(left, left + len(horizontal))) for left, horizontal in group])
             for name, raw in raws.items():
-                if name not in kept:
-                    kept[name] = raw.new_zeros(1, raw.shape[1], len(vertical), size[1])
-                for one, (left, horizontal) in zip(raw, group, strict=True):
+                if name not in sums:
+                    sums[name] = raw.new_zeros(1, raw.shape[1], len(vertical), size[1])
+                for tile, (left, horizontal) in zip(raw, group, strict=True):
                     weight = vertical.to(raw)[:, None] * horizontal.to(raw)
-                    kept[name][0, :, :, left : left + len(horizontal)] += one * weight
-        for name, part in carried.items():
-            kept[name][:, :, : part.shape[2]] += part
-        finished = down[number + 1][0] - top if number + 1 < len(down) else len(vertical)
-        yield slice(top, top + finished), {name: raw[:, :, :finished] for name, raw in kept.items()}
-        kept = {name: raw[:, :, finished:].clone() for name, raw in kept.items()}
+                    sums[name][0, :, :, left : left + len(horizontal)] += tile * weight
+        for name, part in previous_sums.items():
+            sums[name][:, :, : part.shape[2]] += part
+        num_finished = down[number + 1][0] - top if number + 1 < len(down) else len(vertical)
+        yield slice(top, top + num_finished), {name: raw[:, :, :num_finished] for name, raw in sums.items()}
+        sums = {name: raw[:, :, num_finished:].clone() for name, raw in sums.items()}

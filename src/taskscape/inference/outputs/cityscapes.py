@@ -52,7 +52,7 @@ class CityscapesWriter(Writer):
     task: str
     folder: Path
     lock: threading.Lock = field(default_factory=threading.Lock)
-    odd: list[str] = field(default_factory=list)
+    misnamed: list[str] = field(default_factory=list)
     """Names of images that do not follow the Cityscapes pattern."""
 
     @override
@@ -60,16 +60,16 @@ class CityscapesWriter(Writer):
         name = prediction.name.removesuffix(ENDING)
         if NAME.fullmatch(name.rpartition("/")[2]) is None:
             with self.lock:
-                self.odd.append(prediction.name)
+                self.misnamed.append(prediction.name)
         ids = np.array(CITYSCAPES_RAW_IDS_OF_19, np.uint8)[prediction[self.task]]
         return [save_image(Image.fromarray(ids), self.folder, f"{name}.png")]
 
     @override
     def notes(self) -> list[str]:
-        if not self.odd:
+        if not self.misnamed:
             return []
-        odd = min(self.odd)
-        others = f" and {len(self.odd) - 1} more are" if len(self.odd) > 1 else " is"
+        odd = min(self.misnamed)
+        others = f" and {len(self.misnamed) - 1} more are" if len(self.misnamed) > 1 else " is"
         return [
             f"{odd}{others} not named CITY_SEQUENCE_FRAME{ENDING}: the Cityscapes server cannot match label files with "
             "other names to images"

@@ -54,8 +54,8 @@ class PanopticWriter(Writer):
     @property
     def categories(self) -> Sequence[int]:
         """Category ids of the classes: the label ids for the 19 classes of Cityscapes, else as in ``metadata.json``."""
-        of_cityscapes = tuple(self.classes) == CITYSCAPES_19.classes
-        return CITYSCAPES_RAW_IDS_OF_19 if of_cityscapes else range(len(self.classes))
+        is_cityscapes = tuple(self.classes) == CITYSCAPES_19.classes
+        return CITYSCAPES_RAW_IDS_OF_19 if is_cityscapes else range(len(self.classes))
 
     @override
     def write(self, prediction: Prediction) -> list[Path]:
@@ -69,9 +69,14 @@ class PanopticWriter(Writer):
             "width": ids.shape[1],
             "height": ids.shape[0],
             "segments": [
-                {"id": int(one), "category_id": self.categories[int(one) - 1], **extent(segments == one), "iscrowd": 0}
-                for one in np.unique(segments)
-                if one
+                {
+                    "id": int(segment),
+                    "category_id": self.categories[int(segment) - 1],
+                    **extent(segments == segment),
+                    "iscrowd": 0,
+                }
+                for segment in np.unique(segments)
+                if segment
             ],
         }
         with self.lock:
@@ -116,6 +121,8 @@ def image_ids(names: Sequence[str]) -> dict[str, int | str]:
     The id is the last part of the name, without the ending of Cityscapes, as a number if it is one, as in COCO. If two
     images would get the same id, all ids are whole names.
     """
-    short = {name: name.rpartition("/")[2].removesuffix(ENDING) for name in names}
-    ids: dict[str, int | str] = {name: int(one) if one.isdecimal() else one for name, one in short.items()}
+    short_names = {name: name.rpartition("/")[2].removesuffix(ENDING) for name in names}
+    ids: dict[str, int | str] = {
+        name: int(short_name) if short_name.isdecimal() else short_name for name, short_name in short_names.items()
+    }
     return ids if len(set(ids.values())) == len(ids) else dict(zip(names, names, strict=True))

@@ -47,7 +47,7 @@ class MapsWriter(Writer):
 
     def __post_init__(self) -> None:
         """Create the folder, so that a folder that cannot be written is reported before the first image."""
-        self.before = read_metadata(self.folder)
+        self.earlier_metadata = read_metadata(self.folder)
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
 
@@ -72,21 +72,25 @@ class MapsWriter(Writer):
 
     @override
     def notes(self) -> list[str]:
-        now = read_metadata(self.folder)
-        others = [task for task, how in self.before.items() if _how_to_read(how) != _how_to_read(now.get(task))]
-        left = [task for task in others if self._has_files_of_before(task)]
-        if not left:
+        metadata = read_metadata(self.folder)
+        changed = [
+            task
+            for task, entry in self.earlier_metadata.items()
+            if _without_colors(entry) != _without_colors(metadata.get(task))
+        ]
+        remaining = [task for task in changed if self._has_earlier_files(task)]
+        if not remaining:
             return []
         return [
-            f"{self.folder} still has earlier maps of {', '.join(left)}, which {METADATA} no longer describes; to keep "
-            "predictions of several networks, write each network's to its own folder"
+            f"{self.folder} still has earlier maps of {', '.join(remaining)}, which {METADATA} no longer describes; to "
+            "keep predictions of several networks, write each network's to its own folder"
         ]
 
-    def _has_files_of_before(self, task: str) -> bool:
+    def _has_earlier_files(self, task: str) -> bool:
         return any(path not in self.written for path in self.folder.rglob(f"*.{escape(task)}.*"))
 
 
-def _how_to_read(metadata: Any) -> Any:
+def _without_colors(metadata: Any) -> Any:
     """Return the metadata that are needed to read a map's values: all but the colors of its picture."""
     if not isinstance(metadata, dict):
         return metadata

@@ -51,9 +51,9 @@ class Clouds:
                 f"a point cloud needs a task that predicts depth, but the tasks are {', '.join(views)}: choose tasks, "
                 "or a run, with depth"
             )
-        known = ("image", *views)
-        if color not in known:
-            raise ValueError(f"points cannot be colored by {color!r}{nearest(color, known)}")
+        choices = ("image", *views)
+        if color not in choices:
+            raise ValueError(f"points cannot be colored by {color!r}{nearest(color, choices)}")
         lens.check(files, predictor)
         limits = predictor.model.tasks[task].range
         self.farthest = math.inf if limits is None else limits[1] * 0.999

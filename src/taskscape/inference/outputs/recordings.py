@@ -63,8 +63,8 @@ class RecordingWriter(Writer):
         self.stream.log("world", rr.ViewCoordinates.RDF, static=True)  # x right, y down, z forward
         for name, view in predictor.views.items():
             if view.classes:
-                about = [(number, *one) for number, one in enumerate(view.classes.items())]
-                self.stream.log(f"world/camera/{name}", rr.AnnotationContext(about), static=True)
+                classes = [(number, *name_and_color) for number, name_and_color in enumerate(view.classes.items())]
+                self.stream.log(f"world/camera/{name}", rr.AnnotationContext(classes), static=True)
 
     @override
     def write(self, prediction: Prediction) -> list[Path]:

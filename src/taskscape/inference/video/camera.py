@@ -83,14 +83,14 @@ def record(
         maps = out / f"{name}.frames" if settings.maps else None
         film = Film(predictor, parts, names, video.size, video.time_base, settings.smooth, maps)
         started = time.perf_counter()
-        film.add(frames, lambda done: progress(done, 0) if progress is not None else None, lambda: False)
+        film.add(frames, lambda num_frames: progress(num_frames, 0) if progress is not None else None, lambda: False)
         if not parts.frames:
             parts.remove()
             raise ValueError(f"{camera}: the recording ended before the first frame was written: let it run longer")
         files, _ = film.join(out, name)
         parts.remove()
-    spent = time.perf_counter() - started
-    note(f"{parts.frames} frames in {spent:.1f} s, {parts.frames / max(spent, 1e-9):.2g} per second")
+    seconds = time.perf_counter() - started
+    note(f"{parts.frames} frames in {seconds:.1f} s, {parts.frames / max(seconds, 1e-9):.2g} per second")
     return files
 
 

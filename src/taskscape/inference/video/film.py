@@ -88,7 +88,7 @@ class Film:
         self, first: Frame, frames: Iterable[Frame], done: Callable[[int], None], stop: Callable[[], bool]
     ) -> bool:
         """Write a segment, and return whether to continue."""
-        number, count, before, stopped = len(self.parts.segments), 0, first.time, False
+        number, count, previous_time, stopped = len(self.parts.segments), 0, first.time, False
         segments = {name: Segment(self.parts.path(name, number), self.time_base) for name in self.names}
         waiting: deque[Future[None]] = deque()
         writer = ThreadPoolExecutor(1, "writing")  # draws and encodes while the network computes
@@ -105,16 +105,16 @@ class Film:
                 if len(waiting) > AHEAD:
                     waiting.popleft().result()
                 if count:
-                    self.parts.last = frame.time - before
-                before, count = frame.time, count + 1
+                    self.parts.last = frame.time - previous_time
+                previous_time, count = frame.time, count + 1
                 done(self.parts.frames + count)
                 if stopped := stop():
                     break
             while waiting:
                 waiting.popleft().result()
-            kept = count == SEGMENT or not stopped
+            keep = count == SEGMENT or not stopped
             for segment in segments.values():
-                segment.close() if kept else segment.discard()
+                segment.close() if keep else segment.discard()
         except BaseException:
             writer.shutdown(cancel_futures=True)
             for segment in segments.values():
@@ -122,7 +122,7 @@ class Film:
             raise
         finally:
             writer.shutdown()
-        if not kept:
+        if not keep:
             return False
         self.parts.add(count, first.time, self.smoother.state_dict())
         return not stopped
@@ -139,11 +139,11 @@ def fitted(predictor: Predictor, frames: Sequence[RgbArray]) -> Predictor:
         predictions.append(predictor.predict_together([rgb])[0])
         if predictions[0].views == predictor.views:
             return predictor
-    shown = {
+    views = {
         name: view.fit(np.stack([view.comparable(prediction[name]) for prediction in predictions]))
         for name, view in predictor.views.items()
     }
-    return replace(predictor, views=shown)
+    return replace(predictor, views=views)
 
 
 def check_smoothing(predictor: Predictor, smooth: float) -> None:
@@ -155,7 +155,7 @@ def check_smoothing(predictor: Predictor, smooth: float) -> None:
 def settings_of(views: Mapping[str, View[Any]]) -> dict[str, dict[str, Any]]:
     """Return the settings of views by task, as plain values."""
     return {
-        name: {one.name: getattr(view, one.name) for one in fields(view) if one.name != "modality"}
+        name: {setting.name: getattr(view, setting.name) for setting in fields(view) if setting.name != "modality"}
         for name, view in views.items()
     }
 

@@ -18,9 +18,9 @@ STEPS = 2
 """Lucas-Kanade steps at each level."""
 RADIUS = 4
 """Radius of the square whose pixels are assumed to move alike."""
-_LONGEST = 2.0
+_MAX_STEP = 2.0
 """Maximum length of a step in each direction, in pixels of the level."""
-_FLAT = 1e-4
+_DAMPING = 1e-4
 """Added to the squared gradients of brightness in 0..1, so that areas without texture move with the whole frame."""
 
 
@@ -33,11 +33,11 @@ def motion(frame: Tensor, before: Tensor) -> Tensor:
     for _ in range(LEVELS - 1):
         pyramid.append((_halved(pyramid[-1][0]), _halved(pyramid[-1][1])))
     flow = shift(frame, before).view(1, 2, 1, 1).expand(1, 2, *frame.shape[-2:])
-    for now, then in reversed(pyramid):
-        sides = zip(now.shape[:1:-1], flow.shape[:1:-1], strict=True)
-        scale = now.new_tensor([(n - 1) / max(m - 1, 1) for n, m in sides])
-        flow = F.interpolate(flow, now.shape[-2:], mode="bilinear") * scale.view(1, 2, 1, 1)
-        flow = _refined(flow, now, then)
+    for current, previous in reversed(pyramid):
+        sides = zip(current.shape[:1:-1], flow.shape[:1:-1], strict=True)
+        scale = current.new_tensor([(n - 1) / max(m - 1, 1) for n, m in sides])
+        flow = F.interpolate(flow, current.shape[-2:], mode="bilinear") * scale.view(1, 2, 1, 1)
+        flow = _refined(flow, current, previous)
     return flow
 
 
@@ -47,9 +47,9 @@ def shift(frame: Tensor, before: Tensor) -> Tensor:
     rows = torch.hann_window(height, periodic=False, device=frame.device)
     columns = torch.hann_window(width, periodic=False, device=frame.device)
     window = rows[:, None] * columns  # the FFT treats the frame as periodic, which it is not
-    now = torch.fft.rfft2((frame - frame.mean()) * window)
-    then = torch.fft.rfft2((before - before.mean()) * window)
-    cross = then * now.conj()
+    spectrum = torch.fft.rfft2((frame - frame.mean()) * window)
+    spectrum_before = torch.fft.rfft2((before - before.mean()) * window)
+    cross = spectrum_before * spectrum.conj()
     peak = torch.fft.irfft2(cross / (cross.abs() + 1e-8), s=(height, width)).flatten().argmax()
     down, right = peak // width, peak % width
     right = torch.where(right > width // 2, right - width, right)
@@ -62,8 +62,8 @@ def warp(values: Tensor, flow: Tensor) -> Tensor:
     height, width = values.shape[-2:]
     y = torch.arange(height, dtype=flow.dtype, device=flow.device)[:, None]
     x = torch.arange(width, dtype=flow.dtype, device=flow.device)
-    places = [(x + flow[:, 0]) * (2 / max(width - 1, 1)) - 1, (y + flow[:, 1]) * (2 / max(height - 1, 1)) - 1]
-    grid = torch.stack(places, -1)
+    positions = [(x + flow[:, 0]) * (2 / max(width - 1, 1)) - 1, (y + flow[:, 1]) * (2 / max(height - 1, 1)) - 1]
+    grid = torch.stack(positions, -1)
     return F.grid_sample(values, grid, mode="bilinear", padding_mode="border", align_corners=True)
 
 
@@ -83,11 +83,11 @@ def _refined(flow: Tensor, frame: Tensor, before: Tensor) -> Tensor:
     right = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
     xx, xy, yy = mean_around(torch.cat([right * right, right * down, down * down], 1), RADIUS).split(1, 1)
-    xx, yy = xx + _FLAT, yy + _FLAT
+    xx, yy = xx + _DAMPING, yy + _DAMPING
     determinant = xx * yy - xy * xy
     for _ in range(STEPS):
         error = frame - warp(before, flow)
         x, y = mean_around(torch.cat([right * error, down * error], 1), RADIUS).split(1, 1)
         step = torch.cat([yy * x - xy * y, xx * y - xy * x], 1) / determinant
-        flow = flow + step.clamp(-_LONGEST, _LONGEST)
+        flow = flow + step.clamp(-_MAX_STEP, _MAX_STEP)
     return flow

@@ -48,17 +48,17 @@ class Parts:
             folder.mkdir(parents=True, exist_ok=True)
         try:
             content = json.loads((folder / STATE).read_text("utf-8"))
-            found = cls(folder, **content)
+            parts = cls(folder, **content)
         except (OSError, ValueError, TypeError):  # killed before its first segment
             return cls(folder, made_with, last=last)
-        for key in {*found.made_with, *made_with}:
-            before, now = found.made_with.get(key), made_with.get(key)
-            if before != now:
+        for key in {*parts.made_with, *made_with}:
+            old, new = parts.made_with.get(key), made_with.get(key)
+            if old != new:
                 raise ValueError(
-                    f"{folder} has {sum(found.segments)} frames that were made with {key} {_shown(before)}, but now it "
-                    f"is {_shown(now)}: finish with the old value, delete the folder, or choose another one with --out"
+                    f"{folder} has {sum(parts.segments)} frames that were made with {key} {_text(old)}, but now it "
+                    f"is {_text(new)}: finish with the old value, delete the folder, or choose another one with --out"
                 )
-        return found
+        return parts
 
     @property
     def frames(self) -> int:
@@ -106,6 +106,6 @@ class Parts:
         return self.folder / f"after.{number:05}.safetensors"
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     text = "not there" if value is None else str(value)
     return text if len(text) < 60 else f"{text[:57]}..."

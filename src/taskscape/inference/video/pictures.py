@@ -20,11 +20,11 @@ PANEL = 960
 
 def videos_of(predictor: Predictor, chosen: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the names of the chosen videos, by default all. Raises ``ValueError`` for unknown names."""
-    known = (*predictor.views, *(f"{task}.confidence" for task in predictor.confidence_views), SIDE_BY_SIDE)
+    available = (*predictor.views, *(f"{task}.confidence" for task in predictor.confidence_views), SIDE_BY_SIDE)
     for name in chosen:
-        if name not in known:
-            raise ValueError(f"there is no video {name!r}{nearest(name, known)}")
-    return tuple(name for name in known if name in chosen) if chosen else known
+        if name not in available:
+            raise ValueError(f"there is no video {name!r}{nearest(name, available)}")
+    return tuple(name for name in available if name in chosen) if chosen else available
 
 
 class Sheet:
@@ -33,30 +33,30 @@ class Sheet:
     def __init__(self, keys: Mapping[str, tuple[str, Key]], size: tuple[int, int]) -> None:
         """Lay out pictures of (H, W) pixels; ``keys`` has the title and the color key of each by name."""
         height, width = size
-        self._scaled = (PANEL, max(round(height * PANEL / width), 1)) if width > PANEL else None
+        self._panel_size = (PANEL, max(round(height * PANEL / width), 1)) if width > PANEL else None
         blank = self._panel(np.zeros((height, width, 3), np.uint8))
         panels = [captioned(blank, title, key) for title, key in keys.values()]
         rows = [panels[i : i + 2] for i in range(0, len(panels), 2)]
-        self._paper = stacked([in_a_row(row) for row in rows])
-        self._places: dict[str, tuple[int, int]] = {}
+        self._blank_sheet = stacked([in_a_row(row) for row in rows])
+        self._positions: dict[str, tuple[int, int]] = {}
         top = 0
         for number, (name, (title, _)) in enumerate(keys.items()):
             row, column = divmod(number, 2)
             left = column * (rows[row][0].shape[1] + GAP)
-            self._places[name] = top + text(title, blank.shape[1]).shape[0], left
+            self._positions[name] = top + text(title, blank.shape[1]).shape[0], left
             top += max(panel.shape[0] for panel in rows[row]) if number == len(keys) - 1 or column else 0
 
     def filled(self, pictures: Mapping[str, RgbArray]) -> RgbArray:
         """Return the sheet filled with (H, W, 3) pictures, given by name."""
-        sheet = self._paper.copy()
-        for name, (top, left) in self._places.items():
+        sheet = self._blank_sheet.copy()
+        for name, (top, left) in self._positions.items():
             panel = self._panel(pictures[name])
             sheet[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
         return sheet
 
     def _panel(self, picture: RgbArray) -> RgbArray:
-        if self._scaled is not None:
-            return np.asarray(Image.fromarray(picture).resize(self._scaled, Image.Resampling.BILINEAR))
+        if self._panel_size is not None:
+            return np.asarray(Image.fromarray(picture).resize(self._panel_size, Image.Resampling.BILINEAR))
         return enlarged(picture, LEAST_WIDTH)
 
 
@@ -69,12 +69,12 @@ def drawing(
     """
     keys: dict[str, tuple[str, Key]] = {"image": ("image", ())}
     for task, view in predictor.views.items():
-        word = view.modality.called(task)
-        keys[task] = word, view.preview_key()
+        title = view.modality.called(task)
+        keys[task] = title, view.preview_key()
         if task in predictor.confidence_views:
-            keys[f"{task}.confidence"] = f"{word}, confidence", predictor.confidence_views[task].key()
+            keys[f"{task}.confidence"] = f"{title}, confidence", predictor.confidence_views[task].key()
     sheet = Sheet(keys, size) if SIDE_BY_SIDE in names else None
-    wanted = [name for name in keys if name in names or sheet is not None]
+    needed = [name for name in keys if name in names or sheet is not None]
 
     def picture(prediction: Prediction, name: str) -> RgbArray:
         if name == "image":
@@ -85,7 +85,7 @@ def drawing(
         return predictor.confidence_views[task].colorize(prediction.confidence[task])
 
     def draw(prediction: Prediction) -> dict[str, RgbArray]:
-        pictures = {name: picture(prediction, name) for name in wanted}
+        pictures = {name: picture(prediction, name) for name in needed}
         if sheet is not None:
             pictures[SIDE_BY_SIDE] = sheet.filled(pictures)
         return {name: pictures[name] for name in names}

@@ -58,8 +58,8 @@ def predict_video(
     video = Video(path, settings.height)
     made_with = _identity(path, predictor, settings, names)
     about = out / f"{name}.video.json"
-    earlier, made_before = _earlier(about)
-    if earlier and made_before == made_with and all(file.is_file() for file in earlier):
+    earlier, made_with_before = _read_description(about)
+    if earlier and made_with_before == made_with and all(file.is_file() for file in earlier):
         note(f"{path.name}: already done, its videos exist")
         return [*earlier, about]
     folder = out / f"{name}.parts"
@@ -72,21 +72,21 @@ def predict_video(
         if parts.views:
             predictor = with_settings(predictor, parts.views)
         else:
-            predictor = fitted(predictor, video.some(SAMPLES))
+            predictor = fitted(predictor, video.spread(SAMPLES))
             parts.views = settings_of(predictor.views)
         maps = out / f"{name}.frames" if settings.maps else None
         film = Film(predictor, parts, names, video.size, video.time_base, settings.smooth, maps)
-        before = parts.frames
+        num_resumed = parts.frames
 
         def done(frames: int) -> None:
             if progress is not None:
                 progress(frames, max(video.count, frames) if video.count else 0)
 
-        if before:
-            note(f"{path.name}: resuming after {before} frames")
-            done(before)
+        if num_resumed:
+            note(f"{path.name}: resuming after {num_resumed} frames")
+            done(num_resumed)
         if not parts.complete:
-            ended = film.add(video.frames(before), done, lambda: interrupts.signal is not None)
+            ended = film.add(video.frames(num_resumed), done, lambda: interrupts.signal is not None)
             if not ended:
                 raise interrupts.stopped(f"after {parts.frames} of {video.count or 'its'} frames of {path}")
             parts.complete = True
@@ -95,23 +95,23 @@ def predict_video(
         files, has_sound = film.join(out, name, sound)
         _write(about, files, made_with, film, video)
         parts.remove()
-    spent = time.perf_counter() - started
-    for sentence in _notes(video, parts.frames - before, spent, has_sound, film):
+    seconds = time.perf_counter() - started
+    for sentence in _notes(video, parts.frames - num_resumed, seconds, has_sound, film):
         note(f"{path.name}: {sentence}")
-    if left := [file.name for file in earlier if file not in files and file.is_file()]:
-        note(f"{path.name}: {', '.join(left)} of an earlier command remains; {about.name} no longer describes it")
+    if outdated := [file.name for file in earlier if file not in files and file.is_file()]:
+        note(f"{path.name}: {', '.join(outdated)} of an earlier command remains; {about.name} no longer describes it")
     return [*files, about]
 
 
 def _identity(path: Path, predictor: Predictor, settings: VideoSettings, names: tuple[str, ...]) -> dict[str, Any]:
     status = path.stat()
     source = {"file": str(path.resolve()), "bytes": status.st_size, "changed": status.st_mtime_ns}
-    how = {"videos": list(names), "smooth": settings.smooth, "video height": settings.height, "maps": settings.maps}
-    made_with: dict[str, Any] = json.loads(json.dumps({**source, **identity(predictor), **how}))
+    choices = {"videos": list(names), "smooth": settings.smooth, "video height": settings.height, "maps": settings.maps}
+    made_with: dict[str, Any] = json.loads(json.dumps({**source, **identity(predictor), **choices}))
     return made_with
 
 
-def _earlier(about: Path) -> tuple[list[Path], Any]:
+def _read_description(about: Path) -> tuple[list[Path], Any]:
     """Return the existing output files of a video and what they were made with; an empty list and None without any."""
     try:
         content = json.loads(about.read_text("utf-8"))
@@ -132,8 +132,8 @@ def _write(about: Path, files: list[Path], made_with: Mapping[str, Any], film: F
     atomic_write(about, json.dumps(content, indent=1))
 
 
-def _notes(video: Video, frames: int, spent: float, has_sound: bool, film: Film) -> list[str]:
-    sentences = [f"{frames} frames in {spent:.1f} s, {frames / max(spent, 1e-9):.2g} per second"]
+def _notes(video: Video, frames: int, seconds: float, has_sound: bool, film: Film) -> list[str]:
+    sentences = [f"{frames} frames in {seconds:.1f} s, {frames / max(seconds, 1e-9):.2g} per second"]
     if video.size != video.native:
         sentences.append(
             f"frames of {show_size(video.native)} were resized to {show_size(video.size)}; --video-height sets another "

@@ -74,7 +74,7 @@ class Video:
             first = next(self._decoded(container, stream), None)
         if first is None:
             raise ValueError(f"{self.source}: none of its frames can be decoded: replace the file or leave it out")
-        self._coded = first.height, first.width
+        self._coded_size = first.height, first.width
         self.turns: int = round(first.rotation / 90) % 4
         """Counterclockwise quarter turns that bring frames upright."""
         self.start: Fraction = (first.pts or 0) * self.time_base
@@ -82,7 +82,7 @@ class Video:
         square = (first.height, max(round(first.width * stretch), 1))
         self.native: tuple[int, int] = square[::-1] if self.turns % 2 else square
         """(H, W) of the frames in the file, upright and with square pixels."""
-        self.size: tuple[int, int] = _fitting(self.native, self.height)
+        self.size: tuple[int, int] = _fitted_size(self.native, self.height)
         """(H, W) of the returned frames."""
 
     @property
@@ -98,31 +98,31 @@ class Video:
                 time = frame.pts - round(self.start / self.time_base) if frame.pts is not None else last + self.usual
                 last = max(time, last + 1, 0)  # times in a damaged file may decrease
                 number += 1
-                self.stretched += frame.width * self._coded[0] != frame.height * self._coded[1]
+                self.stretched += frame.width * self._coded_size[0] != frame.height * self._coded_size[1]
                 if number > skip:
                     yield Frame(self._upright(frame, reformatter), last)
 
-    def some(self, count: int) -> list[RgbArray]:
+    def spread(self, count: int) -> list[RgbArray]:
         """Return up to ``count`` frames spread over the video, or its first ones if it is short or of unknown length.
 
         If seeking fails, return only the first frame.
         """
-        reformatter, found = VideoReformatter(), []
+        reformatter, frames = VideoReformatter(), []
         for number in range(count):
             with suppress(FFmpegError), self._opened() as (container, stream):
                 if self.count > count:
-                    at = self.start + number * self.count / self.rate / count
-                    container.seek(int(at / self.time_base), stream=stream)
+                    seconds = self.start + number * self.count / self.rate / count
+                    container.seek(int(seconds / self.time_base), stream=stream)
                     for frame in self._decoded(container, stream):
-                        found.append(self._upright(frame, reformatter))
+                        frames.append(self._upright(frame, reformatter))
                         break
                 else:
                     for frame in self._decoded(container, stream):
-                        found.append(self._upright(frame, reformatter))
-                        if len(found) == count:
+                        frames.append(self._upright(frame, reformatter))
+                        if len(frames) == count:
                             break
-                    return found
-        return found or [next(self.frames()).rgb]
+                    return frames
+        return frames or [next(self.frames()).rgb]
 
     def _opened(self) -> "_Opened":
         return _Opened(self.source, self.format, self.options)
@@ -145,16 +145,16 @@ class Video:
 
     def _upright(self, frame: VideoFrame, reformatter: VideoReformatter) -> RgbArray:
         height, width = self.size[::-1] if self.turns % 2 else self.size
-        colors = Colorspace.ITU709 if frame.colorspace == _UNSPECIFIED and min(self.native) >= _HD else None
-        full = ColorRange.JPEG if frame.color_range == ColorRange.JPEG else None
+        color_space = Colorspace.ITU709 if frame.colorspace == _UNSPECIFIED and min(self.native) >= _HD else None
+        color_range = ColorRange.JPEG if frame.color_range == ColorRange.JPEG else None
         rgb = (
             reformatter.reformat(
                 frame,
                 width,
                 height,
                 "rgb24",
-                src_colorspace=colors,
-                src_color_range=full,
+                src_colorspace=color_space,
+                src_color_range=color_range,
                 interpolation=Interpolation.AREA,
             )
             .to_ndarray()
@@ -167,11 +167,11 @@ class _Opened:
     """Context manager of an open container and its video stream."""
 
     def __init__(self, source: str | Path, form: str | None, options: dict[str, str]) -> None:
-        where, limits = (address(source), _LOCAL) if isinstance(source, Path) else (source, {})
+        url, restrictions = (address(source), _LOCAL) if isinstance(source, Path) else (source, {})
         try:
-            self.container = av.open(where, "r", format=form, options={**limits, **options})
+            self.container = av.open(url, "r", format=form, options={**restrictions, **options})
         except FFmpegError as error:
-            raise ValueError(f"{source} cannot be opened as a video ({_words(error)}): {_remedy(source)}") from error
+            raise ValueError(f"{source} cannot be opened as a video ({_message(error)}): {_remedy(source)}") from error
         try:
             self.stream = _video_stream(self.container, source)
         except BaseException:
@@ -197,13 +197,13 @@ def _video_stream(container: InputContainer, source: str | Path) -> VideoStream:
     return stream
 
 
-def _fitting(size: tuple[int, int], height: int | None) -> tuple[int, int]:
-    factor = min(1.0, *(most / side for most, side in zip(LARGEST, sorted(size), strict=True)))
+def _fitted_size(size: tuple[int, int], height: int | None) -> tuple[int, int]:
+    factor = min(1.0, *(limit / side for limit, side in zip(LARGEST, sorted(size), strict=True)))
     factor = factor if height is None else height / size[0]
     return max(round(size[0] * factor), 1), max(round(size[1] * factor), 1)
 
 
-def _words(error: FFmpegError) -> str:
+def _message(error: FFmpegError) -> str:
     return error.strerror or str(error)
 
 

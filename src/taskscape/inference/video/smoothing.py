@@ -22,7 +22,7 @@ SPREAD = 0.05
 """Difference in brightness, in 0..1, at which the weight of the past is multiplied by exp(-1/2)."""
 CUT = 0.4
 """A scene cut is assumed if the mean of these factors over a frame is below this value."""
-_AROUND = 2
+_RADIUS = 2
 """Radius of the square over which the squared difference is averaged."""
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -41,7 +41,7 @@ class Smoother:
         self.share = share
         self.cuts = 0
         """Number of scene cuts so far."""
-        self._gray: Tensor | None = None
+        self._past_gray: Tensor | None = None
         self._past: dict[str, Tensor] = {}
 
     def __call__(self, rgb: RgbArray, raws: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -49,45 +49,47 @@ class Smoother:
         if self.share == 0:
             return raws
         gray = brightness(rgb, next(iter(raws.values())).device)
-        past = self._moved(gray, raws)
+        past = self._warped_past(gray, raws)
         if past is not None:
-            weights, moved = past
-            raws = {name: self.tasks[name].blend(moved[name], raw, weights[name]) for name, raw in raws.items()}
-        self._gray, self._past = gray, dict(raws)
+            weights, warped = past
+            raws = {name: self.tasks[name].blend(warped[name], raw, weights[name]) for name, raw in raws.items()}
+        self._past_gray, self._past = gray, dict(raws)
         return raws
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the tensors on which the next frame depends, by name; empty before the first frame."""
-        gray = {} if self._gray is None else {"gray": self._gray}
+        gray = {} if self._past_gray is None else {"gray": self._past_gray}
         return gray | {f"raw.{name}": raw for name, raw in self._past.items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor], device: torch.device) -> None:
         """Restore the state returned by ``state_dict``."""
-        self._gray = state["gray"].to(device) if "gray" in state else None
+        self._past_gray = state["gray"].to(device) if "gray" in state else None
         self._past = {k.removeprefix("raw."): raw.to(device) for k, raw in state.items() if k.startswith("raw.")}
 
-    def _moved(self, gray: Tensor, raws: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]] | None:
+    def _warped_past(
+        self, gray: Tensor, raws: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]] | None:
         """Return the weights, (1, 1, h, w), and the warped outputs of the previous frame; None if there is none."""
-        if self._gray is None or self._gray.shape != gray.shape:
+        if self._past_gray is None or self._past_gray.shape != gray.shape:
             return None
-        alike, flow = likeness(gray, self._gray)
-        if alike.mean() < CUT:
+        similarity, flow = likeness(gray, self._past_gray)
+        if similarity.mean() < CUT:
             self.cuts += 1
             return None
-        weights, moved = {}, {}
+        weights, warped = {}, {}
         for name, raw in raws.items():
             size = raw.shape[-2:]
             scale = flow.new_tensor([n / m for n, m in zip(size[::-1], gray.shape[:1:-1], strict=True)])
-            there = F.interpolate(flow, size, mode="bilinear") * scale.view(1, 2, 1, 1)
-            moved[name] = warp(self._past[name], there)
-            weights[name] = self.share * F.interpolate(alike, size, mode="bilinear")
-        return weights, moved
+            scaled_flow = F.interpolate(flow, size, mode="bilinear") * scale.view(1, 2, 1, 1)
+            warped[name] = warp(self._past[name], scaled_flow)
+            weights[name] = self.share * F.interpolate(similarity, size, mode="bilinear")
+        return weights, warped
 
 
 def likeness(gray: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     """Return the similarity of each pixel to the one that moved there, (1, 1, H, W) in 0..1, and the flow."""
     flow = motion(gray, before)
-    difference = mean_around((gray - warp(before, flow)) ** 2, _AROUND)
+    difference = mean_around((gray - warp(before, flow)) ** 2, _RADIUS)
     return torch.exp(-difference / (2 * SPREAD**2)) * _inside(flow), flow
 
 

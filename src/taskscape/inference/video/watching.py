@@ -52,39 +52,39 @@ def watch(
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     writers = [output.writer(predictor, out) for output in outputs]
-    done, before, count, interrupts = _read(out / DONE), dict[str, Signature](), 0, Interrupts()
-    shown = predictor  # gets the color scales of the images; each video has its own
+    finished, last_scan, count, interrupts = _read(out / DONE), dict[str, Signature](), 0, Interrupts()
+    image_predictor = predictor  # gets the color scales of the images; each video has its own
 
     def stopped() -> bool:
         return interrupts.signal is not None
 
     with interrupts.handled():
         while not stopped():
-            found = dict(_files(folder, out))
-            for name, signature in found.items():
+            scan = dict(_files(folder, out))
+            for name, signature in scan.items():
                 if stopped():
                     break
-                if signature == done.get(name) or signature != before.get(name):
+                if signature == finished.get(name) or signature != last_scan.get(name):
                     continue
                 stem = Path(name).with_suffix("").as_posix()
-                alone = not any(other != name and Path(other).with_suffix("").as_posix() == stem for other in found)
+                is_unique = not any(other != name and Path(other).with_suffix("").as_posix() == stem for other in scan)
                 try:
-                    called = stem if alone else name
+                    output_name = stem if is_unique else name
                     if Path(name).suffix.lower() in VIDEOS:
-                        predict_video(predictor, folder / name, out, settings, name=called, note=note)
+                        predict_video(predictor, folder / name, out, settings, name=output_name, note=note)
                     else:
-                        shown = _predict(shown, folder / name, called, writers)
+                        image_predictor = _predict(image_predictor, folder / name, output_name, writers)
                     count += 1
                     note(f"{name}: done")
-                except Interrupted as stop_now:  # within a video, which a later call resumes
-                    note(str(stop_now))
-                    interrupts.signal = stop_now.signum
+                except Interrupted as interruption:  # within a video, which a later call resumes
+                    note(str(interruption))
+                    interrupts.signal = interruption.signum
                     break
                 except (ValueError, FileNotFoundError, PermissionError) as error:
                     note(str(error))
-                done[name] = signature
-                atomic_write(out / DONE, json.dumps(done, indent=1))
-            before = found
+                finished[name] = signature
+                atomic_write(out / DONE, json.dumps(finished, indent=1))
+            last_scan = scan
             if stop():
                 break
             time.sleep(seconds)

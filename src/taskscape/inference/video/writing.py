@@ -45,7 +45,7 @@ class Segment:
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
         frame.pts, frame.time_base = time, self.time_base
-        with _errors_name(self.path):
+        with _naming_errors(self.path):
             if self._stream is None:
                 self._container = av.open(address(self.path), "w", format="mp4")
                 self._stream = _video_stream(self._container, rgb.shape[:2], self.time_base)
@@ -55,10 +55,10 @@ class Segment:
     def close(self) -> None:
         """Finish the segment, so that it can be joined."""
         if self._container is not None and self._stream is not None:
-            with _errors_name(self.path):
+            with _naming_errors(self.path):
                 self._container.mux(self._stream.encode())
                 self._container.close()
-                _keep(self.path)
+                _flush(self.path)
             self._container = None
 
     def discard(self) -> None:
@@ -87,7 +87,7 @@ def join(
     ``last`` is the duration of the last frame. Audio that MP4 files do not support is left out. Raises ``OSError``
     naming the file.
     """
-    with _errors_name(out):
+    with _naming_errors(out):
         try:
             _join(segments, starts, out, time_base, last, sound)
         except (FFmpegError, ValueError):
@@ -95,11 +95,11 @@ def join(
                 raise
             _join(segments, starts, out, time_base, last, None)
             sound = None
-        _keep(out)
+        _flush(out)
     return sound is not None
 
 
-def _keep(path: Path) -> None:
+def _flush(path: Path) -> None:
     """Flush a file to the disk, before other files refer to it."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
@@ -131,7 +131,7 @@ def _pictures(
     segments: Sequence[Path], starts: Sequence[int], time_base: Fraction, last: int, stream: VideoStream
 ) -> "Iterator[Packet[VideoStream]]":
     """Yield the packets of all segments, with the durations of their frames."""
-    before: Packet[VideoStream] | None = None
+    previous: Packet[VideoStream] | None = None
     for path, start in zip(segments, starts, strict=True):
         with av.open(address(path)) as container:
             for packet in container.demux(video=0):
@@ -140,14 +140,14 @@ def _pictures(
                 time = start + round(packet.pts * packet.time_base / time_base)
                 packet.pts = packet.dts = time
                 packet.time_base, packet.stream = time_base, stream
-                if before is not None:
-                    assert before.pts is not None
-                    before.duration = time - before.pts
-                    yield before
-                before = packet
-    if before is not None:
-        before.duration = last
-        yield before
+                if previous is not None:
+                    assert previous.pts is not None
+                    previous.duration = time - previous.pts
+                    yield previous
+                previous = packet
+    if previous is not None:
+        previous.duration = last
+        yield previous
 
 
 def _sounds(
@@ -164,8 +164,8 @@ def _sounds(
 
 
 def _video_stream(container: OutputContainer, size: tuple[int, ...], time_base: Fraction) -> VideoStream:
-    narrow = {"x264-params": "mbtree=0"} if min(size) < NARROW else {}
-    stream = container.add_stream(ENCODER, options=OPTIONS | narrow)
+    extra = {"x264-params": "mbtree=0"} if min(size) < NARROW else {}
+    stream = container.add_stream(ENCODER, options=OPTIONS | extra)
     assert isinstance(stream, VideoStream)
     stream.height, stream.width = size
     stream.pix_fmt = "yuv420p"
@@ -177,7 +177,7 @@ def _video_stream(container: OutputContainer, size: tuple[int, ...], time_base: 
 
 
 @contextmanager
-def _errors_name(path: Path) -> Iterator[None]:
+def _naming_errors(path: Path) -> Iterator[None]:
     """Convert errors of FFmpeg to ``OSError`` naming the file."""
     with writing(path):
         try:
