@@ -6,7 +6,7 @@ from taskscape.serialization import show_size
 
 Size = tuple[int, int]
 """Height and width."""
-_MOST_TIMES = 16
+_MAX_FACTOR = 16
 """Largest factor by which a label may be smaller or larger than its image."""
 
 
@@ -20,7 +20,7 @@ def check_aspect(path: Path, shape: tuple[int, ...], image: Size) -> None:
             f"{path} has shape {shape}, with the channels first: save vectors as (H, W, channels), with "
             "numpy.moveaxis(array, 0, -1), and scores of classes as ids, with array.argmax(0)"
         )
-    if label[0] * _MOST_TIMES < image[0] and label[1] * _MOST_TIMES < image[1]:
+    if label[0] * _MAX_FACTOR < image[0] and label[1] * _MAX_FACTOR < image[1]:
         remedy = "export it in the image's resolution"
     elif label == image[::-1]:
         remedy = "turn or transpose the label"
@@ -29,11 +29,11 @@ def check_aspect(path: Path, shape: tuple[int, ...], image: Size) -> None:
     raise ValueError(f"{path} is {show_size(label)}, and its image {show_size(image)} (height x width): {remedy}")
 
 
-def fits(one: Size, other: Size) -> bool:
+def fits(a: Size, b: Size) -> bool:
     """Return whether the aspect ratios are equal up to rounding, and no side is more than 16 times the other."""
-    if one == other[::-1] and one[0] != one[1]:
+    if a == b[::-1] and a[0] != a[1]:
         return False
-    if any(n * _MOST_TIMES < m for a, b in ((one, other), (other, one)) for n, m in zip(a, b, strict=True)):
+    if any(n * _MAX_FACTOR < m for smaller, larger in ((a, b), (b, a)) for n, m in zip(smaller, larger, strict=True)):
         return False
-    difference = abs(one[0] * other[1] - one[1] * other[0])
-    return difference <= max(*one, *other)
+    difference = abs(a[0] * b[1] - a[1] * b[0])
+    return difference <= max(*a, *b)

@@ -90,20 +90,20 @@ class CamVid(RawData):
         """Detect the layout, match the names, and compare the numbers of images with the published ones."""
         files, layout = _layout(raw)
         lists = self.lists if self.lists is not None else raw
-        named = {split: lists / f"{split}.txt" for split in PUBLISHED if (lists / f"{split}.txt").is_file()}
-        if self.lists is not None and not {"train", "val"} <= named.keys():
+        list_files = {split: lists / f"{split}.txt" for split in PUBLISHED if (lists / f"{split}.txt").is_file()}
+        if self.lists is not None and not {"train", "val"} <= list_files.keys():
             raise FileNotFoundError(f"{lists} lacks train.txt or val.txt: write one image name per line")
-        if {"train", "val"} <= named.keys():
-            parts = {split: _of_list(files, path) for split, path in named.items()}
+        if {"train", "val"} <= list_files.keys():
+            parts = {split: _listed_files(files, path) for split, path in list_files.items()}
         elif layout == "original":
-            parts = _by_name(files, raw)
+            parts = _published_splits(files, raw)
         else:
-            parts = {split: _inside(files, split) for split in PUBLISHED}
+            parts = {split: _files_in(files, split) for split in PUBLISHED}
         remedy = f"Splits are {', '.join(f'{n} {split}' for split, n in PUBLISHED.items())}. {WHERE}"
         splits = {
-            split: match_files(some, f"{raw}, {split}", PUBLISHED[split], self.partial, remedy)
-            for split, some in parts.items()
-            if split != "test" or some["image"]
+            split: match_files(split_files, f"{raw}, {split}", PUBLISHED[split], self.partial, remedy)
+            for split, split_files in parts.items()
+            if split != "test" or split_files["image"]
         }
         require_once(splits, lists)
         size = self.size or size_of(splits["train"][0].files["image"])
@@ -113,7 +113,11 @@ class CamVid(RawData):
             size=size,
             splits=splits,
             fields={FIELD: Semseg(CAMVID_11)},
-            source={"layout": layout, "splits": "as listed" if named else "as published", "void": "11, 255 and black"},
+            source={
+                "layout": layout,
+                "splits": "as listed" if list_files else "as published",
+                "void": "11, 255 and black",
+            },
             read=partial(read_mask, ids=ids | {(0, 0, 0): IGNORE_INDEX}, numbers=numbers, size=size),
         )
 
@@ -129,46 +133,46 @@ def _layout(raw: Path) -> tuple[_Files, str]:
     if all((raw / folder).is_dir() for folder in _ORIGINAL):
         images, labels = (raw / folder for folder in _ORIGINAL)
         return _pairs({"all": (images, labels)}), "original"
-    for labels_of, layout in (("{}annot", "SegNet tutorial"), ("{}_labels", "folders of the original's labels")):
-        pairs = {split: (raw / split, raw / labels_of.format(split)) for split in PUBLISHED}
+    for label_pattern, layout in (("{}annot", "SegNet tutorial"), ("{}_labels", "folders of the original's labels")):
+        pairs = {split: (raw / split, raw / label_pattern.format(split)) for split in PUBLISHED}
         if all(folder.is_dir() for split in ("train", "val") for folder in pairs[split]):
             return _pairs(pairs), layout
     pairs = {split: (raw / "images" / split, raw / "semseg" / split) for split in PUBLISHED}
     if all(folder.is_dir() for split in ("train", "val") for folder in pairs[split]):
         return _pairs(pairs), "images and semseg"
-    if inner := [path for path in sorted(raw.iterdir()) if path.is_dir() and _is_one(path)]:
-        raise FileNotFoundError(f"{raw} has no layout of CamVid, but {inner[0]} has: give that folder")
+    if candidates := [path for path in sorted(raw.iterdir()) if path.is_dir() and _has_layout(path)]:
+        raise FileNotFoundError(f"{raw} has no layout of CamVid, but {candidates[0]} has: give that folder")
     original = f"or {' and '.join(_ORIGINAL)} of the original"
     require(raw, ("train", "trainannot", "val", "valannot"), f"Give a folder with these, {original}. {WHERE}")
     raise FileNotFoundError(f"{raw}: train, trainannot, val and valannot must be folders. {WHERE}")
 
 
-def _is_one(folder: Path) -> bool:
+def _has_layout(folder: Path) -> bool:
     """Return whether a folder has one of the layouts."""
     names = {path.name for path in folder.iterdir()}
     return bool(set(_ORIGINAL) <= names or {"train", "trainannot"} <= names or {"train", "train_labels"} <= names)
 
 
 def _pairs(folders: Mapping[str, tuple[Path, Path]]) -> _Files:
-    images = {f"{split}/{name}": path for split, (one, _) in folders.items() for name, path in stems(one).items()}
+    images = {f"{split}/{name}": path for split, (folder, _) in folders.items() for name, path in stems(folder).items()}
     labels = {
         f"{split}/{name.removesuffix('_L')}": path
-        for split, (_, one) in folders.items()
-        for name, path in stems(one).items()
+        for split, (_, folder) in folders.items()
+        for name, path in stems(folder).items()
     }
     return {"image": images, FIELD: labels}
 
 
-def _inside(files: _Files, folder: str) -> _Files:
+def _files_in(files: _Files, folder: str) -> _Files:
     """Return the files of a split, by image name."""
     start = f"{folder}/"
     return {
-        kind: {name.removeprefix(start): path for name, path in some.items() if name.startswith(start)}
-        for kind, some in files.items()
+        kind: {name.removeprefix(start): path for name, path in paths.items() if name.startswith(start)}
+        for kind, paths in files.items()
     }
 
 
-def _of_list(files: _Files, path: Path) -> _Files:
+def _listed_files(files: _Files, path: Path) -> _Files:
     """Return the files that a list names, by image name.
 
     Raises ``ValueError`` that names the list if the image of a line does not exist, or exists in two folders.
@@ -178,24 +182,24 @@ def _of_list(files: _Files, path: Path) -> _Files:
         by_name.setdefault(key.partition("/")[2], []).append(key)
     chosen: dict[str, dict[str, Path]] = {kind: {} for kind in files}
     for line in filter(None, map(str.strip, read_text(path).splitlines())):
-        first = Path(line.split()[0])
-        name = first.stem if first.suffix else first.name
+        listed_path = Path(line.split()[0])
+        name = listed_path.stem if listed_path.suffix else listed_path.name
         keys = by_name.get(name, [])
         if len(keys) > 1:
-            keys = [key for key in keys if key == f"{first.parent.name}/{name}"]
+            keys = [key for key in keys if key == f"{listed_path.parent.name}/{name}"]
         if len(keys) != 1:
             raise ValueError(f"{path} names {line.split()[0]}, which is not there: correct the list, or add the image")
-        for kind, some in files.items():
-            if keys[0] in some:
-                chosen[kind][name] = some[keys[0]]
+        for kind, paths in files.items():
+            if keys[0] in paths:
+                chosen[kind][name] = paths[keys[0]]
     return chosen
 
 
-def _by_name(files: _Files, raw: Path) -> dict[str, _Files]:
+def _published_splits(files: _Files, raw: Path) -> dict[str, _Files]:
     """Return the files of the published splits. Raises ``ValueError`` for a name that does not determine its split."""
     parts: dict[str, dict[str, dict[str, Path]]] = {split: {kind: {} for kind in files} for split in PUBLISHED}
-    for kind, some in files.items():
-        for key, path in some.items():
+    for kind, paths in files.items():
+        for key, path in paths.items():
             name = key.partition("/")[2]
             parts[published_split(name, raw)][kind][name] = path
     return dict(parts)

@@ -95,7 +95,10 @@ class Cityscapes(RawData):
             fields["depth"] = Depth()
             products: object = ASSUMED
             if cameras:
-                products = {s: [_product(one.files["camera"]) for one in samples] for s, samples in splits.items()}
+                products = {
+                    s: [_metres_times_pixels(sample.files["camera"]) for sample in samples]
+                    for s, samples in splits.items()
+                }
             source["depth"] = {
                 "unit": "metre",
                 "formula": "metres_times_pixels / ((p - 1) / 256); p = 0 and p = 1 are not valid",
@@ -116,7 +119,7 @@ def _files(raw: Path, split: str, kinds: tuple[str, ...]) -> dict[str, dict[str,
     }
 
 
-def _product(camera: Path) -> float:
+def _metres_times_pixels(camera: Path) -> float:
     """Return baseline · fx of a camera file, in metres · pixels."""
     content = read_json(camera)
     try:
@@ -130,16 +133,18 @@ def _product(camera: Path) -> float:
 
 def _read(raw: RawSample, size: tuple[int, int], classes: ClassSet) -> Sample:
     image, native = read_image_with_size(raw.files["leftImg8bit"], size, None)
-    published = read_gray(raw.files["gtFine"], 8, "class ids", native)
-    if (last := int(published.max())) > _LAST_ID:
-        raise ValueError(f"{raw.files['gtFine']} has id {last}, and ids end at {_LAST_ID}: download it again unchanged")
-    whole = from_cityscapes_ids(classes)[published]
-    ids = resize_nearest(whole, size)
+    raw_ids = read_gray(raw.files["gtFine"], 8, "class ids", native)
+    if (largest := int(raw_ids.max())) > _LAST_ID:
+        raise ValueError(
+            f"{raw.files['gtFine']} has id {largest}, and ids end at {_LAST_ID}: download it again unchanged"
+        )
+    full_ids = from_cityscapes_ids(classes)[raw_ids]
+    ids = resize_nearest(full_ids, size)
     values = {"image": image, "semseg": ids}
     valid = {"semseg": ids != IGNORE_INDEX}
     if "disparity" in raw.files:
         p = resize_nearest(read_gray(raw.files["disparity"], 16, "disparity", native), size).astype(np.float64)
-        product = _product(raw.files["camera"]) if "camera" in raw.files else ASSUMED
+        product = _metres_times_pixels(raw.files["camera"]) if "camera" in raw.files else ASSUMED
         values["depth"] = (product / (np.maximum(p - 1, 1) / 256)).astype(np.float32)
         valid["depth"] = p > 1
-    return Sample(values, valid, raw.name, {"semseg": (whole, whole != IGNORE_INDEX)})
+    return Sample(values, valid, raw.name, {"semseg": (full_ids, full_ids != IGNORE_INDEX)})

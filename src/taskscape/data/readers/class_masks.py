@@ -15,7 +15,7 @@ from taskscape.modalities.base import Array
 
 FIELD = "semseg"
 
-_CLEAR = -1
+_TRANSPARENT = -1
 """Stands for a transparent pixel."""
 
 
@@ -36,24 +36,24 @@ def read_class_mask(path: Path, ids: Mapping[Color, int], numbers: Mapping[int, 
     if label.lossy:
         raise ValueError(f"{path} is in a lossy format, which changes colors: save the labels as PNG")
     values = label.values.astype(np.int64)
-    what, known = "numbers", numbers
+    noun, table = "numbers", numbers
     if values.ndim == 3:
-        what, known, values = "colors", _by_packed(ids), pack_colors(values)
+        noun, table, values = "colors", _by_packed(ids), pack_colors(values)
     elif label.palette is not None:
         colors = label.palette.astype(np.int64)
         if all(tuple(color) in ids for color in colors[np.unique(values)].tolist()):
-            what, known, values = "colors", _by_packed(ids), pack_colors(colors)[values]
+            noun, table, values = "colors", _by_packed(ids), pack_colors(colors)[values]
     if label.opaque is not None:
-        values = np.where(label.opaque, values, _CLEAR)
+        values = np.where(label.opaque, values, _TRANSPARENT)
 
-    def none(unknown: list[int]) -> str:
-        named = [unpack_color(one) if what == "colors" else one for one in unknown[:3]]
+    def message(unknown: list[int]) -> str:
+        examples = [unpack_color(value) if noun == "colors" else value for value in unknown[:3]]
         return (
-            f"{path} has {what} of no class, such as {', '.join(map(str, named))}: correct the labels, or the list of "
-            "classes"
+            f"{path} has {noun} of no class, such as {', '.join(map(str, examples))}: correct the labels, or the list "
+            "of classes"
         )
 
-    return look_up(values, {**known, _CLEAR: IGNORE_INDEX}, none)
+    return look_up(values, {**table, _TRANSPARENT: IGNORE_INDEX}, message)
 
 
 def own_classes(names: Sequence[str], colors: Sequence[Color], where: Path) -> ClassSet:

@@ -49,7 +49,7 @@ from taskscape.serialization import agreeing
 
 WHERE = "COCO is available from https://cocodataset.org/#download (2017 images and annotations)"
 BACKGROUND = "background"
-_BESIDE = "_annotations.coco.json"
+_ROBOFLOW_FILE = "_annotations.coco.json"
 _MOST_BYTES = 1 << 30
 """Largest size of a JSON file."""
 
@@ -83,32 +83,34 @@ class Coco(RawData):
     def contents(self, raw: Path) -> RawIndex:
         """Read the JSON files and find the images."""
         require(raw, (), WHERE)
-        lists = {name: _List.read(raw, name, path, self.kind) for name, path in _find_lists(raw, self.kind).items()}
+        lists = {
+            name: _AnnotationFile.read(raw, name, path, self.kind) for name, path in _find_lists(raw, self.kind).items()
+        }
         with_background = self.kind == "instances" and self.background == "class"
         if len({_split(name) for name in lists}) < len(lists):
             raise ValueError(f"{raw} has two lists of one split among {', '.join(lists)}: move one away")
         classes = _class_set(lists, with_background)
         index = {name: id_ for id_, name in enumerate(classes.classes)}
-        samples = {_split(name): one.samples(index) for name, one in lists.items()}
-        folders = {one.folder for one in lists.values()}
+        samples = {_split(name): file.samples(index) for name, file in lists.items()}
+        folders = {file.folder for file in lists.values()}
         warn_of_unlisted([image for folder in sorted(folders) for image in images_in(folder)], samples, "image", raw)
         splits = train_and_val(samples, self.val_share, raw)
         size = self.size or size_of(splits["train"][0].files["image"])
-        elsewhere = 0 if with_background else IGNORE_INDEX
+        background_id = 0 if with_background else IGNORE_INDEX
         read = partial(_read_panoptic, size=size)
         if self.kind == "instances":
-            read = partial(_read_instances, size=size, elsewhere=elsewhere)
+            read = partial(_read_instances, size=size, background_id=background_id)
         return RawIndex(
             size=size,
             splits=splits,
             fields={FIELD: Semseg(classes)},
             source={"annotations": self.kind, "lists": list(lists), BACKGROUND: "class" if with_background else "void"},
             read=read,
-            archives=tuple(one.path for one in lists.values()),
+            archives=tuple(file.path for file in lists.values()),
         )
 
 
-class _List(NamedTuple):
+class _AnnotationFile(NamedTuple):
     """Contents of a JSON file."""
 
     path: Path
@@ -123,23 +125,23 @@ class _List(NamedTuple):
     """Annotations by image id."""
 
     @classmethod
-    def read(cls, raw: Path, name: str, path: Path, kind: Kind) -> "_List":
+    def read(cls, raw: Path, name: str, path: Path, kind: Kind) -> "_AnnotationFile":
         """Read a JSON file. Raises ``ValueError`` that names the file if its format is wrong or it has no images."""
         content = _load(path)
         try:
-            known = sorted(content["categories"], key=lambda one: int(one["id"]))
-            _check_unique("categories", [int(one["id"]) for one in known])
-            _check_unique("images", [int(one["id"]) for one in content["images"]])
-            categories = {int(one["id"]): str(one["name"]) for one in known}
-            colors = {str(one["name"]): _color(one["color"]) for one in known if "color" in one}
-            annotations: dict[int, list[dict[str, Any]]] = {int(one["id"]): [] for one in content["images"]}
-            for one in content["annotations"]:
-                if int(one["image_id"]) not in annotations:
-                    raise ValueError(f"an annotation belongs to image {one['image_id']}, which is not listed")
-                annotations[int(one["image_id"])].append(one)
+            categories_by_id = sorted(content["categories"], key=lambda entry: int(entry["id"]))
+            _check_unique("categories", [int(entry["id"]) for entry in categories_by_id])
+            _check_unique("images", [int(entry["id"]) for entry in content["images"]])
+            categories = {int(entry["id"]): str(entry["name"]) for entry in categories_by_id}
+            colors = {str(entry["name"]): _color(entry["color"]) for entry in categories_by_id if "color" in entry}
+            annotations: dict[int, list[dict[str, Any]]] = {int(entry["id"]): [] for entry in content["images"]}
+            for entry in content["annotations"]:
+                if int(entry["image_id"]) not in annotations:
+                    raise ValueError(f"an annotation belongs to image {entry['image_id']}, which is not listed")
+                annotations[int(entry["image_id"])].append(entry)
             if not content["images"]:
                 raise ValueError("it lists no images")
-            folder = _folder(raw, name, path, str(content["images"][0]["file_name"]))
+            folder = _image_folder(raw, name, path, str(content["images"][0]["file_name"]))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(
                 f"{path} is not in COCO's {kind} format: {_reason(error)}. Export it again. {WHERE}"
@@ -154,8 +156,8 @@ class _List(NamedTuple):
             try:
                 samples.append(self._sample(image, ids))
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-                shown = image.get("file_name", image) if isinstance(image, dict) else image
-                raise ValueError(f"{self.path}, image {shown}: {_reason(error)}") from error
+                file_name = image.get("file_name", image) if isinstance(image, dict) else image
+                raise ValueError(f"{self.path}, image {file_name}: {_reason(error)}") from error
         if self.kind == "instances":
             self._check([sample for sample in samples if isinstance(sample, RegionSample)])
         return samples
@@ -182,13 +184,15 @@ class _List(NamedTuple):
         annotations = self.annotations[int(image["id"])]
         size = int(image["height"]), int(image["width"])
         if self.kind == "instances":
-            drawn = [(one, region) for one in annotations if (region := _region(one, ids, size)) is not None]
+            drawn = [(entry, region) for entry in annotations if (region := _region(entry, ids, size)) is not None]
             drawn.sort(key=lambda pair: (not pair[0].get("iscrowd"), -float(pair[0].get("area") or pair[1].area)))
             return RegionSample(stem, {"image": path}, size, tuple(region for _, region in drawn))
         if len(annotations) != 1:
             raise ValueError(f"it has {len(annotations)} annotations instead of one")
         png = str(annotations[0]["file_name"])
-        segments = tuple((int(one["id"]), ids[int(one["category_id"])]) for one in annotations[0]["segments_info"])
+        segments = tuple(
+            (int(entry["id"]), ids[int(entry["category_id"])]) for entry in annotations[0]["segments_info"]
+        )
         masks = self.path.with_suffix("")
         return PanopticSample(stem, {"image": path, FIELD: find_file(masks, png) or masks / png}, segments)
 
@@ -196,15 +200,17 @@ class _List(NamedTuple):
 def _find_lists(raw: Path, kind: Kind) -> dict[str, Path]:
     """Return the JSON files by list name. Raises ``FileNotFoundError`` with the remedy if there are none."""
     folder = raw / "annotations"
-    found = {path.stem.removeprefix(f"{kind}_"): path for path in sorted(folder.glob(f"{kind}_*.json"))}
-    if not found and kind == "instances":
-        found = {path.parent.name: path for path in sorted(raw.glob(f"*/{_BESIDE}"))}
-    if found:
-        return found
+    paths = {path.stem.removeprefix(f"{kind}_"): path for path in sorted(folder.glob(f"{kind}_*.json"))}
+    if not paths and kind == "instances":
+        paths = {path.parent.name: path for path in sorted(raw.glob(f"*/{_ROBOFLOW_FILE}"))}
+    if paths:
+        return paths
     other: Kind = "panoptic" if kind == "instances" else "instances"
     if list(folder.glob(f"{other}_*.json")):
         raise FileNotFoundError(f"{folder} has {other}_*.json, no {kind}_*.json: pass --kind {other}")
-    raise FileNotFoundError(f"{raw} has neither annotations/{kind}_*.json nor */{_BESIDE}: check the folder. {WHERE}")
+    raise FileNotFoundError(
+        f"{raw} has neither annotations/{kind}_*.json nor */{_ROBOFLOW_FILE}: check the folder. {WHERE}"
+    )
 
 
 def _split(name: str) -> str:
@@ -212,15 +218,17 @@ def _split(name: str) -> str:
     return re.sub(r"(?<=[a-z])_?\d{4}$", "", name)
 
 
-def _folder(raw: Path, name: str, path: Path, first: str) -> Path:
+def _image_folder(raw: Path, name: str, path: Path, first: str) -> Path:
     """Return the folder of a list's images: the one that has the first image."""
     names = (name, _split(name), "")
-    places = [raw / top / inner for inner in names for top in ("", "images")] if path.name != _BESIDE else []
-    places = list(dict.fromkeys(places))
-    for place in (*places, path.parent):
-        if find_file(place, first):
-            return place
-    raise ValueError(f"{first} is in none of {', '.join(str(place) for place in places[:4]) or path.parent}")
+    candidates = [raw / top / inner for inner in names for top in ("", "images")] if path.name != _ROBOFLOW_FILE else []
+    candidates = list(dict.fromkeys(candidates))
+    for candidate in (*candidates, path.parent):
+        if find_file(candidate, first):
+            return candidate
+    raise ValueError(
+        f"{first} is in none of {', '.join(str(candidate) for candidate in candidates[:4]) or path.parent}"
+    )
 
 
 def _load(path: Path) -> Any:
@@ -232,7 +240,7 @@ def _load(path: Path) -> Any:
         raise ValueError(f"{path} is not readable JSON ({error}): download or export it again") from error
 
 
-def _class_set(lists: Mapping[str, _List], with_background: bool) -> ClassSet:
+def _class_set(lists: Mapping[str, _AnnotationFile], with_background: bool) -> ClassSet:
     """Return the classes of all lists. Raises ``ValueError`` if the lists differ, or as ``own_classes`` does."""
     first, *others = lists.values()
     for other in others:
@@ -251,11 +259,11 @@ def _color(color: Any) -> Color:
     return red, green, blue
 
 
-def _region(one: dict[str, Any], ids: Mapping[int, int], size: tuple[int, int]) -> Region | None:
+def _region(annotation: dict[str, Any], ids: Mapping[int, int], size: tuple[int, int]) -> Region | None:
     """Return the region of an annotation; None if it has at most a box."""
-    if int(one["category_id"]) not in ids:
-        raise ValueError(f"an annotation has category {one['category_id']}, which is not listed")
-    class_id, segmentation = ids[int(one["category_id"])], one.get("segmentation")
+    if int(annotation["category_id"]) not in ids:
+        raise ValueError(f"an annotation has category {annotation['category_id']}, which is not listed")
+    class_id, segmentation = ids[int(annotation["category_id"])], annotation.get("segmentation")
     if isinstance(segmentation, dict):
         height, width = map(int, segmentation["size"])
         if (height, width) != size:
@@ -270,9 +278,9 @@ def _region(one: dict[str, Any], ids: Mapping[int, int], size: tuple[int, int]) 
     return Region(class_id, tuple(map(polygon, segmentation)))
 
 
-def _check_unique(what: str, ids: list[int]) -> None:
+def _check_unique(noun: str, ids: list[int]) -> None:
     if twice := [id_ for id_, count in Counter(ids).items() if count > 1]:
-        raise ValueError(f"two {what} have the id {twice[0]}")
+        raise ValueError(f"two {noun} have the id {twice[0]}")
 
 
 def _reason(error: Exception) -> str:
@@ -281,10 +289,10 @@ def _reason(error: Exception) -> str:
     return f"it has unexpected values ({error})" if isinstance(error, TypeError) else str(error)
 
 
-def _read_instances(raw: RegionSample, size: tuple[int, int], elsewhere: int) -> Sample:
+def _read_instances(raw: RegionSample, size: tuple[int, int], background_id: int) -> Sample:
     path = raw.files["image"]
     try:
-        ids = paint(raw.size, raw.regions, elsewhere)
+        ids = paint(raw.size, raw.regions, background_id)
     except ValueError as error:
         raise ValueError(f"the annotations of {path}: {error}. Export them again") from error
     return labelled(raw.name, path, ids, "its annotation", size)

@@ -76,19 +76,19 @@ class Cvat(RawData):
         """Read the classes and the lists, or the XML file."""
         require(raw, (), _REMEDY)
         if (raw / XML).exists():
-            return self._of_xml(raw)
+            return self._read_xml(raw)
         if (raw / MASKS).exists() or (raw / LABELMAP).exists():
-            return self._of_masks(raw)
+            return self._read_masks(raw)
         raise FileNotFoundError(f"{raw} has neither {XML} nor {LABELMAP}. {_REMEDY}")
 
-    def _of_masks(self, raw: Path) -> RawIndex:
+    def _read_masks(self, raw: Path) -> RawIndex:
         require(raw, (LABELMAP, IMAGES, MASKS, LISTS), _REMEDY)
-        listed = _labelmap(raw / LABELMAP)
-        colors = listed if BACKGROUND in listed or _BLACK in listed.values() else {BACKGROUND: _BLACK, **listed}
+        labelmap = _read_labelmap(raw / LABELMAP)
+        colors = labelmap if BACKGROUND in labelmap or _BLACK in labelmap.values() else {BACKGROUND: _BLACK, **labelmap}
         names = [name for name in colors if name != BACKGROUND or self.background == "class"]
         classes = own_classes(names, [colors[name] for name in names], raw / LABELMAP)
         index = {name: names.index(name) if name in names else IGNORE_INDEX for name in colors}
-        numbers = {position: index[name] for position, name in enumerate(listed)}
+        numbers = {position: index[name] for position, name in enumerate(labelmap)}
         ids = {_BLACK: IGNORE_INDEX} | {color: index[name] for name, color in colors.items()}
         splits = train_and_val(samples_of_lists(raw), self.val_share, raw / LISTS)
         size = self.size or size_of(splits["train"][0].files["image"])
@@ -101,7 +101,7 @@ class Cvat(RawData):
             archives=(raw / LABELMAP,),
         )
 
-    def _of_xml(self, raw: Path) -> RawIndex:
+    def _read_xml(self, raw: Path) -> RawIndex:
         path = raw / XML
         root = _parse(path)
         names = list(dict.fromkeys(one.findtext("name", "") for one in root.iterfind("./meta//labels/label")))
@@ -119,7 +119,7 @@ class Cvat(RawData):
                 raise ValueError(f"{path}, image {image.get('name')}: {error}. {_REMEDY}") from error
         if not lists:
             raise ValueError(f"{path} has no <image>: tracks of videos have none. {_REMEDY}")
-        samples = [one for some in lists.values() for one in some]
+        samples = [one for subset_samples in lists.values() for one in subset_samples]
         if not any(one.regions for one in samples):
             raise ValueError(f"{path} has no {', '.join(_SHAPES)}: draw some, and export it again")
         check_regions(samples, path)
@@ -128,18 +128,18 @@ class Cvat(RawData):
             warnings.warn(f"{path}: shapes without an area are left out: {counts}", stacklevel=2)
         splits = train_and_val(lists, self.val_share, path)
         size = self.size or size_of(splits["train"][0].files["image"])
-        elsewhere = 0 if self.background == "class" else IGNORE_INDEX
+        background_id = 0 if self.background == "class" else IGNORE_INDEX
         return RawIndex(
             size=size,
             splits=splits,
             fields={FIELD: Semseg(classes)},
             source={"format": "CVAT for images 1.1", BACKGROUND: self.background, "left out": dict(left_out)},
-            read=partial(_read_regions, where=path, size=size, elsewhere=elsewhere),
+            read=partial(_read_regions, where=path, size=size, background_id=background_id),
             archives=(path,),
         )
 
 
-def _labelmap(path: Path) -> dict[str, Color]:
+def _read_labelmap(path: Path) -> dict[str, Color]:
     """Return the color of each class. Raises ``ValueError`` that names an invalid line."""
     colors: dict[str, Color] = {}
     for number, line in enumerate(read_text(path).splitlines(), 1):
@@ -194,14 +194,14 @@ def _sample(raw: Path, image: "ET.Element[str]", classes: ClassSet, left_out: Co
         if shape.attrib["label"] not in classes.classes:
             raise ValueError(f"label {shape.attrib['label']!r} is not one of {', '.join(classes.classes)}")
         regions.append(_SHAPES[shape.tag](classes.classes.index(shape.attrib["label"]), shape.attrib))
-    path = _find(raw, name, subset)
+    path = _find_image(raw, name, subset)
     return RegionSample(Path(name).with_suffix("").as_posix(), {"image": path}, size, tuple(regions))
 
 
-def _find(raw: Path, name: str, subset: str) -> Path:
+def _find_image(raw: Path, name: str, subset: str) -> Path:
     images = raw / "images"
-    for folder, place in ((images, Path(subset, name).as_posix()), (images, name), (raw, name)):
-        if path := find_file(folder, place):
+    for folder, relative_path in ((images, Path(subset, name).as_posix()), (images, name), (raw, name)):
+        if path := find_file(folder, relative_path):
             return path
     raise ValueError(f"{raw / 'images' / name} is missing: export with images")
 
@@ -241,9 +241,9 @@ def _mask(class_id: int, shape: dict[str, str]) -> Region:
 _SHAPES = {"polygon": _polygon, "box": _box, "ellipse": _ellipse, "mask": _mask}
 
 
-def _read_regions(raw: RegionSample, where: Path, size: tuple[int, int], elsewhere: int) -> Sample:
+def _read_regions(raw: RegionSample, where: Path, size: tuple[int, int], background_id: int) -> Sample:
     try:
-        ids = paint(raw.size, raw.regions, elsewhere)
+        ids = paint(raw.size, raw.regions, background_id)
     except ValueError as error:
         raise ValueError(f"{where}, image {raw.name}: {error}. {_REMEDY}") from error
     return labelled(raw.name, raw.files["image"], ids, str(where), size)

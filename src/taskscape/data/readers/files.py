@@ -22,17 +22,17 @@ def require(raw: Path, wanted: Collection[str], remedy: str) -> None:
     ``remedy`` tells where the data are available.
     """
     if not raw.is_dir():
-        what = "is a file, not a folder" if raw.exists() else "is not there"
+        problem = "is a file, not a folder" if raw.exists() else "is not there"
         expected = f": expected a folder with {listed(wanted)}" if wanted else ""
-        raise FileNotFoundError(f"{raw} {what}{expected}. {remedy}")
+        raise FileNotFoundError(f"{raw} {problem}{expected}. {remedy}")
     missing = [name for name in wanted if not (raw / name).exists()]
     if not missing:
         return
     present = sorted(path.name for path in raw.iterdir())
     message = f"{raw} lacks {listed(missing)}; it holds {listed(present) or 'nothing'}. "
-    inner = [path for path in raw.iterdir() if path.is_dir() and all((path / name).exists() for name in wanted)]
-    if inner:
-        message += f"{inner[0]} holds them: give that folder"
+    candidates = [path for path in raw.iterdir() if path.is_dir() and all((path / name).exists() for name in wanted)]
+    if candidates:
+        message += f"{candidates[0]} holds them: give that folder"
     elif archives := [name for name in present if name.endswith(_ARCHIVES)]:
         message += f"Unpack {listed(archives)} there first"
     else:
@@ -63,12 +63,12 @@ def match_files(
     Raises:
         ValueError: Files are missing, or there are no samples.
     """
-    names = sorted({name for some in files.values() for name in some}, key=natural)
-    complete = [name for name in names if all(name in some for some in files.values())]
+    names = sorted({name for paths in files.values() for name in paths}, key=natural)
+    complete = [name for name in names if all(name in paths for paths in files.values())]
     hint = f"download or unpack the rest, or pass --partial to continue without it. {remedy}"
     if not partial:
-        for kind, some in files.items():
-            if lacking := [name for name in names if name not in some]:
+        for kind, paths in files.items():
+            if lacking := [name for name in names if name not in paths]:
                 raise ValueError(
                     f"{where}: {len(lacking)} of {len(names)} {kind} files {agreeing(len(lacking), 'is', 'are')} "
                     f"missing, such as {listed(lacking)}: {hint}"
@@ -77,13 +77,13 @@ def match_files(
         expected = f", {published} are published" if published is not None else ""
         raise ValueError(f"{where} has {counted(len(complete), 'image', 'images')}{expected}: {hint}")
     if left_out := sorted(set(names).difference(complete), key=natural):
-        kinds = listed([kind for kind, some in files.items() if left_out[0] not in some])
+        kinds = listed([kind for kind, paths in files.items() if left_out[0] not in paths])
         warnings.warn(
             f"{where}: {len(left_out)} of {len(names)} images {agreeing(len(left_out), 'is', 'are')} left out, such "
             f"as {left_out[0]}, which has no {kinds}",
             stacklevel=2,
         )
-    return [RawSample(name, {kind: some[name] for kind, some in files.items()}) for name in complete]
+    return [RawSample(name, {kind: paths[name] for kind, paths in files.items()}) for name in complete]
 
 
 def stems(folder: Path) -> dict[str, Path]:

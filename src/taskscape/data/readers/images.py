@@ -88,10 +88,10 @@ def likely_size_of(path: Path) -> tuple[int, int]:
     with open_image(path, load=False) as image:
         if image.format == "PNG" and "exif" not in image.info:  # looking for it would make Pillow decode the image
             return image.height, image.width
-        before = image.height, image.width
+        size = image.height, image.width
         # Pillow has already rotated a TIFF.
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5 and image.format != "TIFF"
-        return before[::-1] if turned else before
+        is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5 and image.format != "TIFF"
+        return size[::-1] if is_turned else size
 
 
 def pages_of(path: Path) -> int:

@@ -23,15 +23,15 @@ def resize_nearest(label: Array, size: Size) -> Array:
     return nearest
 
 
-def look_up(values: Array, ids: Mapping[int, int], none: Callable[[list[Any]], str]) -> Array:
+def look_up(values: Array, ids: Mapping[int, int], message_for: Callable[[list[Any]], str]) -> Array:
     """Return the id of each value, uint8.
 
-    Raises ``ValueError`` with the message that ``none`` returns for values without an id.
+    Raises ``ValueError`` with the message that ``message_for`` returns for values without an id.
     """
-    found, positions = np.unique(values, return_inverse=True)
-    if unknown := [value for value in found.tolist() if value not in ids]:
-        raise ValueError(none(unknown))
-    table = np.array([ids[value] for value in found.tolist()], np.uint8)
+    unique_values, positions = np.unique(values, return_inverse=True)
+    if unknown := [value for value in unique_values.tolist() if value not in ids]:
+        raise ValueError(message_for(unknown))
+    table = np.array([ids[value] for value in unique_values.tolist()], np.uint8)
     return np.asarray(table[positions].reshape(values.shape))
 
 
@@ -48,15 +48,15 @@ def read_array(path: Path) -> Array:
     return np.array(open_array(path, _REMEDY))
 
 
-def read_gray(path: Path, bits: int, what: str, image_size: Size) -> Array:
-    """Return a gray label of 8 or 16 bits, (H, W); ``what`` names the expected values in error messages.
+def read_gray(path: Path, bits: int, content: str, image_size: Size) -> Array:
+    """Return a gray label of 8 or 16 bits, (H, W); ``content`` names the expected values in error messages.
 
     Raises ``ValueError`` if it is another type of image, or its aspect ratio differs from that of its image.
     """
     with open_image(path, remedy=_REMEDY) as image:
         if (depth := _BITS.get(image.mode)) != bits:
-            found = f"{depth} bits" if depth else f"mode {image.mode}"
-            raise ValueError(f"{path} has {found} where {bits} bits of {what} belong: download it again unchanged")
+            actual = f"{depth} bits" if depth else f"mode {image.mode}"
+            raise ValueError(f"{path} has {actual} where {bits} bits of {content} belong: download it again unchanged")
         label = np.asarray(image)
     check_aspect(path, label.shape, image_size)
     return label

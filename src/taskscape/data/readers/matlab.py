@@ -41,24 +41,24 @@ def read_numbers(path: Path) -> dict[str, npt.NDArray[Any]]:
             kind, data = next(_elements(data, order), (0, b""))
         parts = list(_elements(data, order)) if kind == _MATRIX else []
         if len(parts) >= 4 and parts[3][0] in _TYPES:
-            numbers = np.dtype(order + _TYPES[parts[3][0]])
+            dtype = np.dtype(order + _TYPES[parts[3][0]])
             arrays[parts[2][1].decode("latin-1")] = np.frombuffer(
-                parts[3][1], numbers, len(parts[3][1]) // numbers.itemsize
+                parts[3][1], dtype, len(parts[3][1]) // dtype.itemsize
             )
     return arrays
 
 
 def _elements(content: bytes, order: str) -> Iterator[tuple[int, bytes]]:
     """Yield type and data of each element. Raises ``ValueError`` if an element extends beyond the content."""
-    place = 0
-    while place + 8 <= len(content):
-        kind, size = (int(n) for n in np.frombuffer(content, f"{order}u4", 2, place))
+    position = 0
+    while position + 8 <= len(content):
+        kind, size = (int(n) for n in np.frombuffer(content, f"{order}u4", 2, position))
         if kind >> 16:  # a small element, whose data are in the tag
-            kind, size, start, following = kind & 0xFFFF, kind >> 16, place + 4, place + 8
+            kind, size, start, next_position = kind & 0xFFFF, kind >> 16, position + 4, position + 8
         else:
-            start = place + 8
-            following = start + size + (-size % 8 if kind != _COMPRESSED else 0)
+            start = position + 8
+            next_position = start + size + (-size % 8 if kind != _COMPRESSED else 0)
         if start + size > len(content):
             raise ValueError("it ends within an array")
         yield kind, content[start : start + size]
-        place = following
+        position = next_position

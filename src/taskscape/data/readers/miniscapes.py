@@ -107,8 +107,8 @@ def decode_depth(v: Array) -> npt.NDArray[np.float32]:
 
 def _read(raw: RawSample, size: tuple[int, int]) -> Sample:
     image, native = read_image_with_size(raw.files["rgb"], size, None)
-    whole = read_gray(raw.files["semseg"], 8, "class ids", native)
-    ids = resize_nearest(whole, size)
+    full_ids = read_gray(raw.files["semseg"], 8, "class ids", native)
+    ids = resize_nearest(full_ids, size)
     disparity = resize_nearest(read_gray(raw.files["depth"], 8, "disparity", native), size)
     values = {"image": image, "semseg": ids, "depth": decode_depth(disparity)}
     valid = {"semseg": ids != IGNORE_INDEX, "depth": disparity > 0}
@@ -116,7 +116,7 @@ def _read(raw: RawSample, size: tuple[int, int]) -> Sample:
         stored = read_label(raw.files["normals"])
         check_aspect(raw.files["normals"], stored.shape, native)
         values["normals"], valid["normals"] = unit_vectors(decode_8bit(resize_nearest(stored, size)))
-    return Sample(values, valid, raw.name, {"semseg": (whole, whole != IGNORE_INDEX)})
+    return Sample(values, valid, raw.name, {"semseg": (full_ids, full_ids != IGNORE_INDEX)})
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
@@ -202,9 +202,9 @@ def _files(folder: Path, index: int) -> dict[str, Path]:
     return {kind: folder / kind / f"{index:06d}.{ending}" for kind, ending in _KINDS.items()}
 
 
-def _encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+def _encoded(image: Image.Image, image_format: str, **options: object) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
+    image.save(buffer, image_format, **options)
     return buffer.getvalue()
 
 
@@ -215,12 +215,14 @@ def _check_record(path: Path, record: dict[str, object]) -> None:
         return
     remedy = f"delete {path.parent} or choose another folder"
     try:
-        there = plain.read_json(path)
+        existing = plain.read_json(path)
     except ValueError as error:
         raise ValueError(f"{path} is not readable ({error}): {remedy}") from None
-    if there != record:
-        there = there if isinstance(there, dict) else {}
+    if existing != record:
+        existing = existing if isinstance(existing, dict) else {}
         different = ", ".join(
-            f"{key} {there.get(key)} there, {value} here" for key, value in record.items() if there.get(key) != value
+            f"{key} {existing.get(key)} there, {value} here"
+            for key, value in record.items()
+            if existing.get(key) != value
         )
         raise ValueError(f"{path} records other settings ({different}): use the same settings, {remedy}")

@@ -83,22 +83,24 @@ class MtanArrays(RawData):
         axes = None
         if "normal" in folders:
             fields["normals"] = Normals()
-            pairs = ((_normals(one), _from_depth(one, self.of)) for one in splits["train"][:20])
+            pairs = ((_normals(sample), _from_depth(sample, self.of)) for sample in splits["train"][:20])
             axes, agreement = find_axes(pairs, str(raw / "train" / "normal"))
             source["normals"] = {"from": "normal/", "axes": str(axes), "agreement with depth": round(agreement, 3)}
         size = self.size
         if size is None:
             height, width = read_array(splits["train"][0].files["image"]).shape[:2]
             size = height, width
-        read = partial(_read, of=self.of, classes=_CLASS_SETS[classes], size=size, axes=axes)
+        read = partial(_read, data_set=self.of, classes=_CLASS_SETS[classes], size=size, axes=axes)
         return RawIndex(size, splits, fields, source, read)
 
     def _samples(self, folder: Path, kinds: dict[str, str]) -> list[RawSample]:
         files = {kind: stems(folder / inner) for kind, inner in kinds.items()}
-        others = [
-            of for of, counts in PUBLISHED.items() if counts[folder.name] == len(files["image"]) and of != self.of
+        same_size = [
+            data_set
+            for data_set, counts in PUBLISHED.items()
+            if counts[folder.name] == len(files["image"]) and data_set != self.of
         ]
-        remedy = f"Or pass --of {others[0]}" if others else WHERE
+        remedy = f"Or pass --of {same_size[0]}" if same_size else WHERE
         return match_files(files, str(folder), PUBLISHED[self.of][folder.name], self.partial, remedy)
 
 
@@ -112,16 +114,16 @@ def _label(raw: RawSample, kind: str, *channels: int) -> Array:
     return stored.reshape(shape)
 
 
-def _metres(raw: RawSample, of: str) -> tuple[Array, Mask]:
+def _metres(raw: RawSample, data_set: str) -> tuple[Array, Mask]:
     stored = _label(raw, "depth").astype(np.float64)
     valid = np.isfinite(stored) & (stored > 0)
     filled = np.where(valid, stored, 1)
-    return (filled if of == "nyuv2" else METRES_AT_DISPARITY_1 / filled).astype(np.float32), valid
+    return (filled if data_set == "nyuv2" else METRES_AT_DISPARITY_1 / filled).astype(np.float32), valid
 
 
-def _from_depth(raw: RawSample, of: str) -> tuple[Array, Mask]:
+def _from_depth(raw: RawSample, data_set: str) -> tuple[Array, Mask]:
     """Return normals from depth, with an approximate camera, which suffices to detect axes even after cropping."""
-    depth, valid = _metres(raw, of)
+    depth, valid = _metres(raw, data_set)
     height, width = depth.shape
     focal = _NYUV2_FOCAL * width
     return normals_from_depth(depth, valid, Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2), radius=3)
@@ -143,16 +145,16 @@ def _ids(raw: RawSample, classes: ClassSet) -> Array:
     return ids.astype(np.int16)
 
 
-def _read(raw: RawSample, of: str, classes: ClassSet, size: tuple[int, int], axes: Axes | None) -> Sample:
+def _read(raw: RawSample, data_set: str, classes: ClassSet, size: tuple[int, int], axes: Axes | None) -> Sample:
     image = read_array(raw.files["image"])
     if image.ndim != 3 or image.shape[2] != 3 or not 0 <= image.min() <= image.max() <= 1:
         raise ValueError(
             f"{raw.files['image']} is {image.shape} in {image.min()} … {image.max()} instead of (H, W, 3) in 0 … 1: "
             f"unpack it again. {WHERE}"
         )
-    whole = _ids(raw, classes)
-    ids = resize_nearest(whole, size)
-    depth, has_depth = _metres(raw, of)
+    full_ids = _ids(raw, classes)
+    ids = resize_nearest(full_ids, size)
+    depth, has_depth = _metres(raw, data_set)
     rgb = np.rint(image * 255).astype(np.uint8)
     values = {"image": resize_image(rgb, size), "semseg": ids, "depth": resize_nearest(depth, size)}
     valid = {"semseg": ids >= 0, "depth": resize_nearest(has_depth, size)}
@@ -160,4 +162,4 @@ def _read(raw: RawSample, of: str, classes: ClassSet, size: tuple[int, int], axe
         normals, has_normals = _normals(raw)
         values["normals"] = resize_nearest(axes.applied(normals), size)
         valid["normals"] = resize_nearest(has_normals, size)
-    return Sample(values, valid, raw.name, {"semseg": (whole, whole >= 0)})
+    return Sample(values, valid, raw.name, {"semseg": (full_ids, full_ids >= 0)})

@@ -42,18 +42,18 @@ def normals_from_depth(depth: Array, valid: Mask, camera: Intrinsics, radius: in
     slope_y = _filtered(inverse, steps, ones) / spread
     mean = _filtered(inverse, ones, ones) / pixels
     # Residual variance after subtracting the plane; the steps along x and y have the same variance.
-    left = _filtered(inverse**2, ones, ones) / pixels - mean**2 - (slope_x**2 + slope_y**2) * (steps**2).mean()
-    flat = _filtered(valid.astype(np.float64), ones, ones) > pixels - 0.5
-    flat &= (np.maximum(left, 0) < (0.02 * mean) ** 2) & (mean > 0)
+    residual = _filtered(inverse**2, ones, ones) / pixels - mean**2 - (slope_x**2 + slope_y**2) * (steps**2).mean()
+    is_flat = _filtered(valid.astype(np.float64), ones, ones) > pixels - 0.5
+    is_flat &= (np.maximum(residual, 0) < (0.02 * mean) ** 2) & (mean > 0)
 
     inner = (slice(radius, height - radius), slice(radius, width - radius))
     y, x = np.mgrid[inner].astype(np.float64)
     a, b = slope_x * camera.fx, slope_y * camera.fy
     c = mean - a * (x - camera.cx) / camera.fx - b * (y - camera.cy) / camera.fy
-    towards = -np.stack([a, b, c], -1)
-    towards /= np.maximum(np.linalg.norm(towards, axis=-1, keepdims=True), 1e-12)
+    facing = -np.stack([a, b, c], -1)
+    facing /= np.maximum(np.linalg.norm(facing, axis=-1, keepdims=True), 1e-12)
     normals, mask = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.bool_)
-    normals[inner], mask[inner] = towards * flat[..., None], flat
+    normals[inner], mask[inner] = facing * is_flat[..., None], is_flat
     return normals, mask
 
 
@@ -89,9 +89,12 @@ def find_axes(pairs: Iterable[tuple[Labelled, Labelled]], where: str) -> tuple[A
     ``pairs``: for some images, the stored normals and those from depth, each (H, W, 3) with its mask (H, W).
     Raises ``ValueError``, which names the folder ``where``, if they agree for no axes.
     """
-    both = [(stored[has & can], ours[has & can]) for (stored, has), (ours, can) in pairs]
-    stored, ours = (np.concatenate(side).astype(np.float64) for side in zip(*both, strict=True))
-    cosines = ours.T @ stored / max(len(ours), 1)  # [i, j]: our component i against the stored component j
+    vectors = [
+        (stored[stored_valid & computed_valid], computed[stored_valid & computed_valid])
+        for (stored, stored_valid), (computed, computed_valid) in pairs
+    ]
+    stored, computed = (np.concatenate(side).astype(np.float64) for side in zip(*vectors, strict=True))
+    cosines = computed.T @ stored / max(len(computed), 1)  # [i, j]: computed component i against the stored component j
     axes, agreement = max(
         (
             (Axes(order, sign), float(sum(sign[i] * cosines[i, order[i]] for i in range(3))))

@@ -74,25 +74,31 @@ class Nyuv2(RawData):
     def contents(self, raw: Path) -> RawIndex:
         """Read the splits, and check the sizes of the arrays."""
         require(raw, (FILE, SPLITS), WHERE)
-        array = "depths" if self.depth == "filled" else "rawDepths"
+        depth_name = "depths" if self.depth == "filled" else "rawDepths"
         numbers = _splits(raw / SPLITS)
-        _check_arrays(raw / FILE, ("images", "depths", array, "labels"), max(max(some) for some in numbers.values()))
+        _check_arrays(
+            raw / FILE,
+            ("images", "depths", depth_name, "labels"),
+            max(max(split_numbers) for split_numbers in numbers.values()),
+        )
         files = stems(raw / "normals")
-        splits = {split: [_sample(number, files) for number in some] for split, some in numbers.items()}
-        axes, about = _find_axes(raw, splits, files)
+        splits = {
+            split: [_sample(number, files) for number in split_numbers] for split, split_numbers in numbers.items()
+        }
+        axes, normals_source = _find_axes(raw, splits, files)
         return RawIndex(
             size=self.size,
             splits=splits,
             fields={"semseg": Semseg(_CLASS_SETS[self.classes]), "depth": Depth(), "normals": Normals()},
             source={
                 "splits": "val is the official test split",
-                "depth": {"unit": "metre", "field": array, "invalid": 0},
-                "normals": about,
+                "depth": {"unit": "metre", "field": depth_name, "invalid": 0},
+                "normals": normals_source,
             },
             read=partial(
                 _read,
                 file=raw / FILE,
-                array=array,
+                depth_name=depth_name,
                 classes=_CLASS_SETS[self.classes],
                 size=self.size,
                 crop=self.crop,
@@ -135,12 +141,12 @@ def _find_axes(
     """Return the axes of the stored normals, None without files, and the manifest entry about the normals."""
     if not files:
         return None, {"from": "depth", "window": "9x9 pixels at full size", "camera": CAMERA._asdict()}
-    if lacking := [one.name for samples in splits.values() for one in samples if not one.files]:
+    if lacking := [sample.name for samples in splits.values() for sample in samples if not sample.files]:
         raise ValueError(
             f"{raw / 'normals'} lacks the normals of {counted(len(lacking), 'image', 'images')}, such as "
             f"{listed(lacking)}: remove the folder normals, or complete it"
         )
-    pairs = ((_stored_normals(one), _computed_normals(raw / FILE, one)) for one in splits["train"][:20])
+    pairs = ((_stored_normals(sample), _computed_normals(raw / FILE, sample)) for sample in splits["train"][:20])
     axes, agreement = find_axes(pairs, str(raw / "normals"))
     return axes, {"from": "normals/", "axes": str(axes), "agreement with depth": round(agreement, 3)}
 
@@ -163,7 +169,7 @@ def _splits(file: Path) -> dict[str, list[int]]:
     """Return the image numbers of each split, from 1."""
     try:
         content = read_numbers(file)
-        numbers = {split: _whole(content[key]) for split, key in (("train", "trainNdxs"), ("val", "testNdxs"))}
+        numbers = {split: _whole_numbers(content[key]) for split, key in (("train", "trainNdxs"), ("val", "testNdxs"))}
     except Exception as error:  # damaged files raise many types of errors
         raise ValueError(
             f"{file} is not the list of trainNdxs and testNdxs ({error!r}): download it again. {WHERE}"
@@ -173,12 +179,12 @@ def _splits(file: Path) -> dict[str, list[int]]:
     return numbers
 
 
-def _whole(numbers: Array) -> list[int]:
+def _whole_numbers(numbers: Array) -> list[int]:
     """Return the numbers as integers. Raises ``ValueError`` unless they are whole numbers from 1."""
-    whole = [int(number) for number in numbers.tolist()]
-    if whole != numbers.tolist() or min(whole, default=1) < 1:
+    integers = [int(number) for number in numbers.tolist()]
+    if integers != numbers.tolist() or min(integers, default=1) < 1:
         raise ValueError("it has invalid image numbers")
-    return whole
+    return integers
 
 
 def _sample(number: int, normals: dict[str, Path]) -> RawSample:
@@ -211,7 +217,7 @@ def _stored_normals(raw: RawSample) -> tuple[Array, Mask]:
 
 
 def _read(
-    raw: RawSample, file: Path, array: str, classes: ClassSet, size: tuple[int, int], crop: bool, axes: Axes | None
+    raw: RawSample, file: Path, depth_name: str, classes: ClassSet, size: tuple[int, int], crop: bool, axes: Axes | None
 ) -> Sample:
     window = CROP if crop else (slice(None), slice(None))
     image = np.ascontiguousarray(_array(file, "images", raw)[window])
@@ -221,7 +227,7 @@ def _read(
         raise ValueError(f"{file}, image {raw.name}: label {raw_ids.max()} is not one of the 894: download it again")
     whole = table[raw_ids][window]
     ids = resize_nearest(whole, size)
-    depth = resize_nearest(_array(file, array, raw)[window], size)
+    depth = resize_nearest(_array(file, depth_name, raw)[window], size)
     normals, has_normals = _computed_normals(file, raw) if axes is None else _stored_normals(raw)
     normals = normals if axes is None else axes.applied(normals)
     return Sample(

@@ -87,8 +87,8 @@ def _opened(path: Path, load: bool) -> Image.Image:
 
 def _pixels(error: Image.DecompressionBombError) -> str:
     """Return the number of pixels of an image, from Pillow's error message or ours."""
-    found = re.search(r"\d+ pixels", str(error))
-    return found[0] if found else str(error)
+    match = re.search(r"\d+ pixels", str(error))
+    return match[0] if match else str(error)
 
 
 def _what_it_is(path: Path, error: Exception) -> str:

@@ -40,7 +40,9 @@ class Region(NamedTuple):
         """The approximate number of pixels."""
         if self.runs is not None:
             return sum(self.runs.lengths[1::2])
-        return sum(abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1))) / 2 for x, y in (one.T for one in self.polygons))
+        return sum(
+            abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1))) / 2 for x, y in (points.T for points in self.polygons)
+        )
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,17 @@ def _may_cover(region: Region, size: tuple[int, int]) -> bool:
     """Return whether a mask has a pixel, or the bounding box of a polygon contains the center of a pixel."""
     if region.runs is not None:
         return sum(region.runs.lengths[1::2]) > 0
-    areas = [points for points in region.polygons if len(points) > 2]
-    boxes = (np.ceil(np.clip([one.min(0) - 0.5, one.max(0) - 0.5], 0, size[::-1])) for one in areas)
+    polygons = [points for points in region.polygons if len(points) > 2]
+    boxes = (np.ceil(np.clip([corners.min(0) - 0.5, corners.max(0) - 0.5], 0, size[::-1])) for corners in polygons)
     return any((low < high).all() for low, high in boxes)
 
 
-def paint(size: tuple[int, int], regions: Iterable[Region], elsewhere: int) -> Array:
-    """Return the class ids of regions, (H, W) uint8, and ``elsewhere`` for pixels outside all regions.
+def paint(size: tuple[int, int], regions: Iterable[Region], background_id: int) -> Array:
+    """Return the class ids of regions, (H, W) uint8, and ``background_id`` for pixels outside all regions.
 
     Raises ``ValueError`` if a region does not fit into the image.
     """
-    ids = np.full(size, elsewhere, np.uint8)
+    ids = np.full(size, background_id, np.uint8)
     for region in regions:
         for points in region.polygons:
             ids[fill_polygon(points, size)] = region.class_id

@@ -63,7 +63,7 @@ def read_samples(path: Path) -> Samples:
     Raises ``ValueError`` that names the file if it is damaged or cannot be a label. ``FileNotFoundError`` and
     ``PermissionError`` are passed on.
     """
-    return _of_array(path) if path.suffix.lower() == ".npy" else _of_image(path)
+    return _read_array(path) if path.suffix.lower() == ".npy" else _read_image(path)
 
 
 def stored_size(path: Path) -> tuple[int, int]:
@@ -85,7 +85,7 @@ def stored_palette(path: Path) -> bytes:
         return b"" if image.mode != "P" or image.palette is None else bytes(image.palette.palette)
 
 
-def _of_array(path: Path) -> Samples:
+def _read_array(path: Path) -> Samples:
     array = _squeezed(open_array(path, _REMEDY), path)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{path} holds {array.dtype}, not numbers: save it as integers or floats")
@@ -112,7 +112,7 @@ def _squeezed(array: Array, path: Path) -> Array:
     return array
 
 
-def _of_image(path: Path) -> Samples:
+def _read_image(path: Path) -> Samples:
     with open_image(path, load=False) as image:
         if image.format in ("GIF", "PNG", "TIFF", "WEBP") and (pages := getattr(image, "n_frames", 1)) > 1:
             raise ValueError(f"{path} holds {pages} images: save one label per file")
@@ -150,18 +150,19 @@ def _of_image(path: Path) -> Samples:
         if upright.mode in ("LA", "PA", "RGBA"):
             opaque = values[..., -1] != 0
             values = values[..., 0] if upright.mode != "RGBA" else values[..., :3]
-        elif (clear := upright.info.get("transparency")) is not None:
-            opaque = _opaque(values, bool(clear) if bits == 1 else clear)  # for one bit, Pillow gives 255 instead of 1
+        elif (transparent := upright.info.get("transparency")) is not None:
+            # For one bit, Pillow gives 255 instead of 1.
+            opaque = _opaque_mask(values, bool(transparent) if bits == 1 else transparent)
         return Samples(values, bits, False, palette, opaque, lossy)
 
 
-def _opaque(values: Array, clear: int | bytes | tuple[int, ...]) -> Mask:
+def _opaque_mask(values: Array, transparent: int | bytes | tuple[int, ...]) -> Mask:
     """Return a mask of the pixels that are not of the transparent index or color, or whose index has nonzero alpha."""
-    if isinstance(clear, bytes):
+    if isinstance(transparent, bytes):
         alpha = np.full(256, 255, np.uint8)
-        alpha[: len(clear)] = np.frombuffer(clear, np.uint8)
+        alpha[: len(transparent)] = np.frombuffer(transparent, np.uint8)
         return np.asarray(alpha[values] != 0)
-    different = values != np.asarray(clear)
+    different = values != np.asarray(transparent)
     return np.asarray(different if different.ndim == 2 else different.any(-1))
 
 
@@ -208,8 +209,8 @@ def _swap_bytes(image: Image.Image, path: Path) -> None:
         raise ValueError(f"{path} stores 16 bits per channel in an unsupported way: save it as gray or RGB")
     codec, extents, offset, arguments = tile[0]
     arguments = (swapped, *arguments[1:]) if isinstance(arguments, tuple) else swapped
-    kind = getattr(tile[0], "_make", tuple)  # older versions of Pillow use plain tuples
-    tile[0] = kind((codec, extents, offset, arguments))
+    make_tile = getattr(tile[0], "_make", tuple)  # older versions of Pillow use plain tuples
+    tile[0] = make_tile((codec, extents, offset, arguments))
 
 
 def _tile(image: Image.Image) -> list[tuple[str, Any, int, Any]]:

@@ -84,23 +84,23 @@ def samples_of_lists(raw: Path, names: Sequence[str] | None = None) -> dict[str,
     paths = {path.stem: path for path in sorted((raw / LISTS).glob("*.txt"))}
     paths = {name: path for name, path in paths.items() if (name in names if names else name.lower() != "trainval")}
     if not paths:
-        wanted = listed([f"{name}.txt" for name in names]) if names else "list"
-        raise FileNotFoundError(f"{raw / LISTS} has no {wanted}: make one with one image name per line")
+        expected = listed([f"{name}.txt" for name in names]) if names else "list"
+        raise FileNotFoundError(f"{raw / LISTS} has no {expected}: make one with one image name per line")
     lists = {}
     for split, path in paths.items():
-        first = (line.split()[0] for line in read_text(path).splitlines() if line.strip())
-        wanted_names = list(dict.fromkeys(name if name in images else _without_ending(name) for name in first))
+        first_words = (line.split()[0] for line in read_text(path).splitlines() if line.strip())
+        image_names = list(dict.fromkeys(name if name in images else _without_ending(name) for name in first_words))
         for kind, files in ((IMAGES, images), (MASKS, masks)):
-            if lacking := [name for name in wanted_names if name not in files]:
+            if lacking := [name for name in image_names if name not in files]:
                 raise ValueError(
-                    f"{path} names {len(lacking)} of {len(wanted_names)} images that {raw / kind} does not have, such "
+                    f"{path} names {len(lacking)} of {len(image_names)} images that {raw / kind} does not have, such "
                     f"as {listed(lacking, 3)}: add the files, or correct the list"
                 )
-        for name in wanted_names:
+        for name in image_names:
             if likely_size_of(images[name]) != stored_size(masks[name]):
                 # Some orientations are only known after decoding the file.
                 check_size_of_image(images[name], read_samples(masks[name]).size, str(masks[name]))
-        lists[split] = [RawSample(name, {"image": images[name], FIELD: masks[name]}) for name in wanted_names]
+        lists[split] = [RawSample(name, {"image": images[name], FIELD: masks[name]}) for name in image_names]
     warn_of_unlisted(masks.values(), lists, FIELD, raw / MASKS)
     return lists
 
@@ -114,8 +114,8 @@ def stems_below(folder: Path) -> dict[str, Path]:
     inner = sorted(path for path in folder.rglob("*") if path.is_dir())
     return {
         (path.parent / name).relative_to(folder).as_posix(): path
-        for one in (folder, *inner)
-        for name, path in stems(one).items()
+        for parent in (folder, *inner)
+        for name, path in stems(parent).items()
     }
 
 
