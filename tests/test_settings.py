@@ -210,9 +210,9 @@ def test_every_module_is_looked_at_once_however_many_files_one_has(tmp_path: Pat
         (tmp_path / name / "helper.py").write_text("")
         (tmp_path / name / "my.py").write_text("import helper\nVALUE = 3")
         load_name(tmp_path / name / "my.py", "VALUE")
-    before = user_code._folder.cache_info()
+    before = user_code._import_root.cache_info()
     beside = [module.__file__ for module in user_modules() if module.__name__ == "helper"]
-    after = user_code._folder.cache_info()
+    after = user_code._import_root.cache_info()
     assert {str(tmp_path / name / "helper.py") for name in "abc"} <= set(beside)
     assert after.hits + after.misses - before.hits - before.misses < 2 * len(sys.modules)
 
