@@ -104,8 +104,10 @@ class Cvat(RawData):
     def _read_xml(self, raw: Path) -> RawIndex:
         path = raw / XML
         root = _parse(path)
-        names = list(dict.fromkeys(one.findtext("name", "") for one in root.iterfind("./meta//labels/label")))
-        colors = {one.findtext("name", ""): one.findtext("color", "") for one in root.iterfind("./meta//labels/label")}
+        names = list(dict.fromkeys(label.findtext("name", "") for label in root.iterfind("./meta//labels/label")))
+        colors = {
+            label.findtext("name", ""): label.findtext("color", "") for label in root.iterfind("./meta//labels/label")
+        }
         if self.background == "class":
             names = [BACKGROUND, *(name for name in names if name != BACKGROUND)]
             colors[BACKGROUND] = "#000000"
@@ -119,8 +121,8 @@ class Cvat(RawData):
                 raise ValueError(f"{path}, image {image.get('name')}: {error}. {_REMEDY}") from error
         if not lists:
             raise ValueError(f"{path} has no <image>: tracks of videos have none. {_REMEDY}")
-        samples = [one for subset_samples in lists.values() for one in subset_samples]
-        if not any(one.regions for one in samples):
+        samples = [sample for subset_samples in lists.values() for sample in subset_samples]
+        if not any(sample.regions for sample in samples):
             raise ValueError(f"{path} has no {', '.join(_SHAPES)}: draw some, and export it again")
         check_regions(samples, path)
         if left_out:
