@@ -99,7 +99,7 @@ class Loader:
                 f"{store.path} has {counted(len(store), 'image', 'images')} in split {store.split!r}, "
                 f"too few to train on: give {2 * self.world_size} or more, two for each process"
             )
-        if device.type != "cpu":
+        if device.type == "cuda":  # other devices share the memory of the map
             store.cache_on(device, self._fields)
 
     def __len__(self) -> int:
