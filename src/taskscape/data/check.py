@@ -48,16 +48,16 @@ def check(path: str | Path, report: ProgressCallback | None = None) -> Findings:
     manifest = Manifest.of(path)
     findings = Findings(manifest.labels)
     twins = Twins(manifest.labels)
-    total, done = sum(manifest.counts.values()), 0
+    total, num_done = sum(manifest.counts.values()), 0
     for split in manifest.counts:
         store = Store.open(path, split, verify=True)
         sums = SplitSums(store, tuple(store.fields))
         for start in range(0, len(store), _BATCH_SIZE):
             indices = range(start, min(start + _BATCH_SIZE, len(store)))
             sums.add(indices, twins)
-            done += len(indices)
+            num_done += len(indices)
             if report is not None:
-                report(done, total)
+                report(num_done, total)
         findings.splits[split] = sums.statistics()
         findings.warnings += _warnings(split, findings.splits[split], manifest)
         findings.remarks += _remarks(split, findings.splits[split], manifest)

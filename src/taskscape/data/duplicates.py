@@ -48,8 +48,8 @@ def near_duplicates(hashes: Sequence[int], thumbnails: Sequence[Array]) -> Itera
             for position, index in enumerate(bucket[:-1]):
                 others = members[position + 1 :]
                 near = others[_distances(codes[others], codes[index]) <= DISTANCE]
-                same = near[normed[near] @ normed[index] >= CORRELATION]
-                pairs.update((index, int(other)) for other in same)
+                confirmed = near[normed[near] @ normed[index] >= CORRELATION]
+                pairs.update((index, int(other)) for other in confirmed)
     yield from sorted(pairs)
 
 

@@ -160,9 +160,9 @@ def prepare_portion(
     missing = {split: set(writer.missing(split)) for split in counts}
     portion_samples = [(split, row) for split, rows in (files[i] for i in portion.among(len(files))) for row in rows]
     todo = [(split, row) for split, row in portion_samples if row in missing[split]]
-    for done in _write_samples(writer, index, raw, todo, processes, str(portion.number)):
+    for num_done in _write_samples(writer, index, raw, todo, processes, str(portion.number)):
         if report is not None:
-            report(len(portion_samples) - len(todo) + done, len(portion_samples))
+            report(len(portion_samples) - len(todo) + num_done, len(portion_samples))
 
 
 def _begin_lock(out: Path) -> Path:
@@ -186,9 +186,9 @@ def _write(work: _Work, out: Path) -> Manifest:
     _mark_changed(writer, work)
     missing = [(split, number) for split in counts for number in writer.missing(split)]
     total = sum(counts.values())
-    for done in _write_samples(writer, index, work.raw, missing, work.processes):
+    for num_done in _write_samples(writer, index, work.raw, missing, work.processes):
         if work.report is not None:
-            work.report(total - len(missing) + done, total)
+            work.report(total - len(missing) + num_done, total)
     merge_records(out, [(split, number) for split, count in counts.items() for number in range(count)])
     writer.finish()
     for file in (*record_files(out), _begin_lock(out)):
@@ -207,8 +207,8 @@ def _write_samples(
     """Write samples, given by split and number, and yield the number of completed samples after each."""
     jobs = ((writer, index.read, raw, split, number, index.splits[split][number], portion) for split, number in missing)
     results = parallel.parallel_map(_prepare_one, jobs, len(missing), parallel.workers(processes))
-    for done, _ in enumerate(results, 1):
-        yield done
+    for num_done, _ in enumerate(results, 1):
+        yield num_done
 
 
 def _is_older(out: Path, source: dict[str, Any]) -> bool:

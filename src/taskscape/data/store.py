@@ -75,7 +75,7 @@ class Store:
                 _check_file(path / file, manifest.files.get(file), verify)
                 if not verify:
                     block_counts[file] = len(manifest.blocks.get(file, "")) // _DIGITS
-                maps[name].append(_map(path / file, (rows, *manifest.size, *modality.shape), modality.dtype))
+                maps[name].append(_map_array(path / file, (rows, *manifest.size, *modality.shape), modality.dtype))
         _check_sampled_blocks(path, manifest, block_counts)
         return cls(path, split, manifest, maps)
 
@@ -222,7 +222,7 @@ def _check_sampled_blocks(path: Path, manifest: Manifest, counts: Mapping[str, i
             )
 
 
-def _map(path: Path, shape: tuple[int, ...], dtype: str) -> Array:
+def _map_array(path: Path, shape: tuple[int, ...], dtype: str) -> Array:
     """Map the array of a file. Raises ``ValueError`` if its shape or type differs from the expected one."""
     try:
         array = np.lib.format.open_memmap(path, mode="r")

@@ -86,13 +86,13 @@ class StoreWriter:
         elif path.exists() and any(entry.suffix != ".part" for entry in path.iterdir()):  # left by a killed process
             raise ValueError(f"{path} is not empty: delete it or choose another folder")
         else:
-            require_room(path, self._bytes(), "the store")
+            require_room(path, self._num_bytes(), "the store")
             with writing(path):
                 path.mkdir(parents=True, exist_ok=True)
             self.manifest.save(plan)
         self._create()
 
-    def _bytes(self) -> int:
+    def _num_bytes(self) -> int:
         """Return the size of all arrays in bytes."""
         per_image = sum(
             math.prod((*self.manifest.size, *modality.shape)) * np.dtype(modality.dtype).itemsize
@@ -148,9 +148,9 @@ class StoreWriter:
         """Mark these samples as ``missing``, so that they are ``put`` again."""
         written = {index: entry for index, entry in self._written(split).items() if index not in indices}
         lines = "".join("\n" + json.dumps([index, *entry]) for index, entry in written.items())
-        others = self._records(split)
+        records = self._records(split)
         atomic_write(self.path / split / self._done, lines)
-        for record in others:
+        for record in records:
             if record.name != self._done:
                 record.unlink()
 

@@ -127,7 +127,7 @@ class _AnnotationFile(NamedTuple):
     @classmethod
     def read(cls, raw: Path, name: str, path: Path, kind: Kind) -> "_AnnotationFile":
         """Read a JSON file. Raises ``ValueError`` that names the file if its format is wrong or it has no images."""
-        content = _load(path)
+        content = _load_json(path)
         try:
             categories_by_id = sorted(content["categories"], key=lambda entry: int(entry["id"]))
             _check_unique("categories", [int(entry["id"]) for entry in categories_by_id])
@@ -159,10 +159,10 @@ class _AnnotationFile(NamedTuple):
                 file_name = image.get("file_name", image) if isinstance(image, dict) else image
                 raise ValueError(f"{self.path}, image {file_name}: {_reason(error)}") from error
         if self.kind == "instances":
-            self._check([sample for sample in samples if isinstance(sample, RegionSample)])
+            self._check_areas([sample for sample in samples if isinstance(sample, RegionSample)])
         return samples
 
-    def _check(self, samples: Sequence[RegionSample]) -> None:
+    def _check_areas(self, samples: Sequence[RegionSample]) -> None:
         """Warn about annotations without an area. Raises ``ValueError`` if none has an area."""
         drawn = sum(len(sample.regions) for sample in samples)
         if not drawn:
@@ -218,20 +218,20 @@ def _split(name: str) -> str:
     return re.sub(r"(?<=[a-z])_?\d{4}$", "", name)
 
 
-def _image_folder(raw: Path, name: str, path: Path, first: str) -> Path:
+def _image_folder(raw: Path, name: str, path: Path, first_image: str) -> Path:
     """Return the folder of a list's images: the one that has the first image."""
     names = (name, _split(name), "")
     candidates = [raw / top / inner for inner in names for top in ("", "images")] if path.name != _ROBOFLOW_FILE else []
     candidates = list(dict.fromkeys(candidates))
     for candidate in (*candidates, path.parent):
-        if find_file(candidate, first):
+        if find_file(candidate, first_image):
             return candidate
     raise ValueError(
-        f"{first} is in none of {', '.join(str(candidate) for candidate in candidates[:4]) or path.parent}"
+        f"{first_image} is in none of {', '.join(str(candidate) for candidate in candidates[:4]) or path.parent}"
     )
 
 
-def _load(path: Path) -> Any:
+def _load_json(path: Path) -> Any:
     if (size := path.stat().st_size) > _MOST_BYTES:
         raise ValueError(f"{path} has {size} bytes, and {_MOST_BYTES} are possible: divide it into several lists")
     try:
@@ -279,8 +279,8 @@ def _region(annotation: dict[str, Any], ids: Mapping[int, int], size: tuple[int,
 
 
 def _check_unique(noun: str, ids: list[int]) -> None:
-    if twice := [id_ for id_, count in Counter(ids).items() if count > 1]:
-        raise ValueError(f"two {noun} have the id {twice[0]}")
+    if repeated := [id_ for id_, count in Counter(ids).items() if count > 1]:
+        raise ValueError(f"two {noun} have the id {repeated[0]}")
 
 
 def _reason(error: Exception) -> str:

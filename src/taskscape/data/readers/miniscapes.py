@@ -165,9 +165,9 @@ def write_miniscapes(
     if report is not None:
         report(skipped, count)
     jobs = ((folder, seed, split, index, size, samples, style) for index in missing)
-    for done, _ in enumerate(parallel.parallel_map(_write_scene, jobs, len(missing), workers), skipped + 1):
+    for num_done, _ in enumerate(parallel.parallel_map(_write_scene, jobs, len(missing), workers), skipped + 1):
         if report is not None:
-            report(done, count)
+            report(num_done, count)
 
 
 def encode_depth(metres: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

@@ -83,7 +83,7 @@ class MtanArrays(RawData):
         axes = None
         if "normal" in folders:
             fields["normals"] = Normals()
-            pairs = ((_normals(sample), _from_depth(sample, self.of)) for sample in splits["train"][:20])
+            pairs = ((_stored_normals(sample), _computed_normals(sample, self.of)) for sample in splits["train"][:20])
             axes, agreement = find_axes(pairs, str(raw / "train" / "normal"))
             source["normals"] = {"from": "normal/", "axes": str(axes), "agreement with depth": round(agreement, 3)}
         size = self.size
@@ -114,22 +114,22 @@ def _label(raw: RawSample, kind: str, *channels: int) -> Array:
     return stored.reshape(shape)
 
 
-def _metres(raw: RawSample, data_set: str) -> tuple[Array, Mask]:
+def _depth_in_metres(raw: RawSample, data_set: str) -> tuple[Array, Mask]:
     stored = _label(raw, "depth").astype(np.float64)
     valid = np.isfinite(stored) & (stored > 0)
     filled = np.where(valid, stored, 1)
     return (filled if data_set == "nyuv2" else METRES_AT_DISPARITY_1 / filled).astype(np.float32), valid
 
 
-def _from_depth(raw: RawSample, data_set: str) -> tuple[Array, Mask]:
+def _computed_normals(raw: RawSample, data_set: str) -> tuple[Array, Mask]:
     """Return normals from depth, with an approximate camera, which suffices to detect axes even after cropping."""
-    depth, valid = _metres(raw, data_set)
+    depth, valid = _depth_in_metres(raw, data_set)
     height, width = depth.shape
     focal = _NYUV2_FOCAL * width
     return normals_from_depth(depth, valid, Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2), radius=3)
 
 
-def _normals(raw: RawSample) -> tuple[Array, Mask]:
+def _stored_normals(raw: RawSample) -> tuple[Array, Mask]:
     return unit_vectors(_label(raw, "normal", 3))
 
 
@@ -137,9 +137,9 @@ def _ids(raw: RawSample, classes: ClassSet) -> Array:
     """Return the ids, (H, W) int16, -1 for pixels without a class."""
     stored = _label(raw, "label")
     ids = np.where(stored >= 0, stored, -1)  # NaN has no class either
-    if wrong := [id_ for id_ in np.unique(ids).tolist() if id_ >= len(classes) or id_ != int(id_)]:
+    if invalid := [id_ for id_ in np.unique(ids).tolist() if id_ >= len(classes) or id_ != int(id_)]:
         raise ValueError(
-            f"{raw.files['label']} has id {wrong[-1]:g}, and {len(classes)} classes end at {len(classes) - 1}: "
+            f"{raw.files['label']} has id {invalid[-1]:g}, and {len(classes)} classes end at {len(classes) - 1}: "
             "give their number with --classes, or the right folder with --labels"
         )
     return ids.astype(np.int16)
@@ -154,12 +154,12 @@ def _read(raw: RawSample, data_set: str, classes: ClassSet, size: tuple[int, int
         )
     full_ids = _ids(raw, classes)
     ids = resize_nearest(full_ids, size)
-    depth, has_depth = _metres(raw, data_set)
+    depth, has_depth = _depth_in_metres(raw, data_set)
     rgb = np.rint(image * 255).astype(np.uint8)
     values = {"image": resize_image(rgb, size), "semseg": ids, "depth": resize_nearest(depth, size)}
     valid = {"semseg": ids >= 0, "depth": resize_nearest(has_depth, size)}
     if axes is not None:
-        normals, has_normals = _normals(raw)
+        normals, has_normals = _stored_normals(raw)
         values["normals"] = resize_nearest(axes.applied(normals), size)
         valid["normals"] = resize_nearest(has_normals, size)
     return Sample(values, valid, raw.name, {"semseg": (full_ids, full_ids >= 0)})

@@ -46,14 +46,14 @@ def normals_from_depth(depth: Array, valid: Mask, camera: Intrinsics, radius: in
     is_flat = _filtered(valid.astype(np.float64), ones, ones) > pixels - 0.5
     is_flat &= (np.maximum(residual, 0) < (0.02 * mean) ** 2) & (mean > 0)
 
-    inner = (slice(radius, height - radius), slice(radius, width - radius))
-    y, x = np.mgrid[inner].astype(np.float64)
+    interior = (slice(radius, height - radius), slice(radius, width - radius))
+    y, x = np.mgrid[interior].astype(np.float64)
     a, b = slope_x * camera.fx, slope_y * camera.fy
     c = mean - a * (x - camera.cx) / camera.fx - b * (y - camera.cy) / camera.fy
     facing = -np.stack([a, b, c], -1)
     facing /= np.maximum(np.linalg.norm(facing, axis=-1, keepdims=True), 1e-12)
     normals, mask = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.bool_)
-    normals[inner], mask[inner] = facing * is_flat[..., None], is_flat
+    normals[interior], mask[interior] = facing * is_flat[..., None], is_flat
     return normals, mask
 
 

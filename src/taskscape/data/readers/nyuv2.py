@@ -225,8 +225,8 @@ def _read(
     table = from_nyuv2_ids(classes)
     if raw_ids.max() >= len(table):
         raise ValueError(f"{file}, image {raw.name}: label {raw_ids.max()} is not one of the 894: download it again")
-    whole = table[raw_ids][window]
-    ids = resize_nearest(whole, size)
+    full_ids = table[raw_ids][window]
+    ids = resize_nearest(full_ids, size)
     depth = resize_nearest(_array(file, depth_name, raw)[window], size)
     normals, has_normals = _computed_normals(file, raw) if axes is None else _stored_normals(raw)
     normals = normals if axes is None else axes.applied(normals)
@@ -243,5 +243,5 @@ def _read(
             "normals": resize_nearest(has_normals[window], size),
         },
         name=raw.name,
-        before={"semseg": (whole, whole != IGNORE_INDEX)},
+        before={"semseg": (full_ids, full_ids != IGNORE_INDEX)},
     )

@@ -44,8 +44,8 @@ def open_image(
         raise
     except Image.DecompressionBombError as error:
         raise ValueError(
-            f"{path} is too large ({_pixels(error)}, and {MOST_PIXELS} are possible): make the image smaller, cut it "
-            "up or leave it out"
+            f"{path} is too large ({_claimed_pixels(error)}, and {MOST_PIXELS} are possible): make the image smaller, "
+            "cut it up or leave it out"
         ) from error
     except Exception as error:  # Pillow raises anything from OSError to SyntaxError and struct.error here
         raise ValueError(f"{path} is damaged or not an image ({_what_it_is(path, error)}): {remedy}") from error
@@ -85,7 +85,7 @@ def _opened(path: Path, load: bool) -> Image.Image:
     return image
 
 
-def _pixels(error: Image.DecompressionBombError) -> str:
+def _claimed_pixels(error: Image.DecompressionBombError) -> str:
     """Return the number of pixels of an image, from Pillow's error message or ours."""
     match = re.search(r"\d+ pixels", str(error))
     return match[0] if match else str(error)

@@ -30,8 +30,12 @@ def train_and_val(
         if not 0 < share < 1:
             raise ValueError(f"val_share is {share:g}: it must be between 0 and 1, as {where} has no list for val")
         samples = splits["train"]
-        first = len(samples) - max(1, round(share * len(samples)))
-        splits = {"train": samples[:first], "val": samples[first:], **{n: s for n, s in splits.items() if n != "train"}}
+        num_train = len(samples) - max(1, round(share * len(samples)))
+        splits = {
+            "train": samples[:num_train],
+            "val": samples[num_train:],
+            **{n: s for n, s in splits.items() if n != "train"},
+        }
     if empty := [name for name, samples in splits.items() if not samples]:
         raise ValueError(f"{where}: no image is left for {empty[0]}: add images, or change val_share")
     require_once(splits, where)
@@ -45,8 +49,8 @@ def require_once(splits: Mapping[str, Sequence[RawSample]], where: Path) -> None
         for sample in samples:
             image = os.path.realpath(sample.files["image"])
             if (other_split := seen.get(image)) is not None:
-                places = f"twice in {split}" if other_split == split else f"in {other_split} and in {split}"
-                raise ValueError(f"{where}: {sample.name} is {places}: list it once")
+                occurrences = f"twice in {split}" if other_split == split else f"in {other_split} and in {split}"
+                raise ValueError(f"{where}: {sample.name} is {occurrences}: list it once")
             seen[image] = split
 
 

@@ -60,8 +60,8 @@ class MixedPart(RangedSettings):
         words = dict(word.split("=", 1) for word in pairs)
         if len(words) < len(pairs):
             raise ValueError(f"data.parts: {text!r} gives a setting twice: leave one out")
-        if wrong := re.search(r",(\w+)=", store):
-            raise ValueError(f"data.parts: {text!r}: there is no {wrong[1]!r}{nearest(wrong[1], _KEYS)}")
+        if unknown := re.search(r",(\w+)=", store):
+            raise ValueError(f"data.parts: {text!r}: there is no {unknown[1]!r}{nearest(unknown[1], _KEYS)}")
         if not store:
             raise ValueError(f"data.parts: {text!r} names no store: write for example {_EXAMPLE}")
         streets_words = {key: words.pop(key) for key in _STREETS if key in words}

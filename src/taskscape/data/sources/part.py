@@ -65,16 +65,16 @@ class Part(DataSource):
         height, width = manifest.size
         source = {"kind": self.name, "of": manifest.source}
         writer = StoreWriter(path, (height // 2, width // 2), counts, manifest.labels, source)
-        done, total = 0, sum(counts.values())
+        num_done, total = 0, sum(counts.values())
         for split, count in counts.items():
             store = Store.open(self.path, split)
             rows = np.linspace(0, len(store) - 1, count).round().astype(int)
             for index in writer.missing(split):
                 image, labels = _halved(store, int(rows[index]))
                 writer.put(split, index, Sample({"image": image}, {}, store.names[rows[index]]), labels)
-            done += count
+            num_done += count
             if report is not None:
-                report(done, total)
+                report(num_done, total)
         writer.finish()
 
 

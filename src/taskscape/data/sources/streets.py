@@ -105,13 +105,13 @@ class Streets(DataSource):
         writer = StoreWriter(path, self.size, counts, FIELDS, source)
         missing = {split: writer.missing(split) for split in counts}
         total = sum(counts.values())
-        done = total - sum(map(len, missing.values()))
+        num_done = total - sum(map(len, missing.values()))
         for split, indices in missing.items():
             for index, scene in render_many(self.seed, split, indices, self.size, self.samples, style=self.style):
                 writer.put(split, index, _sample(scene, f"{index:06d}"))
-                done += 1
+                num_done += 1
                 if report is not None:
-                    report(done, total)
+                    report(num_done, total)
         writer.finish()
 
 

@@ -124,7 +124,7 @@ class Folder(RawData):
         description = Description.load(path)
         if self.size is not None:
             check_size(self.size)
-        images, labels = _find(raw, description, path)
+        images, labels = _find_images_and_labels(raw, description, path)
         samples = {
             key: RawSample(
                 key,
@@ -136,8 +136,8 @@ class Folder(RawData):
             for key, image in images.files.items()
         }
         splits = split_up(samples, description.splits, path)
-        unused = _unused(raw, images, labels)
-        notes = [*unused, *_in_no_split(samples, splits, path), *_check_labels(splits, list(labels), path, unused)]
+        unused = _note_unused(raw, images, labels)
+        notes = [*unused, *_note_unassigned(samples, splits, path), *_check_labels(splits, list(labels), path, unused)]
         notes += check_sizes(list(samples.values()), self.size)
         value_range = description.value_range or full_range_if_bright(list(images.files.values()))
         size = self.size or size_of(next(iter(images.files.values())))
@@ -170,7 +170,7 @@ class Folder(RawData):
         )
 
 
-def _find(raw: Path, description: Description, path: Path) -> tuple[Matches, dict[str, Matches]]:
+def _find_images_and_labels(raw: Path, description: Description, path: Path) -> tuple[Matches, dict[str, Matches]]:
     """Return the images, and the labels by field. Raises ``FileNotFoundError`` or ``ValueError``."""
     folder_names = {name: section.folder or name for name, section in description.sections.items()}
     label_folders = {name: _resolve_folders(raw, folder) for name, folder in folder_names.items()}
@@ -194,7 +194,7 @@ def _find(raw: Path, description: Description, path: Path) -> tuple[Matches, dic
     images = find_files(image_folders, SUFFIXES, description.suffix, label_suffixes)
     if not images.files:
         raise ValueError(
-            f"{_describe_folders(images)} holds no images: fill it, or name another in {path}{_reasons(images)}"
+            f"{_describe_folders(images)} holds no images: fill it, or name another in {path}{_unused_reasons(images)}"
         )
     labels = {}
     for name, section in description.sections.items():
@@ -204,7 +204,7 @@ def _find(raw: Path, description: Description, path: Path) -> tuple[Matches, dic
         if not matches.files:
             raise ValueError(
                 f"{_describe_folders(matches)} holds no labels: fill it, or remove {name} from {path}"
-                f"{_reasons(matches)}"
+                f"{_unused_reasons(matches)}"
             )
         if unmatched := sorted(matches.files.keys() - images.files.keys()):
             raise ValueError(
@@ -232,7 +232,7 @@ def _describe_folders(matches: Matches) -> str:
     return listed([str(folder) for folder in matches.folders])
 
 
-def _reasons(matches: Matches) -> str:
+def _unused_reasons(matches: Matches) -> str:
     return "".join(f"; {sentence}" for sentence in matches.unused_sentences())
 
 
@@ -256,7 +256,7 @@ def _remedy_for(unmatched: list[str], images: Matches, name: str) -> str:
     return "remove them, or give them the name of their image"
 
 
-def _unused(raw: Path, images: Matches, labels: Mapping[str, Matches]) -> list[str]:
+def _note_unused(raw: Path, images: Matches, labels: Mapping[str, Matches]) -> list[str]:
     """Return sentences about unused files."""
     notes = [note for matches in (images, *labels.values()) for note in matches.unused_sentences()]
     used = {path.absolute() for matches in (images, *labels.values()) for path in matches.folders}
@@ -268,7 +268,7 @@ def _unused(raw: Path, images: Matches, labels: Mapping[str, Matches]) -> list[s
     ]
 
 
-def _in_no_split(samples: Mapping[str, RawSample], splits: Mapping[str, list[RawSample]], path: Path) -> list[str]:
+def _note_unassigned(samples: Mapping[str, RawSample], splits: Mapping[str, list[RawSample]], path: Path) -> list[str]:
     """Return a sentence about images that are in no split, if there are any."""
     assigned = {sample.name for split_samples in splits.values() for sample in split_samples}
     unassigned = [name for name in samples if name not in assigned]

@@ -27,9 +27,9 @@ class Matches:
 
     def unused_sentences(self) -> list[str]:
         """Return one sentence per reason."""
-        where = listed([str(folder) for folder in self.folders])
+        folder_names = listed([str(folder) for folder in self.folders])
         return [
-            f"{where}: {counted(len(paths), 'file is', 'files are')} not used, such as {paths[0].name}: {reason}"
+            f"{folder_names}: {counted(len(paths), 'file is', 'files are')} not used, such as {paths[0].name}: {reason}"
             for reason, paths in self.unused.items()
         ]
 

@@ -45,11 +45,11 @@ class SemsegSection(Section):
             raise ValueError(
                 f"classes is {classes!r}: give the names, as {{0: road, 1: sky}} by id or [road, sky] from 0"
             )
-        if isinstance(classes, dict) and (wrong := [key for key in classes if type(key) not in (int, str)]):
-            raise ValueError(f"classes: {wrong[0]!r} is not an id: ids are whole numbers")
+        if isinstance(classes, dict) and (invalid := [key for key in classes if type(key) not in (int, str)]):
+            raise ValueError(f"classes: {invalid[0]!r} is not an id: ids are whole numbers")
         names = list(classes.values()) if isinstance(classes, dict) else [] if isinstance(classes, str) else classes
-        if wrong := [name for name in names if name in ("", None) or isinstance(name, list | dict)]:
-            raise ValueError(f"classes: {wrong[0]!r} is not a name")
+        if invalid := [name for name in names if name in ("", None) or isinstance(name, list | dict)]:
+            raise ValueError(f"classes: {invalid[0]!r} is not a name")
         if palette is not None and not (
             isinstance(palette, list) and all(isinstance(color, list) for color in palette)
         ):
@@ -68,8 +68,8 @@ class SemsegSection(Section):
             raise ValueError(
                 f"void names {shown_in_yaml(contradictory[0])}, which is also a class: remove it from one of them"
             )
-        if wrong := [value for value in void if isinstance(value, tuple) and not _is_color(value)]:
-            raise ValueError(f"void: {shown_in_yaml(wrong[0])} is not a color: give three numbers in 0..255")
+        if invalid := [value for value in void if isinstance(value, tuple) and not _is_color(value)]:
+            raise ValueError(f"void: {shown_in_yaml(invalid[0])} is not a color: give three numbers in 0..255")
 
     @override
     def modality(self) -> Semseg:
@@ -124,8 +124,8 @@ class SemsegSection(Section):
     def _color_of_each(self, entries: tuple[str, ...], names: tuple[str, ...]) -> list[Color]:
         """Return one color per name; if the palette has one per entry, that of the name's first entry."""
         palette = self.palette or []
-        if wrong := [color for color in palette if not _is_color(color)]:
-            raise ValueError(f"palette: {shown_in_yaml(wrong[0])} is not a color: give three numbers in 0..255")
+        if invalid := [color for color in palette if not _is_color(color)]:
+            raise ValueError(f"palette: {shown_in_yaml(invalid[0])} is not a color: give three numbers in 0..255")
         owners = entries if len(palette) == len(entries) else names
         if len(palette) != len(owners):
             raise ValueError(

@@ -29,7 +29,7 @@ def split_up(samples: Samples, requested: Mapping[str, float | str] | None, path
     Raises ``ValueError`` if a split is empty or missing, or an image is in two splits.
     """
     if requested is None and all("/" in name for name in samples):
-        splits = _by_subfolders(samples, path)
+        splits = _split_by_subfolders(samples, path)
     elif requested is None and any("/" in name for name in samples):
         folders = list(dict.fromkeys(name.partition("/")[0] if "/" in name else "." for name in samples))
         raise ValueError(
@@ -93,7 +93,7 @@ def _with_canonical_names(requested: Mapping[str, float | str], path: Path) -> d
     return renamed
 
 
-def _by_subfolders(samples: Samples, path: Path) -> dict[str, list[RawSample]]:
+def _split_by_subfolders(samples: Samples, path: Path) -> dict[str, list[RawSample]]:
     folders: dict[str, list[RawSample]] = {}
     for name, sample in samples.items():
         folders.setdefault(name.partition("/")[0], []).append(sample)
@@ -102,18 +102,19 @@ def _by_subfolders(samples: Samples, path: Path) -> dict[str, list[RawSample]]:
         if canonical_split(folder) in splits:
             raise ValueError(
                 f"{path}: the subfolders of images {listed(list(folders))} name {canonical_split(folder)} twice: say "
-                f"which is meant, such as `splits: {_suggested(folders, folder)}`"
+                f"which is meant, such as `splits: {_suggest_splits(folders, folder)}`"
             )
         splits[canonical_split(folder)] = folder_samples
     if lacking := [split for split in ("train", "val") if split not in splits]:
         raise ValueError(
             f"{path}: images are in the subfolders {listed(list(folders))}, and none is {lacking[0]}: say which are, "
-            f"such as `splits: {_suggested(folders)}`, or give shares of all images, `splits: {{train: 0.9, val: 0.1}}`"
+            f"such as `splits: {_suggest_splits(folders)}`, "
+            "or give shares of all images, `splits: {train: 0.9, val: 0.1}`"
         )
     return splits
 
 
-def _suggested(folders: Collection[str], preferred: str = "") -> str:
+def _suggest_splits(folders: Collection[str], preferred: str = "") -> str:
     """Return a suggested value of ``splits`` with existing subfolders for train and val, preferably ``preferred``."""
     chosen: dict[str, str] = {}
     for folder in (preferred, *folders):
@@ -130,14 +131,14 @@ def _suggested(folders: Collection[str], preferred: str = "") -> str:
 
 def _as_requested(samples: Samples, requested: Mapping[str, float | str], path: Path) -> dict[str, list[RawSample]]:
     numbers = {split: choice for split, choice in requested.items() if not isinstance(choice, str)}
-    splits = _by_number(list(samples.values()), numbers, path)
+    splits = _split_by_number(list(samples.values()), numbers, path)
     for split, choice in requested.items():
         if isinstance(choice, str):
-            splits[split] = _by_name(samples, choice, path)
+            splits[split] = _samples_named(samples, choice, path)
     return {split: splits[split] for split in requested}
 
 
-def _by_number(samples: list[RawSample], numbers: Mapping[str, float], path: Path) -> dict[str, list[RawSample]]:
+def _split_by_number(samples: list[RawSample], numbers: Mapping[str, float], path: Path) -> dict[str, list[RawSample]]:
     """Divide the samples, in order, into splits by shares if all numbers are at most 1, else by counts."""
     for split, number in numbers.items():
         if not (math.isfinite(number) and number >= 0):
@@ -162,13 +163,13 @@ def _by_number(samples: list[RawSample], numbers: Mapping[str, float], path: Pat
     return splits
 
 
-def _by_name(samples: Samples, choice: str, path: Path) -> list[RawSample]:
+def _samples_named(samples: Samples, choice: str, path: Path) -> list[RawSample]:
     """Return the samples that a text file lists, or those of a subfolder of the images."""
     file = path.parent / with_home(choice)
     folder = normalized(choice).strip("/")
     inside = [sample for name, sample in samples.items() if name.startswith(f"{folder}/")]
     if file.is_file():
-        return _by_list(samples, file)
+        return _samples_listed(samples, file)
     if not inside:
         raise ValueError(
             f"{path}: splits: {choice!r} is neither a text file next to it nor a subfolder with images: correct it, or "
@@ -177,7 +178,7 @@ def _by_name(samples: Samples, choice: str, path: Path) -> list[RawSample]:
     return inside
 
 
-def _by_list(samples: Samples, path: Path) -> list[RawSample]:
+def _samples_listed(samples: Samples, path: Path) -> list[RawSample]:
     """Return the samples that a text file lists, one name or path per line; # starts a comment."""
     by_file_name: dict[str, list[str]] = {}
     for name in samples:
