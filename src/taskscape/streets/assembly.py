@@ -84,8 +84,8 @@ class Assembly:
 
     def relabel(self, label: int) -> int:
         """Set the class of the object's subsequent parts; return the previous class."""
-        before, self._label = self._label, float(label)
-        return int(before)
+        previous, self._label = self._label, float(label)
+        return int(previous)
 
     def parts(self) -> npt.NDArray[np.void]:
         """Return the parts as records of ``PART``."""
@@ -102,8 +102,10 @@ class Assembly:
         """
         parts, objects = self.parts(), self.objects()
         label = parts["label"].astype(np.int64)
-        owner = objects["number"].astype(np.int64)[parts["object"].astype(np.int64)]
-        things = np.isin(label, THINGS)
+        object_number = objects["number"].astype(np.int64)[parts["object"].astype(np.int64)]
+        is_thing = np.isin(label, THINGS)
         instances = np.zeros(len(parts), np.int32)
-        instances[things] = 1 + np.unique((owner * len(CITYSCAPES_19) + label)[things], return_inverse=True)[1]
+        instances[is_thing] = (
+            1 + np.unique((object_number * len(CITYSCAPES_19) + label)[is_thing], return_inverse=True)[1]
+        )
         return instances

@@ -43,7 +43,7 @@ def add_fence(assembly: Assembly, road: Road, begin: float, end: float, lateral:
     height = 0.8 if style == "rail" else dice.uniform(0.9, 1.7)
     color = dice.shade(dice.choice(_METAL if style in ("bars", "rail") else _WOOD))
     second = dice.shade((0.6, 0.1, 0.08))
-    striped = style == "rail" and dice.chance(0.4)
+    is_striped = style == "rail" and dice.chance(0.4)
     z = begin
     while z < end - 0.1:
         half = min(_STEP, end - z) / 2
@@ -51,13 +51,13 @@ def add_fence(assembly: Assembly, road: Road, begin: float, end: float, lateral:
         assembly.begin(
             FENCE, road.point(middle, lateral, road.ground_up(lateral)), road.yaw(middle), road.pitch(middle)
         )
-        far = middle > 34
+        is_far = middle > 34
         if style == "boards":
             assembly.add(BOX, (0, height / 2, 0), (0.03, height / 2, half), color, STRIPES,
                          second=(color[0] * 0.75, color[1] * 0.75, color[2] * 0.75))  # fmt: skip
             assembly.add(BOX, (0, height / 2, half), (0.06, height / 2 + 0.06, 0.06), color, WOOD)
         elif style == "rail":
-            assembly.add(BOX, (0, 0.62, 0), (0.05, 0.17, half), color, STRIPES if striped else METAL, second=second)
+            assembly.add(BOX, (0, 0.62, 0), (0.05, 0.17, half), color, STRIPES if is_striped else METAL, second=second)
             for i in (-1, 1):
                 assembly.add(BOX, (0.08, 0.32, i * half * 0.5), (0.05, 0.34, 0.05), color, METAL)
         else:
@@ -65,11 +65,11 @@ def add_fence(assembly: Assembly, road: Road, begin: float, end: float, lateral:
             for up in (0.18, height - 0.12):
                 assembly.add(BOX, (0, up, 0), (0.035, 0.045, half), color, texture)
             # Far bars are fewer and wider, so they cover the same share of the view.
-            thick = 0.022 if style == "bars" else 0.05
-            spacing = (0.16 if style == "bars" else 0.17) * (4 if far else (1 if middle < 14 else 2))
+            bar_half_width = 0.022 if style == "bars" else 0.05
+            spacing = (0.16 if style == "bars" else 0.17) * (4 if is_far else (1 if middle < 14 else 2))
             count = int(2 * half / spacing)
-            wide = thick * (2.5 if far else (1 if middle < 14 else 1.6))
+            half_width = bar_half_width * (2.5 if is_far else (1 if middle < 14 else 1.6))
             for i in range(count):
                 forward = -half + (i + 0.5) * spacing
-                assembly.add(BOX, (0, height / 2, forward), (0.018, height / 2, wide), color, texture)
+                assembly.add(BOX, (0, height / 2, forward), (0.018, height / 2, half_width), color, texture)
         z += 2 * half

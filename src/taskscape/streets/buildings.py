@@ -44,21 +44,21 @@ def add_building(
     if dice.chance(0.5 - 0.25 * urban) or floors <= 2:
         rise = dice.uniform(1.2, 2.8)
         roof = dice.shade(dice.choice(_ROOFS), 0.25)
-        along = dice.chance(0.75)
-        taper = (0.04, 0.9) if along else (0.9, 0.04)
+        ridge_along_road = dice.chance(0.75)
+        taper = (0.04, 0.9) if ridge_along_road else (0.9, 0.04)
         assembly.add(
             BOX, (0, height + rise / 2, 0), (half_depth + 0.35, rise / 2, half_length + 0.02), roof, TILES, taper=taper
         )
         if dice.chance(0.6):
-            place = (front * 0.3, height + rise * 0.8, half_length * dice.uniform(-0.6, 0.6))
-            assembly.add(BOX, place, (0.3, rise * 0.5, 0.4), (0.33, 0.17, 0.13), BRICK)
-        if along and dice.chance(0.5):  # dormers
+            center = (front * 0.3, height + rise * 0.8, half_length * dice.uniform(-0.6, 0.6))
+            assembly.add(BOX, center, (0.3, rise * 0.5, 0.4), (0.33, 0.17, 0.13), BRICK)
+        if ridge_along_road and dice.chance(0.5):  # dormers
             for i in range(dice.integer(1, 3)):
-                place = (front * 0.62, height + rise * 0.42, half_length * (-0.6 + 0.6 * i))
-                assembly.add(BOX, place, (0.9, 0.6, 0.65), wall, PLAIN)
+                center = (front * 0.62, height + rise * 0.42, half_length * (-0.6 + 0.6 * i))
+                assembly.add(BOX, center, (0.9, 0.6, 0.65), wall, PLAIN)
                 assembly.add(
                     BOX,
-                    (place[0] + 0.05 * front, place[1], place[2]),
+                    (center[0] + 0.05 * front, center[1], center[2]),
                     (0.75, 0.38, 0.4),
                     (0.08, 0.09, 0.11),
                     GLASS_PANE,
@@ -76,8 +76,8 @@ def add_building(
         )
         if dice.chance(0.55):
             stripe = (0.8, 0.78, 0.72)
-            place = (front - side * 0.7, 2.75, half_length * dice.uniform(-0.3, 0.3))
-            assembly.add(BOX, place, (0.75, 0.04, half_length * 0.5), shop, STRIPES, second=stripe, roll=side * -0.28)
+            center = (front - side * 0.7, 2.75, half_length * dice.uniform(-0.3, 0.3))
+            assembly.add(BOX, center, (0.75, 0.04, half_length * 0.5), shop, STRIPES, second=stripe, roll=side * -0.28)
     if floors >= 3 and dice.chance(0.45):
         rail = dice.shade((0.25, 0.25, 0.26), 0.5)
         columns = dice.integer(1, 3)

@@ -42,21 +42,21 @@ class View(NamedTuple):
 def rotation(yaw: float, pitch: float, roll: float) -> npt.NDArray[np.float64]:
     """Return the rotation of a view (``View.rotation``) from its heading, elevation and tilt, in radians."""
     forward = np.array((math.sin(yaw) * math.cos(pitch), -math.sin(pitch), math.cos(yaw) * math.cos(pitch)))
-    level = np.array((math.cos(yaw), 0.0, -math.sin(yaw)))
-    below = np.cross(forward, level)
-    right = math.cos(roll) * level + math.sin(roll) * below
+    level_right = np.array((math.cos(yaw), 0.0, -math.sin(yaw)))
+    level_down = np.cross(forward, level_right)
+    right = math.cos(roll) * level_right + math.sin(roll) * level_down
     return np.stack((right, np.cross(forward, right), forward))
 
 
 def build_view(dice: Dice, road: Road, shifted: bool) -> View:
     """Return a view along the road from a car in one of its lanes; in the shifted split, from a van's roof."""
-    ahead = [lane for lane in road.lanes if lane.direction == 1]
-    lane = dice.choice(ahead)
+    lanes_ahead = [lane for lane in road.lanes if lane.direction == 1]
+    lane = dice.choice(lanes_ahead)
     up = dice.uniform(2.0, 2.7) if shifted else dice.uniform(1.2, 1.75)
     lateral = lane.lateral + 0.25 * dice.normal()
     yaw = road.yaw(7.0) + 0.045 * dice.normal()
-    down = dice.uniform(0.07, 0.14) if shifted else 0.028 * dice.normal() + 0.015
-    pitch = road.pitch(5.0) - down
+    tilt_down = dice.uniform(0.07, 0.14) if shifted else 0.028 * dice.normal() + 0.015
+    pitch = road.pitch(5.0) - tilt_down
     roll = 0.012 * dice.normal()
     return View(
         position=np.array(road.point(0.0, lateral, up)),

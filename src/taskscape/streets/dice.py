@@ -54,10 +54,10 @@ class Dice:
 
     def weighted(self, options: dict[T, float]) -> T:
         """Return one of the keys, with probability proportional to its value."""
-        rest = self._next() * sum(options.values())
+        remaining = self._next() * sum(options.values())
         for option, weight in options.items():
-            rest -= weight
-            if rest < 0:
+            remaining -= weight
+            if remaining < 0:
                 return option
         return option
 

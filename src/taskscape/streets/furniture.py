@@ -50,12 +50,12 @@ def _signal(assembly: Assembly, at: Point, size: float, state: int, yaw: float =
         BOX, (right, up, forward + 0.05 * size), (0.27 * size, 0.6 * size, 0.02), black, PLAIN, label=TRAFFIC_LIGHT
     )
     for i, (red, green, blue) in enumerate(((1.0, 0.05, 0.03), (1.0, 0.55, 0.04), (0.05, 0.95, 0.4))):
-        lit = i == state
-        dim = 1.0 if lit else 0.1
-        place = (right, up + (0.29 - 0.29 * i) * size, forward - 0.15 * size)
+        is_lit = i == state
+        light = 1.0 if is_lit else 0.1
+        center = (right, up + (0.29 - 0.29 * i) * size, forward - 0.15 * size)
         assembly.add(
-            SPHERE, place, (0.115 * size, 0.115 * size, 0.04 * size), (red * dim, green * dim, blue * dim),
-            LAMP if lit else PLAIN, label=TRAFFIC_LIGHT,
+            SPHERE, center, (0.115 * size, 0.115 * size, 0.04 * size), (red * light, green * light, blue * light),
+            LAMP if is_lit else PLAIN, label=TRAFFIC_LIGHT,
         )  # fmt: skip
 
 
@@ -84,19 +84,19 @@ def add_sign(assembly: Assembly, at: Point, yaw: float, color: Color) -> None:
     up = height
     for _ in range(1 if dice.chance(0.6) else 2):
         size = dice.uniform(0.3, 0.45)
-        first, second = dice.choice(_SIGNS)
+        rim, field = dice.choice(_SIGNS)
         shape = dice.random()
         half: Point = (size, size, 0.02)
         if shape < 0.45:
             # A flattened sphere serves as a disc, since the axis of a cylinder is vertical.
-            assembly.add(SPHERE, (0, up, -0.06), (size, size, 0.025), first, SIGN, second=second, label=TRAFFIC_SIGN)
+            assembly.add(SPHERE, (0, up, -0.06), (size, size, 0.025), rim, SIGN, second=field, label=TRAFFIC_SIGN)
         elif shape < 0.6:
-            assembly.add(BOX, (0, up, -0.06), half, first, SIGN, second=second, label=TRAFFIC_SIGN, taper=(0.06, 1.0))
+            assembly.add(BOX, (0, up, -0.06), half, rim, SIGN, second=field, label=TRAFFIC_SIGN, taper=(0.06, 1.0))
         elif shape < 0.75:
-            assembly.add(BOX, (0, up, -0.06), half, first, SIGN, second=second, roll=0.7853982, label=TRAFFIC_SIGN)
+            assembly.add(BOX, (0, up, -0.06), half, rim, SIGN, second=field, roll=0.7853982, label=TRAFFIC_SIGN)
         else:
             half = (size * dice.uniform(0.9, 1.6), size * dice.uniform(0.7, 1.2), 0.02)
-            assembly.add(BOX, (0, up, -0.06), half, first, SIGN, second=second, label=TRAFFIC_SIGN)
+            assembly.add(BOX, (0, up, -0.06), half, rim, SIGN, second=field, label=TRAFFIC_SIGN)
         up -= 0.75
         if up < 1.4:
             break

@@ -32,7 +32,7 @@ from taskscape.streets.weather import Weather, build_weather
 
 _FAR = 150.0
 """Distance at which plots end, metres."""
-_BESIDE = ("town", "houses", "park", "walled", "railway")
+_PLOT_KINDS = ("town", "houses", "park", "walled", "railway")
 
 
 class GroundColors(NamedTuple):
@@ -106,9 +106,9 @@ class _Builder:
         }  # fmt: skip
         return {name for name, share in shares.items() if dice.chance(share)}
 
-    def on_sidewalk(self, z: float, side: int, beside: float) -> tuple[float, float, float]:
-        """Return the point ``beside`` metres from the curb on the sidewalk of side -1 or 1."""
-        return self.road.point(z, side * (self.road.half_road + beside), self.road.curb)
+    def on_sidewalk(self, z: float, side: int, from_curb: float) -> tuple[float, float, float]:
+        """Return the point ``from_curb`` metres from the curb on the sidewalk of side -1 or 1."""
+        return self.road.point(z, side * (self.road.half_road + from_curb), self.road.curb)
 
     def heading(self, direction: int, z: float) -> tuple[float, float]:
         """Return yaw and pitch of traffic in this direction at z."""
@@ -117,7 +117,7 @@ class _Builder:
 
     # --- beside the road -------------------------------------------------------------------------------------------
 
-    def beside(self, side: int) -> None:
+    def plots(self, side: int) -> None:
         """Add plots behind the sidewalk on one side."""
         dice, road = self.dice, self.road
         character = dice.weighted(
@@ -133,21 +133,21 @@ class _Builder:
             if road.in_junction(z + length / 2, length / 2 + 3):
                 z = z + 3 if z < road.junction else max(z + 3, road.junction + road.half_junction + 3)
                 continue
-            kind = character if dice.chance(0.72) else dice.choice(_BESIDE[:4])
-            self._plot(kind, side, z, z + length, edge)
+            plot_kind = character if dice.chance(0.72) else dice.choice(_PLOT_KINDS[:4])
+            self._plot(plot_kind, side, z, z + length, edge)
             z += length
 
-    def _plot(self, kind: str, side: int, begin: float, end: float, edge: float) -> None:
+    def _plot(self, plot_kind: str, side: int, begin: float, end: float, edge: float) -> None:
         dice, road, assembly = self.dice, self.road, self.assembly
-        if kind == "town":
+        if plot_kind == "town":
             setback = dice.uniform(0.1, 0.8) if dice.chance(0.8) else dice.uniform(2, 5)
-        elif kind == "houses":
+        elif plot_kind == "houses":
             setback = dice.uniform(2.5, 7.0)
-        elif kind == "walled":
+        elif plot_kind == "walled":
             setback = dice.uniform(4.0, 12.0)
         else:
             setback = 18.0
-        if kind != "park":
+        if plot_kind != "park":
             add_building(assembly, road, side, begin, end, setback, self.urban, self.shifted)
         elif dice.chance(0.6):
             add_building(assembly, road, side, begin, end, dice.uniform(16, 30), self.urban, self.shifted)
@@ -155,14 +155,14 @@ class _Builder:
             return
         lateral = side * (edge + 0.3)
         border = dice.random()
-        wall, fence = {"walled": (0.72, 0.95), "houses": (0.2, 0.68), "park": (0.12, 0.45)}.get(kind, (0.2, 0.5))
+        wall, fence = {"walled": (0.72, 0.95), "houses": (0.2, 0.68), "park": (0.12, 0.45)}.get(plot_kind, (0.2, 0.5))
         if border < wall:
             add_wall(assembly, road, begin, end, lateral)
         elif border < fence:
             add_fence(assembly, road, begin, end, lateral)
         elif border < fence + 0.2:
             add_hedge(assembly, road, begin, end, side * (edge + 0.7), self.shifted)
-        trees = dice.integer(2, 4) if kind == "park" else dice.integer(0, 1)
+        trees = dice.integer(2, 4) if plot_kind == "park" else dice.integer(0, 1)
         for _ in range(trees):
             lateral = side * (edge + dice.uniform(1.6, max(2.2, min(setback - 1.5, 9))))
             z = dice.uniform(begin, end)
@@ -181,8 +181,8 @@ class _Builder:
         for middle in range(-3, 150, 6):
             if road.in_junction(middle, 3):
                 continue
-            at = road.point(middle, lateral, road.ground_up(lateral))
-            assembly.begin(TERRAIN, at, road.yaw(middle), road.pitch(middle))
+            position = road.point(middle, lateral, road.ground_up(lateral))
+            assembly.begin(TERRAIN, position, road.yaw(middle), road.pitch(middle))
             assembly.add(BOX, (0, 0.1, 0), (2.3, 0.3, 3.02), dark, BALLAST, taper=(0.7, 1.0))
             for rail in (-0.75, 0.75):
                 assembly.add(BOX, (rail, 0.46, 0), (0.05, 0.08, 3.02), (0.4, 0.36, 0.34), METAL)
@@ -191,25 +191,25 @@ class _Builder:
             if begin < road.junction < begin + 30:
                 begin = road.junction + road.half_junction + 3
             add_railway_train(assembly, road, begin, min(begin + dice.uniform(15, 60), 150), lateral, self.shifted)
-        border = side * (edge + 0.4)
+        border_lateral = side * (edge + 0.4)
         pieces = [(-3.0, _FAR * 0.6)]
         if road.junction < 100:
             pieces = [
                 (-3.0, road.junction - road.half_junction - 3),
                 (road.junction + road.half_junction + 3, _FAR * 0.6),
             ]
-        kind = dice.random()
+        draw = dice.random()
         for begin, end in pieces:
-            if kind < 0.5:
-                add_fence(assembly, road, begin, end, border)
-            elif kind < 0.7:
-                add_hedge(assembly, road, begin, min(end, 60), border, self.shifted)
+            if draw < 0.5:
+                add_fence(assembly, road, begin, end, border_lateral)
+            elif draw < 0.7:
+                add_hedge(assembly, road, begin, min(end, 60), border_lateral, self.shifted)
         for post in range(8, 140, 30):
-            at = road.point(post, side * (edge + 7.8), road.ground_up(side * (edge + 7.8)))
-            add_utility_pole(assembly, at, road.yaw(post))
+            position = road.point(post, side * (edge + 7.8), road.ground_up(side * (edge + 7.8)))
+            add_utility_pole(assembly, position, road.yaw(post))
         for _ in range(dice.integer(4, 9)):
-            z, beyond = dice.uniform(5, 120), side * (edge + dice.uniform(10, 20))
-            add_tree(assembly, road.point(z, beyond, road.ground_up(beyond)), self.shifted, 1.4)
+            z, tree_lateral = dice.uniform(5, 120), side * (edge + dice.uniform(10, 20))
+            add_tree(assembly, road.point(z, tree_lateral, road.ground_up(tree_lateral)), self.shifted, 1.4)
 
     # --- on the sidewalk -------------------------------------------------------------------------------------------
 
@@ -243,8 +243,8 @@ class _Builder:
             if dice.chance(0.15):
                 add_gantry_sign(self.assembly, self.on_sidewalk(z, side, 1.2), yaw, self.poles)
             else:
-                turned = yaw + (math.pi if side < 0 and dice.chance(0.45) else 0)
-                add_sign(self.assembly, self.on_sidewalk(z, side, dice.uniform(0.3, 0.6)), turned, self.poles)
+                sign_yaw = yaw + (math.pi if side < 0 and dice.chance(0.45) else 0)
+                add_sign(self.assembly, self.on_sidewalk(z, side, dice.uniform(0.3, 0.6)), sign_yaw, self.poles)
         if dice.chance(0.18):
             begin = dice.uniform(6, 25)
             for i in range(dice.integer(4, 9)):
@@ -261,12 +261,12 @@ class _Builder:
         width = road.sidewalks[int(side > 0)]
         for _ in range(dice.integer(1, 4)):
             z = 5.5 + 38 * dice.random() ** 1.6
-            beside = dice.uniform(0.5, max(0.8, width - 0.4))
+            from_curb = dice.uniform(0.5, max(0.8, width - 0.4))
             walking = dice.chance(0.8)
             yaw = (0 if dice.chance(0.5) else math.pi) + 0.3 * dice.normal() if walking else dice.uniform(0, 6.28)
             for k in range(dice.integer(1, 3) if dice.chance(0.4) else 1):
-                at = self.on_sidewalk(z + 0.35 * k * dice.normal(), side, beside + 0.65 * k)
-                add_person(self.assembly, at, yaw + 0.15 * dice.normal(), self.shifted, walking)
+                position = self.on_sidewalk(z + 0.35 * k * dice.normal(), side, from_curb + 0.65 * k)
+                add_person(self.assembly, position, yaw + 0.15 * dice.normal(), self.shifted, walking)
 
     def parked_cycles(self, side: int) -> None:
         """Add parked bicycles and motorcycles on the sidewalk."""
@@ -279,12 +279,12 @@ class _Builder:
                     at_z = z + i * (0.9 if angle else 2.1)
                     if road.in_junction(at_z, 1):
                         continue
-                    at = self.on_sidewalk(at_z, side, dice.uniform(0.9, 1.1))
+                    position = self.on_sidewalk(at_z, side, dice.uniform(0.9, 1.1))
                     yaw = road.yaw(at_z) + side * angle + 0.1 * dice.normal()
                     if name == "bicycles":
-                        add_bicycle(self.assembly, at, yaw, 0.0, False, self.shifted)
+                        add_bicycle(self.assembly, position, yaw, 0.0, False, self.shifted)
                     else:
-                        add_motorcycle(self.assembly, at, yaw, 0.0, False, self.shifted)
+                        add_motorcycle(self.assembly, position, yaw, 0.0, False, self.shifted)
 
     # --- on the road -----------------------------------------------------------------------------------------------
 
@@ -328,26 +328,26 @@ class _Builder:
         for name in ("bus", "truck", "motorcyclist", "rider"):
             if name not in self.features:
                 continue
-            large = name in ("bus", "truck")
+            is_large = name in ("bus", "truck")
             for _ in range(4):
                 lane = dice.choice(road.lanes)
-                z = dice.uniform(14, 34) if large else dice.uniform(7.0, 15)
+                z = dice.uniform(14, 34) if is_large else dice.uniform(7.0, 15)
                 if lane.direction < 0:
                     z = z * 0.9
-                half = 6.3 if large else 1.6
+                half = 6.3 if is_large else 1.6
                 if not self.traffic.take(lane.lateral, z - half - 1, z + half + 1.5):
                     continue
                 yaw, pitch = self.heading(lane.direction, z)
-                lateral = lane.lateral + (0.12 * dice.normal() if large else 0.5 * dice.normal())
-                at = road.point(z, lateral)
+                lateral = lane.lateral + (0.12 * dice.normal() if is_large else 0.5 * dice.normal())
+                position = road.point(z, lateral)
                 if name == "bus":
-                    add_bus(self.assembly, at, yaw, pitch, self.shifted)
+                    add_bus(self.assembly, position, yaw, pitch, self.shifted)
                 elif name == "truck":
-                    add_truck(self.assembly, at, yaw, pitch, self.shifted)
+                    add_truck(self.assembly, position, yaw, pitch, self.shifted)
                 elif name == "rider":
-                    add_bicycle(self.assembly, at, yaw, pitch, True, self.shifted)
+                    add_bicycle(self.assembly, position, yaw, pitch, True, self.shifted)
                 else:
-                    add_motorcycle(self.assembly, at, yaw, pitch, True, self.shifted)
+                    add_motorcycle(self.assembly, position, yaw, pitch, True, self.shifted)
                 break
 
     def flowing_traffic(self) -> None:
@@ -357,43 +357,45 @@ class _Builder:
         for lane in road.lanes:
             z = dice.uniform(9, 26)
             while z < 130:
-                kind = dice.weighted({"car": 0.62, "truck": 0.06, "bus": 0.05, "cycle": 0.12, "none": 0.15 / density})
-                half = 6.3 if kind in ("truck", "bus") else 2.8
-                if kind != "none" and self.traffic.take(lane.lateral, z - half - 1, z + half + 1):
+                vehicle = dice.weighted(
+                    {"car": 0.62, "truck": 0.06, "bus": 0.05, "cycle": 0.12, "none": 0.15 / density}
+                )
+                half = 6.3 if vehicle in ("truck", "bus") else 2.8
+                if vehicle != "none" and self.traffic.take(lane.lateral, z - half - 1, z + half + 1):
                     yaw, pitch = self.heading(lane.direction, z)
                     yaw += 0.02 * dice.normal()
-                    at = road.point(z, lane.lateral + 0.15 * dice.normal())
-                    if kind == "car":
-                        add_car(self.assembly, at, yaw, pitch, self.shifted)
-                    elif kind == "truck":
-                        add_truck(self.assembly, at, yaw, pitch, self.shifted)
-                    elif kind == "bus":
-                        add_bus(self.assembly, at, yaw, pitch, self.shifted)
+                    position = road.point(z, lane.lateral + 0.15 * dice.normal())
+                    if vehicle == "car":
+                        add_car(self.assembly, position, yaw, pitch, self.shifted)
+                    elif vehicle == "truck":
+                        add_truck(self.assembly, position, yaw, pitch, self.shifted)
+                    elif vehicle == "bus":
+                        add_bus(self.assembly, position, yaw, pitch, self.shifted)
                     elif dice.chance(0.5):
-                        add_bicycle(self.assembly, at, yaw, pitch, True, self.shifted)
+                        add_bicycle(self.assembly, position, yaw, pitch, True, self.shifted)
                     else:
-                        add_motorcycle(self.assembly, at, yaw, pitch, True, self.shifted)
+                        add_motorcycle(self.assembly, position, yaw, pitch, True, self.shifted)
                 z += dice.uniform(8, 34) / density * 0.7
 
     def crossings(self) -> None:
         """Add traffic lights at the junction, people on zebra crossings and cars in the crossing street."""
         dice, road = self.dice, self.road
-        near = road.junction - road.half_junction - 0.8
-        lit = road.junction < 70 and dice.chance(0.85)
-        if not lit and road.zebras and road.zebras[0] < 40:
-            lit, near = dice.chance(0.6), road.zebras[0] - 2.0
-        if lit:
+        near_z = road.junction - road.half_junction - 0.8
+        has_lights = road.junction < 70 and dice.chance(0.85)
+        if not has_lights and road.zebras and road.zebras[0] < 40:
+            has_lights, near_z = dice.chance(0.6), road.zebras[0] - 2.0
+        if has_lights:
             state = dice.weighted({0: 0.45, 1: 0.15, 2: 0.4})
             hanging = dice.chance(0.55)
             for side in (-1, 1):
                 reach = road.half_road * dice.uniform(0.35, 0.6) if hanging and (side > 0 or dice.chance(0.5)) else 0.0
                 add_traffic_light(
-                    self.assembly, self.on_sidewalk(near, side, 0.4), road.yaw(near), side, reach, self.poles, state
+                    self.assembly, self.on_sidewalk(near_z, side, 0.4), road.yaw(near_z), side, reach, self.poles, state
                 )
                 if road.junction < 50:
-                    far = road.junction + road.half_junction + 0.8
+                    far_z = road.junction + road.half_junction + 0.8
                     add_traffic_light(
-                        self.assembly, self.on_sidewalk(far, side, 0.4), road.yaw(far), side, 0.0, self.poles, state
+                        self.assembly, self.on_sidewalk(far_z, side, 0.4), road.yaw(far_z), side, 0.0, self.poles, state
                     )
         if "crossing people" in self.features:
             z = road.zebras[0] if road.zebras and road.zebras[0] < 40 else dice.uniform(9, 24)
@@ -410,26 +412,26 @@ class _Builder:
                 lateral = side * dice.uniform(road.half_road + 4, 30)
                 at_z = road.junction - side * road.half_junction * 0.45
                 # Traffic keeps right: cars from the right are beyond the middle of the crossing street.
-                at = road.point(at_z, lateral)
-                add_car(self.assembly, at, math.pi / 2 * (1 if dice.chance(0.5) else -1), 0.0, self.shifted)
+                position = road.point(at_z, lateral)
+                add_car(self.assembly, position, math.pi / 2 * (1 if dice.chance(0.5) else -1), 0.0, self.shifted)
 
     def median(self) -> None:
         """Add plants or a fence on the grass between the directions."""
         dice, road = self.dice, self.road
         if not road.median:
             return
-        kind = dice.random()
+        draw = dice.random()
         spacing = dice.uniform(7, 12)
         z = dice.uniform(8, 15)
         while z < 120:
             if not road.in_junction(z, 4):
-                at = road.point(z, 0.0, road.curb)
-                if kind < 0.45:
-                    add_tree(self.assembly, at, self.shifted, 0.8)
-                elif kind < 0.7:
-                    add_bush(self.assembly, at, self.shifted)
+                position = road.point(z, 0.0, road.curb)
+                if draw < 0.45:
+                    add_tree(self.assembly, position, self.shifted, 0.8)
+                elif draw < 0.7:
+                    add_bush(self.assembly, position, self.shifted)
             z += spacing
-        if kind > 0.75:
+        if draw > 0.75:
             end = min(road.junction - road.half_junction - 3, 80.0)
             if end > 8:
                 add_fence(self.assembly, road, 3, end, 0.0)
@@ -441,9 +443,9 @@ def build_street(dice: Dice, shifted: bool) -> Street:
     builder = _Builder(dice, shifted)
     view = build_view(dice, builder.road, shifted)
     # The camera's own car occupies its lane up to six metres ahead.
-    here = builder.road.point(0.0, 0.0)[0]
+    center_x = builder.road.point(0.0, 0.0)[0]
     for lane in builder.road.lanes:
-        if abs(lane.lateral - (view.position[0] - here)) < lane.width / 2:
+        if abs(lane.lateral - (view.position[0] - center_x)) < lane.width / 2:
             builder.traffic.take(lane.lateral, -20, 6.0)
     builder.trams()
     builder.featured_traffic()
@@ -456,7 +458,7 @@ def build_street(dice: Dice, shifted: bool) -> Street:
         builder.parked_cycles(side)
         builder.signs(side)
         builder.lamps_and_trees(side)
-        builder.beside(side)
+        builder.plots(side)
     gray = dice.uniform(0.1, 0.26)
     return Street(
         road=builder.road,

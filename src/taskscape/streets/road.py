@@ -129,11 +129,11 @@ class Road:
 
     def ground_up(self, lateral: float) -> float:
         """Return the height of the ground above the road, away from the junction."""
-        side = lateral > 0
+        is_right = lateral > 0
         beyond = abs(lateral) - self.half_road
         if beyond < 0:
             return self.curb if abs(lateral) < self.median else 0.0
-        return self.curb + max(0.0, beyond - self.sidewalks[side]) * self.bank[side]
+        return self.curb + max(0.0, beyond - self.sidewalks[is_right]) * self.bank[is_right]
 
     def in_junction(self, z: float, margin: float = 0.0) -> bool:
         """Return whether z is in the crossing street or less than ``margin`` metres from it."""
@@ -166,22 +166,22 @@ class Road:
     def ground(self) -> Ground:
         """Return the ground as one mesh without gaps: strips along the road, interrupted by the junction."""
         mesh = _GroundMesh(self)
-        street = self._strips()
-        corner = [
+        street_strips = self._strips()
+        corner_strips = [
             Strip(s.left, s.right, s.height, SIDEWALK if s.height > 0 and abs(s.left + s.right) > 1 else s.label)
-            for s in street
+            for s in street_strips
         ]
         begin, end = self.junction - self.half_junction, self.junction + self.half_junction
         if begin > AHEAD:
-            mesh.along(street, BEHIND, AHEAD)
+            mesh.add_strips(street_strips, BEHIND, AHEAD)
             return mesh.finish()
-        mesh.along(street, BEHIND, begin - _SIDE_STREET)
-        mesh.along(corner, begin - _SIDE_STREET, begin)
-        mesh.faces_across(street, begin, -1)
-        mesh.along([Strip(-REACH, REACH, 0, ROAD)], begin, end, _JUNCTION)
-        mesh.faces_across(street, end, 1)
-        mesh.along(corner, end, end + _SIDE_STREET)
-        mesh.along(street, end + _SIDE_STREET, AHEAD)
+        mesh.add_strips(street_strips, BEHIND, begin - _SIDE_STREET)
+        mesh.add_strips(corner_strips, begin - _SIDE_STREET, begin)
+        mesh.add_junction_curbs(street_strips, begin, -1)
+        mesh.add_strips([Strip(-REACH, REACH, 0, ROAD)], begin, end, _JUNCTION)
+        mesh.add_junction_curbs(street_strips, end, 1)
+        mesh.add_strips(corner_strips, end, end + _SIDE_STREET)
+        mesh.add_strips(street_strips, end + _SIDE_STREET, AHEAD)
         return mesh.finish()
 
 
@@ -210,15 +210,15 @@ class _GroundMesh:
 
     def _bank(self, lateral: float, strip: Strip) -> float:
         """Return the slope of the strip to the right, rise over run."""
-        outside = abs(lateral) > self._road.half_road and strip.label == TERRAIN
-        side = lateral > 0
-        return (self._road.bank[side] if side else -self._road.bank[side]) if outside else 0.0
+        is_sloped = abs(lateral) > self._road.half_road and strip.label == TERRAIN
+        is_right = lateral > 0
+        return (self._road.bank[is_right] if is_right else -self._road.bank[is_right]) if is_sloped else 0.0
 
-    def along(self, strips: list[Strip], begin: float, end: float, part: int | None = None) -> None:
+    def add_strips(self, strips: list[Strip], begin: float, end: float, part: int | None = None) -> None:
         """Add strips from z = begin to end, with curbs between strips of different heights."""
         bands = []  # lateral position and height at both edges, normal to the right and down, slope along, part
         for strip in strips:
-            kind = (
+            strip_part = (
                 part if part is not None else {ROAD: _CARRIAGEWAY, SIDEWALK: _SIDEWALK, TERRAIN: _TERRAIN}[strip.label]
             )
             bank = self._bank((strip.left + strip.right) / 2, strip)
@@ -226,7 +226,7 @@ class _GroundMesh:
             left_up = strip.height + (-rise if strip.left < 0 else 0.0)
             right_up = strip.height + (rise if strip.right > 0 else 0.0)
             # The normal is the gradient of the surface y = -elevation(z) - bank · (x - center(z)).
-            bands.append((strip.left, left_up, strip.right, right_up, -bank, -1.0, 1.0, kind))
+            bands.append((strip.left, left_up, strip.right, right_up, -bank, -1.0, 1.0, strip_part))
         for left, right in pairwise(strips):
             if left.height != right.height:
                 facing = 1.0 if left.height > right.height else -1.0
@@ -248,14 +248,14 @@ class _GroundMesh:
         for i, column in enumerate(columns):
             vertices[..., i] = column
         faces = np.empty((len(bands), len(z) - 1, 2, 4), np.int32)
-        first = self._count + 2 * len(z) * np.arange(len(bands))[:, None] + 2 * np.arange(len(z) - 1)
-        faces[..., :3] = first[..., None, None] + _QUAD
+        first_vertex = self._count + 2 * len(z) * np.arange(len(bands))[:, None] + 2 * np.arange(len(z) - 1)
+        faces[..., :3] = first_vertex[..., None, None] + _QUAD
         faces[..., 3] = bands[:, 7, None, None]
         self._vertices.append(vertices.reshape(-1, 7))
         self._faces.append(faces.reshape(-1, 4))
         self._count += vertices.size // 7
 
-    def faces_across(self, strips: list[Strip], z: float, facing: int) -> None:
+    def add_junction_curbs(self, strips: list[Strip], z: float, facing: int) -> None:
         """Add the curbs along the crossing street: faces at z that face in the direction ``facing`` · z."""
         x, elevation = self._road.center(z), self._road.elevation(z)
         for strip in strips:
@@ -267,8 +267,8 @@ class _GroundMesh:
                         (x + lateral, -elevation - up, z, 0.0, 0.0, -float(facing), lateral) for lateral, up in corners
                     ])
                 )  # fmt: skip
-                a = self._count
-                self._faces.append(np.array([(a, a + 1, a + 2, _SIDEWALK), (a, a + 2, a + 3, _SIDEWALK)], np.int32))
+                v = self._count
+                self._faces.append(np.array([(v, v + 1, v + 2, _SIDEWALK), (v, v + 2, v + 3, _SIDEWALK)], np.int32))
                 self._count += 4
 
     def finish(self) -> Ground:

@@ -186,11 +186,11 @@ def render_street(scene: Street, size: tuple[int, int], samples: int) -> Scene:
     camera = view.intrinsics(height, width)
     grid = build_grid(height, width, _SAMPLES[samples])
     world = _world(scene)
-    found = visible(world.mesh, world.parts, world.ground_parts, view, camera, grid)
-    labels = read_labels(found, grid, world.mesh.face_part, *_labels_of_parts(scene))
+    surfaces = visible(world.mesh, world.parts, world.ground_parts, view, camera, grid)
+    labels = read_labels(surfaces, grid, world.mesh.face_part, *_labels_of_parts(scene))
     frame = empty_frame(grid)
-    town = max(world.parts["texture"].max(initial=0), *scene.colors.materials) >= TARMAC
-    shade(world, view, camera, grid, found, frame, 0 if town else None)
+    has_town_materials = max(world.parts["texture"].max(initial=0), *scene.colors.materials) >= TARMAC
+    shade(world, view, camera, grid, surfaces, frame, 0 if has_town_materials else None)
     resolved = resolve(frame.radiance, grid)
     if weather.wetness > 0.1:
         dry = resolved

@@ -69,29 +69,29 @@ def _box() -> _Mesh:
 
 def _beveled(bevel: float = 0.13) -> _Mesh:
     """Return a box with beveled edges and corners, for realistic highlights on vehicles."""
-    near = 1 - bevel
+    inner = 1 - bevel
     signs = [(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]
     points = [
-        tuple(s * (1.0 if i == axis else near) for i, s in enumerate(sign)) for sign in signs for axis in range(3)
+        tuple(s * (1.0 if i == axis else inner) for i, s in enumerate(sign)) for sign in signs for axis in range(3)
     ]
     index = {(sign, axis): 3 * i + axis for i, sign in enumerate(signs) for axis in range(3)}
     polygons: list[tuple[int, ...]] = [tuple(index[sign, axis] for axis in range(3)) for sign in signs]
     for axis in range(3):
-        first, second = (i for i in range(3) if i != axis)
+        axis_u, axis_v = (i for i in range(3) if i != axis)
         for side in (-1, 1):  # the six faces
             corner = []
             for u, v in ((-1, -1), (-1, 1), (1, 1), (1, -1)):
                 sign = [0, 0, 0]
-                sign[axis], sign[first], sign[second] = side, u, v
+                sign[axis], sign[axis_u], sign[axis_v] = side, u, v
                 corner.append(index[(sign[0], sign[1], sign[2]), axis])
             polygons.append(tuple(corner))
         for u, v in ((-1, -1), (-1, 1), (1, 1), (1, -1)):  # the four edges along this axis
             low, high = [0, 0, 0], [0, 0, 0]
             low[axis], high[axis] = -1, 1
-            low[first] = high[first] = u
-            low[second] = high[second] = v
+            low[axis_u] = high[axis_u] = u
+            low[axis_v] = high[axis_v] = v
             a, b = (low[0], low[1], low[2]), (high[0], high[1], high[2])
-            polygons.append((index[a, first], index[b, first], index[b, second], index[a, second]))
+            polygons.append((index[a, axis_u], index[b, axis_u], index[b, axis_v], index[a, axis_v]))
     return _solid(np.array(points), polygons)
 
 
@@ -115,17 +115,17 @@ def _sphere() -> _Mesh:
     pairs = {
         (i, j) for i in range(12) for j in range(12) if i < j and abs(math.dist(points[i], points[j]) - edge) < 1e-9
     }
-    middle = {}
+    midpoints = {}
     for i, j in sorted(pairs):
         x, y, z = (points[i][k] + points[j][k] for k in range(3))
         norm = math.sqrt(x * x + y * y + z * z)
-        middle[i, j] = len(points)
+        midpoints[i, j] = len(points)
         points.append((x / norm, y / norm, z / norm))
     polygons: list[tuple[int, ...]] = []
     triples = [(i, j, k) for i, j in sorted(pairs) for k in range(j + 1, 12)]
     for i, j, k in triples:
         if (i, k) in pairs and (j, k) in pairs:
-            ij, ik, jk = middle[i, j], middle[i, k], middle[j, k]
+            ij, ik, jk = midpoints[i, j], midpoints[i, k], midpoints[j, k]
             polygons += [(i, ij, ik), (j, ij, jk), (k, ik, jk), (ij, ik, jk)]
     return _solid(points, polygons)
 
@@ -146,14 +146,14 @@ def _crown(leaves: int, size: float) -> _Mesh:
         ring = math.sqrt(1 - height * height)
         outward = np.array((ring * math.cos(golden * i), height, ring * math.sin(golden * i)))
         tilt = outward + 0.45 * raw[i, :3]
-        side = np.cross(tilt, (0.3, 0.9, raw[i, 3]))
-        side /= _length(side)
-        other = np.cross(tilt, side)
-        other /= _length(other)
+        u = np.cross(tilt, (0.3, 0.9, raw[i, 3]))
+        u /= _length(u)
+        v = np.cross(tilt, u)
+        v /= _length(v)
         center = outward * (0.8 + 0.12 * raw[i, 4])
         long, wide = size * (1 + 0.3 * raw[i, 5]), size * (0.8 + 0.3 * raw[i, 6])
-        points += [center + side * long, center - side * long * 0.5 + other * wide, center - side * long * 0.5
-                   - other * wide]  # fmt: skip
+        points += [center + u * long, center - u * long * 0.5 + v * wide, center - u * long * 0.5
+                   - v * wide]  # fmt: skip
     faces = np.arange(3 * leaves, dtype=np.int32).reshape(-1, 3)
     return np.array(points), faces, np.zeros(leaves, np.int32)
 
@@ -162,20 +162,20 @@ def _hull() -> _Mesh:
     """Return a sphere with dents and bumps, the outline of a crown: an icosahedron subdivided twice."""
     points, faces, _ = _sphere()
     vertices = [tuple(p) for p in points.tolist()]
-    middle: dict[tuple[int, int], int] = {}
+    midpoints: dict[tuple[int, int], int] = {}
 
-    def between(i: int, j: int) -> int:
+    def midpoint(i: int, j: int) -> int:
         key = (min(i, j), max(i, j))
-        if key not in middle:
+        if key not in midpoints:
             x, y, z = (vertices[i][k] + vertices[j][k] for k in range(3))
             norm = math.sqrt(x * x + y * y + z * z)
-            middle[key] = len(vertices)
+            midpoints[key] = len(vertices)
             vertices.append((x / norm, y / norm, z / norm))
-        return middle[key]
+        return midpoints[key]
 
     polygons: list[tuple[int, ...]] = []
     for a, b, c in faces.tolist():
-        ab, bc, ca = between(a, b), between(b, c), between(c, a)
+        ab, bc, ca = midpoint(a, b), midpoint(b, c), midpoint(c, a)
         polygons += [(a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca)]
     bumps = np.random.Generator(np.random.PCG64(7)).random(len(vertices))
     return _solid(np.array(vertices) * (0.84 + 0.24 * bumps)[:, None], polygons)
@@ -216,12 +216,12 @@ def _car(lower: list[tuple[float, float]], cabin: list[tuple[float, float]], gla
     hull(cabin, 0.97, GLASS, [GLASS if i in glass else BODY for i in range(len(cabin))])
     # Both hulls are convex, but around different points: orient the faces of each separately.
     points = np.array(vertices)
-    split = 2 * len(lower)
-    below, above = points[:split].mean(0), points[split:].mean(0)
-    body = _solid(points - below, polygons[:body_polygons])
-    top = _solid(points - above, polygons[body_polygons:])
-    zone_of = [z for z, p in zip(zones, polygons, strict=True) for _ in range(len(p) - 2)]
-    return points, np.concatenate([body[1], top[1]]), np.array(zone_of, np.int32)
+    body_vertices = 2 * len(lower)
+    body_center, cabin_center = points[:body_vertices].mean(0), points[body_vertices:].mean(0)
+    body = _solid(points - body_center, polygons[:body_polygons])
+    top = _solid(points - cabin_center, polygons[body_polygons:])
+    face_zones = [z for z, p in zip(zones, polygons, strict=True) for _ in range(len(p) - 2)]
+    return points, np.concatenate([body[1], top[1]]), np.array(face_zones, np.int32)
 
 
 _OUTLINES = {
@@ -271,9 +271,9 @@ _OUTLINES = {
 @cache
 def library() -> Library:
     """Return all solids."""
-    none: _Mesh = (np.zeros((0, 3)), np.zeros((0, 3), np.int32), np.zeros(0, np.int32))
+    empty: _Mesh = (np.zeros((0, 3)), np.zeros((0, 3), np.int32), np.zeros(0, np.int32))
     meshes = {
-        GROUND: none,
+        GROUND: empty,
         BOX: _box(),
         BEVELED: _beveled(),
         CYLINDER: _cylinder(10),
@@ -287,11 +287,11 @@ def library() -> Library:
     } | {solid: _car(*outline) for solid, outline in _OUTLINES.items()}
     ordered = [meshes[solid] for solid in range(COUNT)]
     counts = np.array([(len(v), len(f)) for v, f, _ in ordered]).cumsum(0)
-    first = np.concatenate([np.zeros((1, 2), np.int64), counts]).astype(np.int32)
+    offsets = np.concatenate([np.zeros((1, 2), np.int64), counts]).astype(np.int32)
     return Library(
         np.ascontiguousarray(np.concatenate([v for v, _, _ in ordered])),
         np.ascontiguousarray(np.concatenate([f for _, f, _ in ordered])),
         np.concatenate([z for _, _, z in ordered]),
-        np.ascontiguousarray(first[:, 0]),
-        np.ascontiguousarray(first[:, 1]),
+        np.ascontiguousarray(offsets[:, 0]),
+        np.ascontiguousarray(offsets[:, 1]),
     )

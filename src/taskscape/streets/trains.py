@@ -18,36 +18,36 @@ _SHIFTED_LIVERIES: tuple[tuple[Color, Color], ...] = (
 
 
 def _livery(dice: Dice, shifted: bool) -> tuple[Color, Color]:
-    first, second = dice.choice(_SHIFTED_LIVERIES if shifted else _LIVERIES)
-    return dice.shade(first), dice.shade(second)
+    main, accent = dice.choice(_SHIFTED_LIVERIES if shifted else _LIVERIES)
+    return dice.shade(main), dice.shade(accent)
 
 
 def _section(
-    assembly: Assembly, at: Point, yaw: float, pitch: float, half: Point, colors: tuple[Color, Color], front: bool,
-    back: bool, first: bool,
+    assembly: Assembly, at: Point, yaw: float, pitch: float, half: Point, colors: tuple[Color, Color], is_front: bool,
+    is_back: bool, is_first: bool,
 ) -> None:  # fmt: skip
-    """Add a car of a tram or train, its ``first`` or a further one; ``front`` and ``back`` cars have lights."""
+    """Add the first or a further car of a tram or train; the cars at its front and back have lights."""
     half_width, half_height, half_length = half
-    assembly.begin(TRAIN, at, yaw, pitch, section=not first)
+    assembly.begin(TRAIN, at, yaw, pitch, section=not is_first)
     middle = 0.3 + half_height
     assembly.add(BEVELED, (0, middle, 0), half, colors[0], COACH, second=colors[1], taper=(0.95, 0.985))
     assembly.add(BOX, (0, 0.25, 0), (half_width * 0.8, 0.22, half_length * 0.95), (0.05, 0.05, 0.055), PLAIN)
     assembly.add(
         BOX, (0, 0.5 + 2 * half_height, 0.2), (half_width * 0.55, 0.2, half_length * 0.6), (0.45, 0.46, 0.47), METAL
     )
-    if front or back:
-        end = half_length if front else -half_length
+    if is_front or is_back:
+        end = half_length if is_front else -half_length
         for side in (-1, 1):
-            color = (0.95, 0.93, 0.85) if front else (0.8, 0.05, 0.04)
+            color = (0.95, 0.93, 0.85) if is_front else (0.8, 0.05, 0.04)
             assembly.add(
-                BOX, (side * half_width * 0.66, 0.85, end), (0.17, 0.1, 0.05), color, LAMP if back else NIGHT_LAMP
+                BOX, (side * half_width * 0.66, 0.85, end), (0.17, 0.1, 0.05), color, LAMP if is_back else NIGHT_LAMP
             )
         assembly.add(BOX, (0, 0.55, end), (half_width * 0.7, 0.16, 0.12), (0.1, 0.1, 0.1), PLAIN)
     else:
         assembly.add(
             BOX, (0, middle, 0), (half_width * 0.85, half_height * 0.9, half_length + 0.4), (0.06, 0.06, 0.06), PLAIN
         )
-    if back or (not front):  # the pantograph: two arms and a bar
+    if is_back or (not is_front):  # the pantograph: two arms and a bar
         top = 0.7 + 2 * half_height
         assembly.add(BOX, (0, top + 0.35, 0.3), (0.04, 0.04, 0.75), (0.1, 0.1, 0.1), METAL, pitch=0.6)
         assembly.add(BOX, (0, top + 0.78, 0.9), (0.75, 0.03, 0.06), (0.1, 0.1, 0.1), METAL)
@@ -61,13 +61,13 @@ def add_tram(assembly: Assembly, road: Road, z: float, lateral: float, direction
     colors = _livery(dice, shifted)
     for i in range(sections):
         middle = z + half[2] + i * (2 * half[2] + 0.6)
-        nearest, farthest = i == 0, i == sections - 1
+        is_nearest, is_farthest = i == 0, i == sections - 1
         # If the tram drives away from the camera, its near end is the back.
-        front, back = (farthest, nearest) if direction > 0 else (nearest, farthest)
+        is_front, is_back = (is_farthest, is_nearest) if direction > 0 else (is_nearest, is_farthest)
         turn = 0.0 if direction > 0 else 3.14159265
         _section(
             assembly, road.point(middle, lateral, 0.02), road.yaw(middle) + turn, direction * road.pitch(middle), half,
-            colors, front, back, i == 0,
+            colors, is_front, is_back, i == 0,
         )  # fmt: skip
     return z + sections * (2 * half[2] + 0.6)
 

@@ -25,14 +25,20 @@ def add_tree(assembly: Assembly, at: Point, shifted: bool, size: float = 1.0) ->
     color = leaf_color(dice, shifted)
     trunk = dice.uniform(1.5, 2.9) * size
     radius = dice.uniform(1.2, 2.5) * size
-    thick = 0.06 + 0.045 * radius
+    trunk_radius = 0.06 + 0.045 * radius
     solid = CROWN if at[2] < _FAR else FAR_CROWN
     bark = dice.shade((0.17, 0.125, 0.09), 0.3)
     assembly.begin(VEGETATION, at, dice.uniform(0, 6.28))
     style = dice.random()
     lean = 0.05 * dice.normal()
     assembly.add(
-        CYLINDER, (0, trunk * 0.65, 0), (thick, trunk * 0.7, thick), bark, BARK, pitch=lean, taper=(0.65, 0.65)
+        CYLINDER,
+        (0, trunk * 0.65, 0),
+        (trunk_radius, trunk * 0.7, trunk_radius),
+        bark,
+        BARK,
+        pitch=lean,
+        taper=(0.65, 0.65),
     )
     if style < 0.16:  # a conifer: a stack of crowns
         for i in range(4):
@@ -46,23 +52,23 @@ def add_tree(assembly: Assembly, at: Point, shifted: bool, size: float = 1.0) ->
                 FOLIAGE,
             )
         return
-    tall = 1.5 if style < 0.3 else dice.uniform(0.75, 1.05)
-    middle = trunk + radius * tall * 0.72
-    assembly.add(solid, (0, middle, 0), (radius * 0.85, radius * tall * 0.85, radius * 0.85), color, FOLIAGE)
+    aspect = 1.5 if style < 0.3 else dice.uniform(0.75, 1.05)
+    middle = trunk + radius * aspect * 0.72
+    assembly.add(solid, (0, middle, 0), (radius * 0.85, radius * aspect * 0.85, radius * 0.85), color, FOLIAGE)
     for _ in range(dice.integer(2, 4)):
         share = dice.uniform(0.45, 0.65)
-        aside = 0.62 * radius
-        place = (
-            dice.uniform(-aside, aside),
-            middle + 0.5 * radius * tall * dice.uniform(-1, 1),
-            dice.uniform(-aside, aside),
+        spread = 0.62 * radius
+        center = (
+            dice.uniform(-spread, spread),
+            middle + 0.5 * radius * aspect * dice.uniform(-1, 1),
+            dice.uniform(-spread, spread),
         )
         assembly.add(
-            solid, place, (radius * share, radius * share * 0.85, radius * share), dice.shade(color, 0.22), FOLIAGE
+            solid, center, (radius * share, radius * share * 0.85, radius * share), dice.shade(color, 0.22), FOLIAGE
         )
-        fork = (place[0] / 2, (trunk + place[1]) / 2, place[2] / 2)
-        branch = (thick * 0.4, abs(place[1] - trunk) / 2 + 0.2, thick * 0.4)
-        assembly.add(CYLINDER, fork, branch, bark, BARK, pitch=-place[2] / 3, roll=place[0] / 3)
+        fork = (center[0] / 2, (trunk + center[1]) / 2, center[2] / 2)
+        branch = (trunk_radius * 0.4, abs(center[1] - trunk) / 2 + 0.2, trunk_radius * 0.4)
+        assembly.add(CYLINDER, fork, branch, bark, BARK, pitch=-center[2] / 3, roll=center[0] / 3)
 
 
 def add_bush(assembly: Assembly, at: Point, shifted: bool) -> None:

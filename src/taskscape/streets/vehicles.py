@@ -37,19 +37,21 @@ def add_wheels(
     rim = assembly.dice.uniform(0.2, 0.6)
     for side in (-1, 1):
         for axle in axles:
-            at = (side * (half_width - width + 0.03), radius, axle)
-            assembly.add(WHEEL, at, (width, radius, radius), (rim, rim, rim), TIRE)
+            center = (side * (half_width - width + 0.03), radius, axle)
+            assembly.add(WHEEL, center, (width, radius, radius), (rim, rim, rim), TIRE)
 
 
 def add_lights(assembly: Assembly, half_width: float, up: float, front: float, back: float, braking: bool) -> None:
     """Add headlights at ``front``, and tail lights and a license plate at ``back``."""
-    tall = assembly.dice.uniform(0.07, 0.12)
+    half_height = assembly.dice.uniform(0.07, 0.12)
     for side in (-1, 1):
-        at = side * half_width * 0.74
-        assembly.add(BOX, (at, up, front), (half_width * 0.2, tall * 0.8, 0.04), (0.9, 0.9, 0.84), NIGHT_LAMP)
+        right = side * half_width * 0.74
+        assembly.add(BOX, (right, up, front), (half_width * 0.2, half_height * 0.8, 0.04), (0.9, 0.9, 0.84), NIGHT_LAMP)
         tail = (0.85, 0.05, 0.03) if braking else (0.5, 0.03, 0.025)
-        at = side * half_width * 0.8
-        assembly.add(BOX, (at, up + 0.08, back), (half_width * 0.16, tall, 0.04), tail, LAMP if braking else NIGHT_LAMP)
+        right = side * half_width * 0.8
+        assembly.add(
+            BOX, (right, up + 0.08, back), (half_width * 0.16, half_height, 0.04), tail, LAMP if braking else NIGHT_LAMP
+        )
     assembly.add(BOX, (0, up - 0.08, back - 0.005), (0.26, 0.06, 0.03), (0.8, 0.8, 0.76), PLATE)
 
 
@@ -97,20 +99,27 @@ def add_truck(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: 
     assembly.add(BOX, (0, glass_up, front + 0.2), (half_width * 0.985, 0.28, cab_half * 0.42), glass, GLASS_PANE)
     assembly.add(BOX, (0, 1.02, front + 0.05), (half_width * 0.6, 0.2, cab_half * 0.98), BLACK, PLAIN)
     back = front - cab_half - 0.15  # end of the load at the cab
-    load = (back + half_length) / 2
-    kind = dice.random()
-    if kind < 0.7:
+    half_load = (back + half_length) / 2
+    draw = dice.random()
+    if draw < 0.7:
         top = dice.uniform(2.9, 3.6)
-        middle = (0, (0.95 + top) / 2, back - load)
+        middle = (0, (0.95 + top) / 2, back - half_load)
         box = dice.shade((0.8, 0.8, 0.78), 0.15) if dice.chance(0.5) else vehicle_color(dice, shifted)
-        assembly.add(BOX, middle, (half_width, (top - 0.95) / 2, load), box, CARGO, second=second)
+        assembly.add(BOX, middle, (half_width, (top - 0.95) / 2, half_load), box, CARGO, second=second)
     else:
-        top = 1.6 if kind < 0.85 else 2.1
+        top = 1.6 if draw < 0.85 else 2.1
         assembly.add(
-            BOX, (0, (0.95 + top) / 2, back - load), (half_width, (top - 0.95) / 2, load), second, CARGO, second=color
+            BOX,
+            (0, (0.95 + top) / 2, back - half_load),
+            (half_width, (top - 0.95) / 2, half_load),
+            second,
+            CARGO,
+            second=color,
         )
         goods = dice.shade((0.4, 0.3, 0.2), 0.4)
-        assembly.add(BEVELED, (0, top, back - load), (half_width * 0.85, 0.5, load * 0.8), goods, CARGO, second=color)
+        assembly.add(
+            BEVELED, (0, top, back - half_load), (half_width * 0.85, 0.5, half_load * 0.8), goods, CARGO, second=color
+        )
     assembly.add(BOX, (0, 0.8, -0.3), (0.5, 0.14, half_length * 0.94), BLACK, PLAIN)
     assembly.add(BOX, (0, 0.6, -half_length + 0.05), (half_width * 0.95, 0.07, 0.05), (0.5, 0.1, 0.08), PLAIN)
     add_lights(assembly, half_width, 0.72, half_length - 0.03, -half_length + 0.02, dice.chance(0.3))
@@ -123,14 +132,14 @@ def add_bus(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: bo
     """Add a city bus; return half its length in metres."""
     dice = assembly.dice
     half_length, half_width, top = dice.uniform(4.6, 6.0), 1.27, dice.uniform(2.95, 3.25)
-    double = dice.chance(0.6 if shifted else 0.0)
+    is_double_decker = dice.chance(0.6 if shifted else 0.0)
     color = vehicle_color(dice, shifted) if dice.chance(0.6) else dice.shade((0.75, 0.5, 0.06))
     second = vehicle_color(dice, shifted)
     assembly.begin(BUS, at, yaw, pitch)
     half_height = (top - 0.32) / 2
     half = (half_width, half_height, half_length)
     assembly.add(BEVELED, (0, 0.32 + half_height, 0), half, color, COACH, second=second, taper=(0.97, 1.0))
-    if double:
+    if is_double_decker:
         assembly.add(BEVELED, (0, top + 0.8, 0), (half_width * 0.97, 0.95, half_length), color, COACH, second=second)
     elif dice.chance(0.6):
         assembly.add(BOX, (0, top + 0.12, -1), (0.7, 0.15, 1.4), dice.shade((0.7, 0.7, 0.7)), METAL)

@@ -40,8 +40,8 @@ SHIFTED = {LOW_SUN: 0.1, DENSE_FOG: 0.3, NIGHT: 0.3, SNOW: 0.3}
 
 
 def _direction(elevation: float, azimuth: float) -> tuple[float, float, float]:
-    flat = math.cos(elevation)
-    return flat * math.sin(azimuth), -math.sin(elevation), flat * math.cos(azimuth)
+    horizontal = math.cos(elevation)
+    return horizontal * math.sin(azimuth), -math.sin(elevation), horizontal * math.cos(azimuth)
 
 
 def _mix(a: Color, b: Color, share: float) -> Color:
@@ -62,11 +62,11 @@ def build_weather(dice: Dice, shifted: bool) -> Weather:
             fog_color=horizon, wetness=0.0, snow=0.0, night=0.0,
         )  # fmt: skip
     if kind == LOW_SUN:
-        warm = dice.random()
-        horizon = _mix((0.97, 0.86, 0.66), (1.0, 0.66, 0.42), warm)
+        warmth = dice.random()
+        horizon = _mix((0.97, 0.86, 0.66), (1.0, 0.66, 0.42), warmth)
         return Weather(
             sun=_direction(math.radians(dice.uniform(8, 20)), azimuth),
-            sunlight=_mix((2.3, 1.8, 1.2), (2.3, 1.4, 0.7), warm), softness=0.2,
+            sunlight=_mix((2.3, 1.8, 1.2), (2.3, 1.4, 0.7), warmth), softness=0.2,
             zenith=(0.24, 0.38, 0.66), horizon=horizon, ambient=0.36, glow=1.0,
             clouds=dice.uniform(0.1, 0.6), fog=haze + 0.0015, fog_color=horizon, wetness=0.0, snow=0.0, night=0.0,
         )  # fmt: skip
@@ -90,14 +90,14 @@ def build_weather(dice: Dice, shifted: bool) -> Weather:
             fog=dice.uniform(0.007, 0.02) if kind == FOG else dice.uniform(0.022, 0.045), fog_color=white,
             wetness=0.3 * dice.random(), snow=0.0, night=dice.uniform(0.0, 0.3),
         )  # fmt: skip
-    dark = 1.0 if kind == DUSK else 0.3
+    dim = 1.0 if kind == DUSK else 0.3
     blue = dice.random()
     horizon = _mix((0.62, 0.42, 0.34), (0.34, 0.38, 0.52), blue)
-    horizon = (horizon[0] * dark, horizon[1] * dark, horizon[2] * dark)
+    horizon = (horizon[0] * dim, horizon[1] * dim, horizon[2] * dim)
     return Weather(
-        sun=_direction(math.radians(65), azimuth), sunlight=(0.05 * dark, 0.06 * dark, 0.09 * dark), softness=3.0,
-        zenith=(0.09 * dark, 0.14 * dark, 0.3 * dark), horizon=horizon, ambient=0.5, glow=0.0,
+        sun=_direction(math.radians(65), azimuth), sunlight=(0.05 * dim, 0.06 * dim, 0.09 * dim), softness=3.0,
+        zenith=(0.09 * dim, 0.14 * dim, 0.3 * dim), horizon=horizon, ambient=0.5, glow=0.0,
         clouds=dice.uniform(0.2, 0.8), fog=haze + 0.001,
-        fog_color=_mix(horizon, (0.2 * dark, 0.22 * dark, 0.27 * dark), 0.5),
+        fog_color=_mix(horizon, (0.2 * dim, 0.22 * dim, 0.27 * dim), 0.5),
         wetness=dice.uniform(0.5, 0.9) if dice.chance(0.3) else 0.0, snow=0.0, night=dice.uniform(0.7, 1.0),
     )  # fmt: skip

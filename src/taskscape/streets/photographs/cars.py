@@ -40,8 +40,8 @@ def add_vehicle(assembly: Assembly, at: Point, yaw: float, pitch: float) -> floa
     assembly.add(style, (0, clearance + half_height, 0), (half_width, half_height, half_length), color, COACHWORK)
     bumper = BLACK if dice.chance(0.45) else color
     for end in (-0.97, 0.97):
-        place = (0, clearance + 0.25, end * half_length)
-        assembly.add(BEVELED, place, (half_width * 0.98, 0.13, 0.1), bumper, PLAIN)
+        center = (0, clearance + 0.25, end * half_length)
+        assembly.add(BEVELED, center, (half_width * 0.98, 0.13, 0.1), bumper, PLAIN)
     lamps = clearance + 2 * half_height * (0.36 if style in (VAN, PANEL_VAN) else 0.43)
     add_lights(assembly, half_width, lamps, half_length * 0.955, -half_length * 0.99, dice.chance(0.3))
     add_wheels(assembly, half_width, radius, (-0.6 * half_length, 0.63 * half_length))

@@ -61,23 +61,23 @@ class Design(NamedTuple):
 
 def choose_design(dice: Dice, floors: int) -> Design:
     """Return a random design for houses with this number of floors."""
-    kind = dice.random()
-    brick = kind < 0.55
+    draw = dice.random()
+    is_brick = draw < 0.55
     # The kind of texture is int(1000 · seed) % 8: 0 … 3 are brick, 4 … 7 plaster, stone and glass.
-    number = dice.integer(0, 124) * 8 + (dice.integer(0, 3) if brick else dice.integer(4, 7))
-    modern = number % 8 == 7
+    number = dice.integer(0, 124) * 8 + (dice.integer(0, 3) if is_brick else dice.integer(4, 7))
+    is_modern = number % 8 == 7
     return Design(
-        wall=dice.shade(dice.choice(_BRICKS if brick else _PLASTER), 0.3),
+        wall=dice.shade(dice.choice(_BRICKS if is_brick else _PLASTER), 0.3),
         door=dice.shade(dice.choice(_JOINERY), 0.4),
         roof=dice.shade(dice.choice(_ROOFS), 0.25),
         seed=(number + 0.9 * dice.random()) / 1000,
         floors=floors,
         height=floors * dice.uniform(2.75, 3.3) + 0.3,
         depth=dice.uniform(3.8, 6.5),
-        rise=0.0 if modern or (floors > 2 and dice.chance(0.4)) else dice.uniform(1.3, 3.0),
-        bay=not modern and dice.chance(0.35),
-        chimneys=not modern and dice.chance(0.75),
-        material=FACADE if modern and dice.chance(0.4) else HOUSE_FRONT,
+        rise=0.0 if is_modern or (floors > 2 and dice.chance(0.4)) else dice.uniform(1.3, 3.0),
+        bay=not is_modern and dice.chance(0.35),
+        chimneys=not is_modern and dice.chance(0.75),
+        material=FACADE if is_modern and dice.chance(0.4) else HOUSE_FRONT,
     )
 
 
@@ -120,46 +120,46 @@ def add_house(
     if shop:
         _shop(assembly, side, front, half_length, design)
     elif design.bay and setback > 0.9:
-        wide = min(1.1, 0.38 * half_length)
-        place = (front - side * 0.35, 1.35, 0.45 * half_length)
+        half_width = min(1.1, 0.38 * half_length)
+        center = (front - side * 0.35, 1.35, 0.45 * half_length)
         floor_height = 1.35 if dice.chance(0.7) or design.floors < 2 else 2.7
-        place = (place[0], floor_height, place[2])
-        assembly.add(BOX, place, (0.4, floor_height, wide), dice.shade(design.wall, 0.1), PLAIN)
+        center = (center[0], floor_height, center[2])
+        assembly.add(BOX, center, (0.4, floor_height, half_width), dice.shade(design.wall, 0.1), PLAIN)
         for story in range(int(floor_height / 1.35)):
-            glass = (place[0] - side * 0.03, 1.65 + 2.7 * story, place[2])
-            assembly.add(BOX, glass, (0.4, 0.62, wide * 0.85), (0.03, 0.034, 0.04), GLASS_PANE)
+            glass = (center[0] - side * 0.03, 1.65 + 2.7 * story, center[2])
+            assembly.add(BOX, glass, (0.4, 0.62, half_width * 0.85), (0.03, 0.034, 0.04), GLASS_PANE)
             for bar in (-0.85, -0.3, 0.3, 0.85):
-                at = (glass[0] - side * 0.4, glass[1], glass[2] + bar * wide)
-                assembly.add(BOX, at, (0.04, 0.64, 0.05), (0.6, 0.6, 0.58), PLAIN)
-        cap = (place[0], 2 * floor_height + 0.12, place[2])
-        assembly.add(BOX, cap, (0.5, 0.14, wide + 0.1), design.roof, TILES, taper=(0.7, 0.9))
+                bar_center = (glass[0] - side * 0.4, glass[1], glass[2] + bar * half_width)
+                assembly.add(BOX, bar_center, (0.04, 0.64, 0.05), (0.6, 0.6, 0.58), PLAIN)
+        cap = (center[0], 2 * floor_height + 0.12, center[2])
+        assembly.add(BOX, cap, (0.5, 0.14, half_width + 0.1), design.roof, TILES, taper=(0.7, 0.9))
     elif dice.chance(0.2):  # a porch
-        place = (front - side * 0.3, 2.6, -0.4 * half_length)
-        assembly.add(BOX, place, (0.4, 0.1, 0.75), dice.shade((0.5, 0.48, 0.45), 0.3), PLAIN)
+        center = (front - side * 0.3, 2.6, -0.4 * half_length)
+        assembly.add(BOX, center, (0.4, 0.1, 0.75), dice.shade((0.5, 0.48, 0.45), 0.3), PLAIN)
 
 
 def _clutter(assembly: Assembly, side: int, front: float, height: float, half_length: float) -> None:
     """Add clutter on the wall: pipes, boxes, plates, lamps, baskets."""
     dice = assembly.dice
     for _ in range(dice.integer(1, 6)):
-        along = half_length * dice.uniform(-0.95, 0.95)
+        forward = half_length * dice.uniform(-0.95, 0.95)
         if dice.chance(0.25):  # a pipe or cable
-            place = (front - side * 0.05, height * 0.5, along)
+            center = (front - side * 0.05, height * 0.5, forward)
             assembly.add(
-                BOX, place, (0.05, height * 0.49, dice.uniform(0.02, 0.06)), dice.shade((0.06, 0.06, 0.06), 0.8), METAL
+                BOX, center, (0.05, height * 0.49, dice.uniform(0.02, 0.06)), dice.shade((0.06, 0.06, 0.06), 0.8), METAL
             )
             continue
         half = (dice.uniform(0.03, 0.2), dice.uniform(0.06, 0.3), dice.uniform(0.06, 0.4))
-        place = (front - side * half[0], dice.uniform(0.8, max(1.0, height - 0.6)), along)
+        center = (front - side * half[0], dice.uniform(0.8, max(1.0, height - 0.6)), forward)
         gray = 0.02 + 0.6 * dice.random() ** 2
         tone = dice.color(0.02, 0.5) if dice.chance(0.12) else dice.shade((gray, gray, gray * 0.95), 0.3)
-        assembly.add(BOX, place, half, tone, PLAIN)
+        assembly.add(BOX, center, half, tone, PLAIN)
 
 
 def _dormer(assembly: Assembly, front: float, up: float, forward: float, design: Design) -> None:
     assembly.add(BOX, (front * 0.6, up, forward), (0.9, 0.65, 0.7), design.roof, PLAIN)
-    place = (front * 0.6 + 0.06 * front / abs(front), up, forward)
-    assembly.add(BOX, place, (0.88, 0.45, 0.5), (0.05, 0.055, 0.06), GLASS_PANE)
+    center = (front * 0.6 + 0.06 * front / abs(front), up, forward)
+    assembly.add(BOX, center, (0.88, 0.45, 0.5), (0.05, 0.055, 0.06), GLASS_PANE)
 
 
 def _shop(assembly: Assembly, side: int, front: float, half_length: float, design: Design) -> None:
@@ -171,21 +171,21 @@ def _shop(assembly: Assembly, side: int, front: float, half_length: float, desig
     half = (0.1, up, half_length * dice.uniform(0.93, 0.995))
     assembly.add(BOX, (front, up, 0), half, joinery, SHOP_FRONT, second=sign)
     if dice.chance(0.12):
-        place = (front - side * 0.7, 2.5, half_length * dice.uniform(-0.3, 0.3))
+        center = (front - side * 0.7, 2.5, half_length * dice.uniform(-0.3, 0.3))
         color, stripe = dice.color(0.05, 0.5), (0.7, 0.68, 0.62)
         half = (0.75, 0.04, half_length * 0.5)
-        assembly.add(BOX, place, half, color, STRIPES, second=stripe, roll=side * -0.3)
+        assembly.add(BOX, center, half, color, STRIPES, second=stripe, roll=side * -0.3)
     if dice.chance(0.4):  # signs on houses have the class traffic sign
         color, back = dice.color(0.02, 0.7), dice.shade((0.6, 0.6, 0.58), 0.5)
-        out, size = dice.uniform(0.45, 0.7), dice.uniform(0.28, 0.5)
-        place = (front - side * (out + 0.1), dice.uniform(2.9, 3.8), half_length * dice.uniform(-0.9, 0.9))
-        arm = (front - side * out / 2, place[1] + size + 0.04, place[2])
-        assembly.add(BOX, arm, (out / 2 + 0.2, 0.02, 0.02), (0.05, 0.05, 0.05), METAL)
+        reach, size = dice.uniform(0.45, 0.7), dice.uniform(0.28, 0.5)
+        center = (front - side * (reach + 0.1), dice.uniform(2.9, 3.8), half_length * dice.uniform(-0.9, 0.9))
+        arm = (front - side * reach / 2, center[1] + size + 0.04, center[2])
+        assembly.add(BOX, arm, (reach / 2 + 0.2, 0.02, 0.02), (0.05, 0.05, 0.05), METAL)
         if dice.chance(0.25):
-            assembly.add(SPHERE, place, (size, size, 0.05), color, PLAIN, label=TRAFFIC_SIGN)
+            assembly.add(SPHERE, center, (size, size, 0.05), color, PLAIN, label=TRAFFIC_SIGN)
         else:
             half = (size * dice.uniform(0.7, 1.0), size, 0.04)
-            assembly.add(BOX, place, half, color, SIGN, second=back, label=TRAFFIC_SIGN)
+            assembly.add(BOX, center, half, color, SIGN, second=back, label=TRAFFIC_SIGN)
 
 
 def add_block(assembly: Assembly, road: Road, side: int, begin: float, end: float, setback: float) -> None:

@@ -27,7 +27,7 @@ _FAR = 140.0
 
 _SHOPS, _ROW, _HOUSES, _PARK, _YARD = range(5)
 """Kinds of plots beside the road: shops, a row of houses, single houses, trees, a wall or fence."""
-_BESIDE = {
+_PLOT_SHARES = {
     HIGH_STREET: {_SHOPS: 0.7, _ROW: 0.18, _PARK: 0.12},
     TERRACES: {_ROW: 0.7, _HOUSES: 0.15, _SHOPS: 0.05, _PARK: 0.05, _YARD: 0.05},
     LEAFY: {_PARK: 0.5, _HOUSES: 0.2, _ROW: 0.15, _YARD: 0.05, _SHOPS: 0.1},
@@ -44,8 +44,8 @@ class _Builder:
 
     def __init__(self, dice: Dice) -> None:
         self.dice = dice
-        self.kind = dice.weighted({HIGH_STREET: 0.42, TERRACES: 0.22, LEAFY: 0.23, WIDE: 0.13})
-        self.road = build_road(dice, self.kind)
+        self.street_kind = dice.weighted({HIGH_STREET: 0.42, TERRACES: 0.22, LEAFY: 0.23, WIDE: 0.13})
+        self.road = build_road(dice, self.street_kind)
         self.assembly = Assembly(dice, clothes=dice.uniform(0.25, 0.9))
         self.traffic = Traffic()
         self.lamps: list[tuple[float, float, float]] = []
@@ -54,9 +54,9 @@ class _Builder:
         """Whether it is winter and trees are bare."""
         self.busy = dice.random()
 
-    def on_sidewalk(self, z: float, side: int, beside: float) -> tuple[float, float, float]:
-        """Return the point ``beside`` metres from the curb on the sidewalk of side -1 or 1."""
-        return self.road.point(z, side * (self.road.half_road + beside), self.road.curb)
+    def on_sidewalk(self, z: float, side: int, from_curb: float) -> tuple[float, float, float]:
+        """Return the point ``from_curb`` metres from the curb on the sidewalk of side -1 or 1."""
+        return self.road.point(z, side * (self.road.half_road + from_curb), self.road.curb)
 
     def on_ground(self, z: float, lateral: float) -> tuple[float, float, float]:
         """Return a point on the ground beside the road."""
@@ -69,22 +69,25 @@ class _Builder:
 
     # --- beside the road -------------------------------------------------------------------------------------------
 
-    def beside(self, side: int) -> None:
+    def plots(self, side: int) -> None:
         """Add plots behind the sidewalk on one side."""
         dice, road = self.dice, self.road
         z = -8.0
         while z < _FAR:
-            kind = dice.weighted(_BESIDE[self.kind])
-            length = dice.uniform(18, 60) if kind != _YARD else dice.uniform(8, 25)
+            plot_kind = dice.weighted(_PLOT_SHARES[self.street_kind])
+            length = dice.uniform(18, 60) if plot_kind != _YARD else dice.uniform(8, 25)
             end = min(z + length, _FAR)
-            begin, until = road.junction - road.half_junction - 2, road.junction + road.half_junction + 2
-            if begin <= z < until:
-                z = until
+            junction_begin, junction_end = (
+                road.junction - road.half_junction - 2,
+                road.junction + road.half_junction + 2,
+            )
+            if junction_begin <= z < junction_end:
+                z = junction_end
                 continue
-            if z < begin < end:
-                end = begin
+            if z < junction_begin < end:
+                end = junction_begin
             if end - z > 2.5:
-                (self._shops, self._row, self._houses, self._park, self._yard)[kind](side, z, end)
+                (self._shops, self._row, self._houses, self._park, self._yard)[plot_kind](side, z, end)
             z = end + (dice.uniform(0, 4) if dice.chance(0.25) else 0.0)
 
     def _shops(self, side: int, begin: float, end: float) -> None:
@@ -97,7 +100,7 @@ class _Builder:
                 add_block(self.assembly, self.road, side, z, z + length, setback)
             else:
                 design = choose_design(dice, dice.weighted({2: 0.35, 3: 0.45, 4: 0.2}))
-                shop = dice.chance(0.75 if self.kind == HIGH_STREET else 0.4)
+                shop = dice.chance(0.75 if self.street_kind == HIGH_STREET else 0.4)
                 add_house(self.assembly, self.road, side, z, z + length, setback, design, shop)
             z += length
 
@@ -108,14 +111,14 @@ class _Builder:
         width = dice.uniform(4.2, 7.0)
         count = max(1, round((end - begin) / width))
         width = (end - begin) / count
-        painted = dice.chance(0.3)
+        is_painted = dice.chance(0.3)
         for i in range(count):
-            own = design
-            if painted and dice.chance(0.5):
-                own = design._replace(wall=dice.shade((0.55, 0.53, 0.5), 0.4))
-            own = own._replace(door=choose_design(dice, 2).door)
+            house_design = design
+            if is_painted and dice.chance(0.5):
+                house_design = design._replace(wall=dice.shade((0.55, 0.53, 0.5), 0.4))
+            house_design = house_design._replace(door=choose_design(dice, 2).door)
             z = begin + i * width
-            add_house(self.assembly, road, side, z, z + width, setback, own, False)
+            add_house(self.assembly, road, side, z, z + width, setback, house_design, False)
         if setback > 1:
             self._border(side, begin, end, low=True)
             self._plants(side, begin, end, setback)
@@ -177,23 +180,23 @@ class _Builder:
         """Add a border between the sidewalk and a plot."""
         dice, road = self.dice, self.road
         lateral = side * (road.edge(int(side > 0)) + 0.2)
-        kind = dice.weighted({"wall": 0.22, "railing": 0.26, "both": 0.2, "hedge": 0.22, "none": 0.1})
-        if kind in ("wall", "both"):
-            height = dice.uniform(0.4, 1.1) if low or kind == "both" else dice.uniform(0.8, 2.4)
+        border = dice.weighted({"wall": 0.22, "railing": 0.26, "both": 0.2, "hedge": 0.22, "none": 0.1})
+        if border in ("wall", "both"):
+            height = dice.uniform(0.4, 1.1) if low or border == "both" else dice.uniform(0.8, 2.4)
             add_wall(self.assembly, road, begin, end, lateral, height)
-            if kind == "both":
+            if border == "both":
                 add_railing(self.assembly, road, begin, end, lateral, "iron", height)
-        elif kind == "railing":
+        elif border == "railing":
             style = dice.weighted({"iron": 0.5, "pickets": 0.2, "boards": 0.15, "wire": 0.15})
             add_railing(self.assembly, road, begin, end, lateral, style)
-        if kind == "hedge" or (kind in ("both", "railing") and dice.chance(0.4)):
+        if border == "hedge" or (border in ("both", "railing") and dice.chance(0.4)):
             add_hedge(self.assembly, road, begin, end, lateral + side * 0.6)
 
-    def _plants(self, side: int, begin: float, end: float, deep: float) -> None:
+    def _plants(self, side: int, begin: float, end: float, depth: float) -> None:
         dice, road = self.dice, self.road
         edge = road.edge(int(side > 0))
         for _ in range(int((end - begin) * dice.uniform(0.0, 0.35))):
-            z, lateral = dice.uniform(begin, min(end, 60)), side * (edge + dice.uniform(0.8, max(1.0, deep - 0.5)))
+            z, lateral = dice.uniform(begin, min(end, 60)), side * (edge + dice.uniform(0.8, max(1.0, depth - 0.5)))
             add_shrub(self.assembly, self.on_ground(z, lateral), dice.uniform(0.5, 1.6), self.bare and dice.chance(0.5))
 
     # --- on the sidewalk -------------------------------------------------------------------------------------------
@@ -209,13 +212,13 @@ class _Builder:
                 if len(self.lamps) < 14:
                     self.lamps.append(road.point(z, side * (road.half_road - (0 if old else 0.8)), height - 0.2))
             z += spacing
-        if dice.chance(0.4 if self.kind in (LEAFY, WIDE) else 0.1):
+        if dice.chance(0.4 if self.street_kind in (LEAFY, WIDE) else 0.1):
             spacing, size = dice.uniform(7, 14), dice.uniform(0.6, 1.5)
             z = dice.uniform(5, 16)
             while z < 110:
                 if not road.in_junction(z, 4) and dice.chance(0.8):
-                    at = self.on_sidewalk(z, side, dice.uniform(0.5, 0.9))
-                    add_tree(self.assembly, at, size * dice.uniform(0.8, 1.2), self.bare)
+                    position = self.on_sidewalk(z, side, dice.uniform(0.5, 0.9))
+                    add_tree(self.assembly, position, size * dice.uniform(0.8, 1.2), self.bare)
                 z += spacing
 
     def signs(self, side: int) -> None:
@@ -226,14 +229,14 @@ class _Builder:
             if road.in_junction(z, 1):
                 continue
             yaw = road.yaw(z) + 0.15 * dice.normal()
-            kind = dice.random()
-            if kind < 0.04:
+            draw = dice.random()
+            if draw < 0.04:
                 add_gantry_sign(self.assembly, self.on_sidewalk(z, side, 1.0), yaw, self.poles)
-            elif kind < 0.12:
+            elif draw < 0.12:
                 add_board(self.assembly, self.on_sidewalk(z, side, dice.uniform(0.5, 1.1)), yaw)
             else:
-                turned = yaw + (math.pi if dice.chance(0.3) else 0)
-                add_sign(self.assembly, self.on_sidewalk(z, side, dice.uniform(0.25, 0.6)), turned, self.poles)
+                sign_yaw = yaw + (math.pi if dice.chance(0.3) else 0)
+                add_sign(self.assembly, self.on_sidewalk(z, side, dice.uniform(0.25, 0.6)), sign_yaw, self.poles)
         if dice.chance(0.25):
             begin, pace = dice.uniform(4, 30), dice.uniform(1.3, 2.5)
             color = dice.shade((0.04, 0.04, 0.045), 0.5) if dice.chance(0.7) else self.poles
@@ -255,15 +258,15 @@ class _Builder:
         width = road.sidewalks[int(side > 0)]
         if width < 1:
             return
-        for _ in range(dice.integer(0, 3) + int(4 * self.busy * (self.kind == HIGH_STREET))):
+        for _ in range(dice.integer(0, 3) + int(4 * self.busy * (self.street_kind == HIGH_STREET))):
             z = 4.5 + 40 * dice.random() ** 1.5
-            beside = dice.uniform(0.4, max(0.5, width - 0.35))
+            from_curb = dice.uniform(0.4, max(0.5, width - 0.35))
             walking = dice.chance(0.8)
             yaw = (0 if dice.chance(0.5) else math.pi) + 0.3 * dice.normal() if walking else dice.uniform(0, 6.28)
             for k in range(dice.integer(1, 4) if dice.chance(0.45) else 1):
-                aside = min(max(beside + 0.6 * k, 0.3), width + 0.1)
-                at = self.on_sidewalk(z + 0.5 * k * dice.normal(), side, aside)
-                add_person(self.assembly, at, yaw + 0.15 * dice.normal(), False, walking)
+                person_from_curb = min(max(from_curb + 0.6 * k, 0.3), width + 0.1)
+                position = self.on_sidewalk(z + 0.5 * k * dice.normal(), side, person_from_curb)
+                add_person(self.assembly, position, yaw + 0.15 * dice.normal(), False, walking)
 
     def parked_cycles(self, side: int) -> None:
         """Add parked bicycles on the sidewalk, along a wall or railing."""
@@ -274,9 +277,9 @@ class _Builder:
         for _ in range(dice.integer(1, 7)):
             z += 0.6 if angle else 1.9
             if not road.in_junction(z, 1):
-                beside = road.sidewalks[int(side > 0)] - (0.3 if not angle else 0.9)
+                from_curb = road.sidewalks[int(side > 0)] - (0.3 if not angle else 0.9)
                 yaw = road.yaw(z) + side * angle + 0.12 * dice.normal()
-                add_bicycle(self.assembly, self.on_sidewalk(z, side, beside), yaw, 0.0, False, False)
+                add_bicycle(self.assembly, self.on_sidewalk(z, side, from_curb), yaw, 0.0, False, False)
 
     # --- on the road -----------------------------------------------------------------------------------------------
 
@@ -286,21 +289,21 @@ class _Builder:
         parking = road.parking[int(side > 0)]
         if not parking:
             return
-        along = self.keep(side)
-        onto = dice.uniform(0.0, 0.5) if dice.chance(0.2) else 0.0
-        lateral = side * (road.half_road - parking / 2 + 0.05 + onto)
-        full = dice.uniform(0.45, 0.97)
+        direction = self.direction_at_curb(side)
+        onto_sidewalk = dice.uniform(0.0, 0.5) if dice.chance(0.2) else 0.0
+        lateral = side * (road.half_road - parking / 2 + 0.05 + onto_sidewalk)
+        occupancy = dice.uniform(0.45, 0.97)
         z = dice.uniform(0.5, 8)
         while z < 100:
-            free = not any(abs(z - zebra) < 5 for zebra in road.zebras)
-            if free and not road.in_junction(z, 6) and dice.chance(full):
-                yaw, pitch = self.heading(along if dice.chance(0.75) else -along, z)
-                length = add_parked(self.assembly, road.point(z, lateral, 0.05 * (onto > 0)), yaw, pitch)
+            is_free = not any(abs(z - zebra) < 5 for zebra in road.zebras)
+            if is_free and not road.in_junction(z, 6) and dice.chance(occupancy):
+                yaw, pitch = self.heading(direction if dice.chance(0.75) else -direction, z)
+                length = add_parked(self.assembly, road.point(z, lateral, 0.05 * (onto_sidewalk > 0)), yaw, pitch)
                 z += length + dice.uniform(0.4, 1.3)
             else:
                 z += dice.uniform(3, 6)
 
-    def keep(self, side: int) -> int:
+    def direction_at_curb(self, side: int) -> int:
         """Return the direction of traffic at the curb of this side."""
         lane = min(self.road.lanes, key=lambda lane: abs(lane.lateral - side * self.road.half_road))
         return lane.direction
@@ -311,19 +314,19 @@ class _Builder:
         for lane in road.lanes:
             z = dice.uniform(7, 30)
             while z < 120:
-                kind = dice.weighted({"car": 0.5 + 0.3 * self.busy, "truck": 0.04, "bus": 0.06, "cycle": 0.16,
+                vehicle = dice.weighted({"car": 0.5 + 0.3 * self.busy, "truck": 0.04, "bus": 0.06, "cycle": 0.16,
                                       "none": 0.7 - 0.5 * self.busy})  # fmt: skip
-                half = 6.3 if kind in ("truck", "bus") else 2.6
-                if kind != "none" and self.traffic.take(lane.lateral, z - half - 1, z + half + 1):
+                half = 6.3 if vehicle in ("truck", "bus") else 2.6
+                if vehicle != "none" and self.traffic.take(lane.lateral, z - half - 1, z + half + 1):
                     yaw, pitch = self.heading(lane.direction, z)
                     yaw += 0.03 * dice.normal()
-                    at = road.point(z, lane.lateral + 0.2 * dice.normal())
-                    if kind == "car":
-                        add_vehicle(self.assembly, at, yaw, pitch)
-                    elif kind == "truck":
-                        add_truck(self.assembly, at, yaw, pitch, False)
-                    elif kind == "bus":
-                        add_bus(self.assembly, at, yaw, pitch, False)
+                    position = road.point(z, lane.lateral + 0.2 * dice.normal())
+                    if vehicle == "car":
+                        add_vehicle(self.assembly, position, yaw, pitch)
+                    elif vehicle == "truck":
+                        add_truck(self.assembly, position, yaw, pitch, False)
+                    elif vehicle == "bus":
+                        add_bus(self.assembly, position, yaw, pitch, False)
                     else:
                         self._cyclists(lane, z)
                 z += dice.uniform(7, 34) * (1.3 - 0.6 * self.busy)
@@ -331,14 +334,14 @@ class _Builder:
     def _cyclists(self, lane: Lane, z: float) -> None:
         """Add one or two riders near the curb of a lane, mostly cyclists."""
         dice, road = self.dice, self.road
-        outside = (1 if lane.lateral > 0 else -1) * dice.uniform(0.0, 0.35) * lane.width
+        offset = (1 if lane.lateral > 0 else -1) * dice.uniform(0.0, 0.35) * lane.width
         for _ in range(1 if dice.chance(0.65) else 2):
             yaw, pitch = self.heading(lane.direction, z)
-            at = road.point(z, lane.lateral + outside + 0.2 * dice.normal())
+            position = road.point(z, lane.lateral + offset + 0.2 * dice.normal())
             if dice.chance(0.85):
-                add_bicycle(self.assembly, at, yaw + 0.05 * dice.normal(), pitch, True, False)
+                add_bicycle(self.assembly, position, yaw + 0.05 * dice.normal(), pitch, True, False)
             else:
-                add_motorcycle(self.assembly, at, yaw, pitch, True, False)
+                add_motorcycle(self.assembly, position, yaw, pitch, True, False)
             z += dice.uniform(1.5, 4)
 
     def near_cyclists(self, lane: Lane) -> None:
@@ -352,51 +355,51 @@ class _Builder:
     def islands(self) -> None:
         """Add traffic islands between the directions, with a bollard at both ends."""
         dice, road = self.dice, self.road
-        middle = [m.lateral for m in road.markings if abs(m.lateral) < 0.6]
-        if len(road.lanes) < 2 or not middle or not dice.chance(0.22):
+        middle_lines = [m.lateral for m in road.markings if abs(m.lateral) < 0.6]
+        if len(road.lanes) < 2 or not middle_lines or not dice.chance(0.22):
             return
         z = dice.uniform(9, 50)
         half = (dice.uniform(0.4, 0.65), 0.07, dice.uniform(1.2, 3.5))
-        if road.in_junction(z, half[2] + 1) or not self.traffic.take(middle[0], z - 4, z + 4):
+        if road.in_junction(z, half[2] + 1) or not self.traffic.take(middle_lines[0], z - 4, z + 4):
             return
-        at = road.point(z, middle[0])
+        position = road.point(z, middle_lines[0])
         gray = dice.uniform(0.15, 0.35)
-        self.assembly.begin(SIDEWALK, at, road.yaw(z), road.pitch(z))
+        self.assembly.begin(SIDEWALK, position, road.yaw(z), road.pitch(z))
         self.assembly.add(BOX, (0, half[1], 0), half, (gray, gray, gray * 0.96), CONCRETE)
         for end in (-0.8, 0.8):
-            where = z + end * half[2]
-            add_keep_side(self.assembly, road.point(where, middle[0], 2 * half[1]), road.yaw(where))
+            end_z = z + end * half[2]
+            add_keep_side(self.assembly, road.point(end_z, middle_lines[0], 2 * half[1]), road.yaw(end_z))
         if dice.chance(0.3):
-            add_lamp(self.assembly, road.point(z, middle[0], 0.1), road.yaw(z), 1, self.poles, False)
+            add_lamp(self.assembly, road.point(z, middle_lines[0], 0.1), road.yaw(z), 1, self.poles, False)
 
     def verge(self, side: int) -> None:
         """Add grass between the curb and the sidewalk."""
         dice, road = self.dice, self.road
         width = road.sidewalks[int(side > 0)] - 1.1
-        if self.kind not in (LEAFY, WIDE) or width < 0.4 or not dice.chance(0.5):
+        if self.street_kind not in (LEAFY, WIDE) or width < 0.4 or not dice.chance(0.5):
             return
         color = dice.shade(dice.choice(_GRASS), 0.3)
         half = min(width, dice.uniform(0.8, 2.5)) / 2
         z = -6.0
         while z < 90:
             if not road.in_junction(z + 2, 6) and dice.chance(0.95):
-                at = self.on_sidewalk(z + 2, side, 0.16 + half)
-                self.assembly.begin(TERRAIN, at, road.yaw(z + 2), road.pitch(z + 2))
+                position = self.on_sidewalk(z + 2, side, 0.16 + half)
+                self.assembly.begin(TERRAIN, position, road.yaw(z + 2), road.pitch(z + 2))
                 self.assembly.add(BOX, (0, 0.0, 0), (half, 0.04, 2.02), color, GRASS)
             z += 4
 
     def crossings(self) -> None:
         """Add traffic lights at the junction, people on the road and cars in the crossing street."""
         dice, road = self.dice, self.road
-        near = road.junction - road.half_junction - 0.8
-        if (road.junction < 70 and dice.chance(0.65)) or (dice.chance(0.15) and near > 100):
-            if near > 100:  # lights for pedestrians
-                near = dice.uniform(8, 40)
+        near_z = road.junction - road.half_junction - 0.8
+        if (road.junction < 70 and dice.chance(0.65)) or (dice.chance(0.15) and near_z > 100):
+            if near_z > 100:  # lights for pedestrians
+                near_z = dice.uniform(8, 40)
             state = dice.weighted({0: 0.4, 1: 0.1, 2: 0.5})
             for side in (-1, 1):
-                for z in (near, near + 2.5 + 2 * road.half_junction) if road.junction < 60 else (near,):
-                    at = self.on_sidewalk(z, side, dice.uniform(0.3, 0.6))
-                    add_traffic_light(self.assembly, at, road.yaw(z), side, 0.0, self.poles, state)
+                for z in (near_z, near_z + 2.5 + 2 * road.half_junction) if road.junction < 60 else (near_z,):
+                    position = self.on_sidewalk(z, side, dice.uniform(0.3, 0.6))
+                    add_traffic_light(self.assembly, position, road.yaw(z), side, 0.0, self.poles, state)
         if dice.chance(0.2):
             for _ in range(dice.integer(1, 3)):
                 z = dice.uniform(7, 26)
@@ -408,15 +411,15 @@ class _Builder:
                 side = 1 if dice.chance(0.5) else -1
                 lateral = side * dice.uniform(road.half_road + 3, 30)
                 z = road.junction - side * road.half_junction * 0.45
-                turned = math.pi / 2 * (1 if dice.chance(0.5) else -1)
-                add_vehicle(self.assembly, road.point(z, lateral), turned, 0.0)
+                car_yaw = math.pi / 2 * (1 if dice.chance(0.5) else -1)
+                add_vehicle(self.assembly, road.point(z, lateral), car_yaw, 0.0)
 
 
 def build_photograph(dice: Dice) -> Street:
     """Return the street drawn with ``dice``."""
     builder = _Builder(dice)
     road = builder.road
-    weather = build_light(dice, _OPEN[builder.kind] * dice.uniform(0.75, 1.1))
+    weather = build_light(dice, _OPEN[builder.street_kind] * dice.uniform(0.75, 1.1))
     lane = dice.choice([lane for lane in road.lanes if lane.direction == 1])
     view = build_view(dice, road, lane)
     builder.traffic.take(lane.lateral, -20, 4.5)
@@ -431,13 +434,17 @@ def build_photograph(dice: Dice) -> Street:
         builder.parked_cycles(side)
         builder.signs(side)
         builder.lamps_and_trees(side)
-        builder.beside(side)
+        builder.plots(side)
     exposure = build_exposure(dice, weather)
     gray = dice.uniform(0.05, 0.17)
     asphalt: Color = (gray, gray * dice.uniform(0.97, 1.02), gray * dice.uniform(0.93, 1.06))
-    light = dice.uniform(0.65, 1.45)
-    warm = dice.uniform(0.9, 1.0)
-    sidewalk = (asphalt[0] * light, asphalt[1] * light * (0.5 + 0.5 * warm), asphalt[2] * light * warm)
+    brightness = dice.uniform(0.65, 1.45)
+    warmth = dice.uniform(0.9, 1.0)
+    sidewalk = (
+        asphalt[0] * brightness,
+        asphalt[1] * brightness * (0.5 + 0.5 * warmth),
+        asphalt[2] * brightness * warmth,
+    )
     if dice.chance(0.18):
         sidewalk = dice.shade(dice.choice(((0.3, 0.2, 0.16), (0.35, 0.33, 0.3))), 0.25)
     return Street(

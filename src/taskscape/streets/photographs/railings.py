@@ -17,8 +17,8 @@ def add_wall(assembly: Assembly, road: Road, begin: float, end: float, lateral: 
     dice = assembly.dice
     color, texture = dice.shade(dice.choice(_STONE), 0.3), dice.choice((BRICK, BRICK, CONCRETE))
     for middle, half in _pieces(begin, end, 6.0):
-        at = road.point(middle, lateral, road.ground_up(lateral))
-        assembly.begin(WALL, at, road.yaw(middle), road.pitch(middle))
+        position = road.point(middle, lateral, road.ground_up(lateral))
+        assembly.begin(WALL, position, road.yaw(middle), road.pitch(middle))
         assembly.add(BOX, (0, height / 2 - 0.1, 0), (0.14, height / 2 + 0.1, half * 1.005), color, texture)
         if dice.chance(0.2):
             assembly.add(BOX, (0, height / 2 + 0.1, half), (0.24, height / 2 + 0.2, 0.24), color, texture)
@@ -44,8 +44,8 @@ def add_railing(
     second = (pace, bar, 1.0 if kind == "wire" else 0.0)
     step = dice.uniform(2.0, 3.2)
     for middle, half in _pieces(begin, end, step):
-        at = road.point(middle, lateral, road.ground_up(lateral) + up)
-        assembly.begin(FENCE, at, road.yaw(middle), road.pitch(middle))
+        position = road.point(middle, lateral, road.ground_up(lateral) + up)
+        assembly.begin(FENCE, position, road.yaw(middle), road.pitch(middle))
         if kind == "boards":
             dark = (color[0] * 0.7, color[1] * 0.7, color[2] * 0.7)
             assembly.add(BOX, (0, height / 2, 0), (0.03, height / 2, half), color, STRIPES, second=dark)

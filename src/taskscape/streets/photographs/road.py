@@ -11,12 +11,12 @@ HIGH_STREET, TERRACES, LEAFY, WIDE = range(4)
 
 def build_road(dice: Dice, kind: int) -> Road:
     """Return a road; traffic keeps to the left or to the right."""
-    keep = 1 if dice.chance(0.5) else -1
+    driving_side = 1 if dice.chance(0.5) else -1
     lane_width = dice.uniform(2.6, 3.4) if kind != WIDE else dice.uniform(3.0, 3.7)
     each_way = 2 if kind == WIDE and dice.chance(0.6) else 1
     one_way = kind in (HIGH_STREET, TERRACES) and dice.chance(0.2)
-    parked = {HIGH_STREET: 0.24, TERRACES: 0.75, LEAFY: 0.4, WIDE: 0.12}[kind]
-    parking = tuple(dice.uniform(1.9, 2.2) if dice.chance(parked) else 0.0 for _ in range(2))
+    parking_share = {HIGH_STREET: 0.24, TERRACES: 0.75, LEAFY: 0.4, WIDE: 0.12}[kind]
+    parking = tuple(dice.uniform(1.9, 2.2) if dice.chance(parking_share) else 0.0 for _ in range(2))
     lanes, markings = [], []
     if one_way:
         lanes.append(Lane(0.0, 1, lane_width))
@@ -25,7 +25,7 @@ def build_road(dice: Dice, kind: int) -> Road:
         half_lanes = each_way * lane_width
         for side in (-1, 1):
             for i in range(each_way):
-                lanes.append(Lane(side * (i + 0.5) * lane_width, side * keep, lane_width))
+                lanes.append(Lane(side * (i + 0.5) * lane_width, side * driving_side, lane_width))
                 if i:
                     markings.append(Marking(side * i * lane_width, True))
         if dice.chance(0.85 if kind != TERRACES else 0.4):
@@ -43,8 +43,8 @@ def build_road(dice: Dice, kind: int) -> Road:
     elif kind in (LEAFY, WIDE) and dice.chance(0.3):  # cycle lanes
         half_road += 1.3
         markings += [Marking(side * (half_road - 1.4), True) for side in (-1, 1)]
-    wide = {HIGH_STREET: (1.3, 3.4), TERRACES: (1.2, 2.4), LEAFY: (1.4, 4.0), WIDE: (1.4, 4.5)}[kind]
-    sidewalks = tuple(0.2 if kind == WIDE and dice.chance(0.3) else dice.uniform(*wide) for _ in range(2))
+    sidewalk_range = {HIGH_STREET: (1.3, 3.4), TERRACES: (1.2, 2.4), LEAFY: (1.4, 4.0), WIDE: (1.4, 4.5)}[kind]
+    sidewalks = tuple(0.2 if kind == WIDE and dice.chance(0.3) else dice.uniform(*sidewalk_range) for _ in range(2))
     banks = tuple(dice.uniform(-0.03, 0.15) if kind == WIDE and dice.chance(0.5) else 0.0 for _ in range(2))
     road = Road(
         bend=dice.normal() * (0.0012 if kind == HIGH_STREET else 0.002),

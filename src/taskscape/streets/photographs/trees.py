@@ -21,49 +21,57 @@ def add_tree(assembly: Assembly, at: Point, size: float, bare: bool) -> None:
     dice = assembly.dice
     trunk = dice.uniform(1.8, 3.0) * math.sqrt(size)
     radius = dice.uniform(1.7, 2.8) * size
-    tall = radius * dice.uniform(0.9, 1.35)
-    thick = 0.05 + 0.055 * radius
+    half_height = radius * dice.uniform(0.9, 1.35)
+    trunk_radius = 0.05 + 0.055 * radius
     bark = dice.shade(dice.choice(_BARE), 0.3)
     assembly.begin(VEGETATION, at, dice.uniform(0, 6.28))
     lean = 0.04 * dice.normal()
-    assembly.add(CYLINDER, (0, trunk * 0.6, 0), (thick, trunk * 0.62, thick), bark, BARK, pitch=lean, taper=(0.7, 0.7))
-    middle = trunk + tall * 0.8
-    near = at[2] < _FAR
+    assembly.add(
+        CYLINDER,
+        (0, trunk * 0.6, 0),
+        (trunk_radius, trunk * 0.62, trunk_radius),
+        bark,
+        BARK,
+        pitch=lean,
+        taper=(0.7, 0.7),
+    )
+    middle = trunk + half_height * 0.8
+    is_near = at[2] < _FAR
     tips: list[Point] = []
-    for i in range((dice.integer(5, 8) if near else 4) if bare else 3):
+    for i in range((dice.integer(5, 8) if is_near else 4) if bare else 3):
         turn = 2.4 * i + dice.random()
-        out = radius * dice.uniform(0.4, 0.8)
-        tip = (out * math.sin(turn), middle + tall * dice.uniform(-0.15, 0.75), out * math.cos(turn))
+        reach = radius * dice.uniform(0.4, 0.8)
+        tip = (reach * math.sin(turn), middle + half_height * dice.uniform(-0.15, 0.75), reach * math.cos(turn))
         fork = (0.06 * tip[0], trunk * dice.uniform(0.85, 1.15), 0.06 * tip[2])
-        add_limb(assembly, fork, tip, thick * 0.5, bark, BARK, 0.5)
+        add_limb(assembly, fork, tip, trunk_radius * 0.5, bark, BARK, 0.5)
         tips.append(tip)
-        if bare and near:
+        if bare and is_near:
             for _ in range(2):
                 share = dice.uniform(0.4, 0.7)
                 start = tuple(f + (t - f) * share for f, t in zip(fork, tip, strict=True))
-                aside = 0.45 * radius
+                spread = 0.45 * radius
                 end = (
-                    start[0] + aside * dice.normal() * 0.6, start[1] + aside * dice.uniform(0.3, 1.1),
-                    start[2] + aside * dice.normal() * 0.6,
+                    start[0] + spread * dice.normal() * 0.6, start[1] + spread * dice.uniform(0.3, 1.1),
+                    start[2] + spread * dice.normal() * 0.6,
                 )  # fmt: skip
-                add_limb(assembly, (start[0], start[1], start[2]), end, thick * 0.25, bark, BARK, 0.5)
+                add_limb(assembly, (start[0], start[1], start[2]), end, trunk_radius * 0.25, bark, BARK, 0.5)
     color = bark if bare else dice.shade(dice.choice(_GREENS), 0.35)
     material = TWIGS if bare else LEAVES
-    many = (dice.uniform(0.3, 1.0), 0.0, 0.0)
+    density = (dice.uniform(0.3, 1.0), 0.0, 0.0)
     inner = 0.85 if bare else 1.0
-    half = (radius * inner, tall * inner, radius * inner)
-    assembly.add(HULL, (0, middle, 0), half, color, material, second=many)
+    half = (radius * inner, half_height * inner, radius * inner)
+    assembly.add(HULL, (0, middle, 0), half, color, material, second=density)
     for tip in tips if bare else tips[: dice.integer(1, 3)]:
         share = dice.uniform(0.32, 0.6)
-        half = (radius * share, tall * share * dice.uniform(0.8, 1.3), radius * share)
-        assembly.add(HULL, tip, half, dice.shade(color, 0.12), material, second=many, yaw=dice.uniform(0, 6.28))
+        half = (radius * share, half_height * share * dice.uniform(0.8, 1.3), radius * share)
+        assembly.add(HULL, tip, half, dice.shade(color, 0.12), material, second=density, yaw=dice.uniform(0, 6.28))
     if not bare:
         for _ in range(dice.integer(2, 4)):
             share = dice.uniform(0.35, 0.65)
-            turn, out = dice.uniform(0, 6.28), radius * dice.uniform(0.4, 0.8)
-            place = (out * math.sin(turn), middle + tall * dice.uniform(-0.6, 0.5), out * math.cos(turn))
-            half = (radius * share, tall * share, radius * share)
-            assembly.add(HULL, place, half, dice.shade(color, 0.2), material, second=many)
+            turn, reach = dice.uniform(0, 6.28), radius * dice.uniform(0.4, 0.8)
+            center = (reach * math.sin(turn), middle + half_height * dice.uniform(-0.6, 0.5), reach * math.cos(turn))
+            half = (radius * share, half_height * share, radius * share)
+            assembly.add(HULL, center, half, dice.shade(color, 0.2), material, second=density)
 
 
 def add_shrub(assembly: Assembly, at: Point, size: float, bare: bool) -> None:
@@ -74,8 +82,8 @@ def add_shrub(assembly: Assembly, at: Point, size: float, bare: bool) -> None:
     assembly.begin(VEGETATION, at, dice.uniform(0, 6.28))
     for _ in range(dice.integer(1, 3)):
         half = (size * dice.uniform(0.4, 0.9), size * dice.uniform(0.4, 0.7), size * dice.uniform(0.4, 0.9))
-        place = (0.5 * size * dice.normal(), half[1] * 0.85, 0.5 * size * dice.normal())
-        assembly.add(HULL, place, half, color, material, second=(1.0, 0.0, 0.0))
+        center = (0.5 * size * dice.normal(), half[1] * 0.85, 0.5 * size * dice.normal())
+        assembly.add(HULL, center, half, color, material, second=(1.0, 0.0, 0.0))
 
 
 def add_hedge(assembly: Assembly, road: Road, begin: float, end: float, lateral: float) -> None:
@@ -87,8 +95,8 @@ def add_hedge(assembly: Assembly, road: Road, begin: float, end: float, lateral:
     while z < end - 0.2:
         half = min(4.0, end - z) / 2
         middle = z + half
-        at = road.point(middle, lateral, road.ground_up(lateral))
-        assembly.begin(VEGETATION, at, road.yaw(middle), road.pitch(middle))
+        position = road.point(middle, lateral, road.ground_up(lateral))
+        assembly.begin(VEGETATION, position, road.yaw(middle), road.pitch(middle))
         up = height * dice.uniform(0.93, 1.07) / 2
         assembly.add(BOX, (0, up, 0), (thick, up, half * 1.02), dice.shade(color, 0.06), LEAVES, taper=(0.85, 1.0))
         z += 2 * half

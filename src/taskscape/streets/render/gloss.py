@@ -62,8 +62,8 @@ def reflect(
     sun = weather.sunlight if weather.softness < 1 else (0.0, 0.0, 0.0)
     for i in range(radiance.shape[2]):
         mirror, _ = _mirror(rays, samples, i)
-        place = cloud_places(mirror, drift)
-        samples[_PLACE, i], samples[_PLACE + 1, i], samples[_PLACE + 2, i], samples[_PLACE + 3, i] = place
+        clouds = cloud_places(mirror, drift)
+        samples[_PLACE, i], samples[_PLACE + 1, i], samples[_PLACE + 2, i], samples[_PLACE + 3, i] = clouds
         samples[_UP, i] = mirror[1]
     for i in range(radiance.shape[2]):
         # Only where the sky is visible, as the table is not in the fastest cache.

@@ -171,15 +171,15 @@ def crown_normal(part: Any, pose: Pose, ray: Ray) -> Vector:
     without a seam, and always faces the camera.
     """
     half = _half(part)
-    start, along = rotate_back(pose.rotation, minus(ray.start, pose.center)), rotate_back(pose.rotation, ray.step)
+    start, step = rotate_back(pose.rotation, minus(ray.start, pose.center)), rotate_back(pose.rotation, ray.step)
     ox, oy, oz = start[0] / half[0], start[1] / half[1], start[2] / half[2]
-    dx, dy, dz = unit(along[0] / half[0], along[1] / half[1], along[2] / half[2])
+    dx, dy, dz = unit(step[0] / half[0], step[1] / half[1], step[2] / half[2])
     closest = -(ox * dx + oy * dy + oz * dz)
     cx, cy, cz = ox + closest * dx, oy + closest * dy, oz + closest * dz
-    inside = max(1 - (cx * cx + cy * cy + cz * cz), 0.0)
-    back = math.sqrt(inside)
-    inward = (cx - back * dx) / half[0], (cy - back * dy) / half[1], (cz - back * dz) / half[2]
-    x, y, z = rotate(pose.rotation, inward)
+    half_chord_squared = max(1 - (cx * cx + cy * cy + cz * cz), 0.0)
+    half_chord = math.sqrt(half_chord_squared)
+    outward = (cx - half_chord * dx) / half[0], (cy - half_chord * dy) / half[1], (cz - half_chord * dz) / half[2]
+    x, y, z = rotate(pose.rotation, outward)
     return unit(x, y, z)
 
 
@@ -187,13 +187,13 @@ def crown_normal(part: Any, pose: Pose, ray: Ray) -> Vector:
 def solid_normal(part: Any, pose: Pose, flat: Vector, point: Vector) -> Vector:
     """Return the normal of any other solid at a point: smooth for round solids, ``flat`` for the others."""
     solid, half = int(part.solid), _half(part)
-    at = rotate_back(pose.rotation, minus(point, pose.center))
+    p = rotate_back(pose.rotation, minus(point, pose.center))
     if solid == SPHERE:
-        return rotate(pose.rotation, unit(at[0] / half[0] ** 2, at[1] / half[1] ** 2, at[2] / half[2] ** 2))
-    if (solid in (CYLINDER, LIMB)) and abs(at[1]) < half[1] * 0.999:
-        return rotate(pose.rotation, unit(at[0] / half[0] ** 2, 0.0, at[2] / half[2] ** 2))
-    if solid == WHEEL and abs(at[0]) < half[0] * 0.999:
-        return rotate(pose.rotation, unit(0.0, at[1] / half[1] ** 2, at[2] / half[2] ** 2))
+        return rotate(pose.rotation, unit(p[0] / half[0] ** 2, p[1] / half[1] ** 2, p[2] / half[2] ** 2))
+    if (solid in (CYLINDER, LIMB)) and abs(p[1]) < half[1] * 0.999:
+        return rotate(pose.rotation, unit(p[0] / half[0] ** 2, 0.0, p[2] / half[2] ** 2))
+    if solid == WHEEL and abs(p[0]) < half[0] * 0.999:
+        return rotate(pose.rotation, unit(0.0, p[1] / half[1] ** 2, p[2] / half[2] ** 2))
     return flat
 
 
@@ -211,13 +211,13 @@ def ground_at(mesh: Mesh, face: int, plane: Plane, point: Vector) -> tuple[Vecto
     """Return the normal and lateral position of the ground, interpolated between the vertices of a face."""
     first, second, third = _barycentric(plane, point)
     a, b, c = mesh.faces[face, 0], mesh.faces[face, 1], mesh.faces[face, 2]
-    at = mesh.attributes
+    attributes = mesh.attributes
     normal = unit(
-        first * at[a, 0] + second * at[b, 0] + third * at[c, 0],
-        first * at[a, 1] + second * at[b, 1] + third * at[c, 1],
-        first * at[a, 2] + second * at[b, 2] + third * at[c, 2],
+        first * attributes[a, 0] + second * attributes[b, 0] + third * attributes[c, 0],
+        first * attributes[a, 1] + second * attributes[b, 1] + third * attributes[c, 1],
+        first * attributes[a, 2] + second * attributes[b, 2] + third * attributes[c, 2],
     )
-    return normal, first * at[a, 3] + second * at[b, 3] + third * at[c, 3]
+    return normal, first * attributes[a, 3] + second * attributes[b, 3] + third * attributes[c, 3]
 
 
 @inlined
@@ -242,17 +242,18 @@ def part_hit(part: Any, pose: Pose, zone: int, normal: Vector, point: Vector, fo
     point, metres.
     """
     half = _half(part)
-    at, local = rotate_back(pose.rotation, minus(point, pose.center)), rotate_back(pose.rotation, normal)
-    up, height = half[1] - at[1], 2 * half[1]
+    # The point and the normal in the part's axes.
+    p, n = rotate_back(pose.rotation, minus(point, pose.center)), rotate_back(pose.rotation, normal)
+    up, height = half[1] - p[1], 2 * half[1]
     spot = Spot(
-        int(part.texture), zone, at[0], up, at[2], half[0], height, half[2], local[0], local[1], local[2], point[0],
+        int(part.texture), zone, p[0], up, p[2], half[0], height, half[2], n[0], n[1], n[2], point[0],
         point[1], point[2], 0.0, part.seed * 1000, part.red, part.green, part.blue, part.red2, part.green2, part.blue2,
         footprint,
     )  # fmt: skip
-    crown = is_crown(part)
-    if crown:
-        inner = math.sqrt((at[0] / half[0]) ** 2 + (at[1] / half[1]) ** 2 + (at[2] / half[2]) ** 2)
-        occlusion = min(0.35 + 0.65 * inner * inner, 1.1) * (0.8 - 0.25 * at[1] / half[1])
+    is_leafy = is_crown(part)
+    if is_leafy:
+        relative_radius = math.sqrt((p[0] / half[0]) ** 2 + (p[1] / half[1]) ** 2 + (p[2] / half[2]) ** 2)
+        occlusion = min(0.35 + 0.65 * relative_radius * relative_radius, 1.1) * (0.8 - 0.25 * p[1] / half[1])
     else:
         occlusion = 0.62 + 0.38 * min(up / min(height, 2.0), 1.0)
-    return Hit(spot, int(part.label), point, normal, occlusion, False, crown)
+    return Hit(spot, int(part.label), point, normal, occlusion, False, is_leafy)

@@ -66,8 +66,8 @@ def find_boundaries(semseg: npt.NDArray[np.uint8], instances: npt.NDArray[np.int
     Both sides of an edge are marked, so lines are two pixels thick; the border of the image is not a boundary.
     """
     boundaries = np.zeros(semseg.shape, np.uint8)
-    for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
-        differs = (semseg[here] != semseg[there]) | (instances[here] != instances[there])
-        boundaries[here] |= differs
-        boundaries[there] |= differs
+    for a, b in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        differs = (semseg[a] != semseg[b]) | (instances[a] != instances[b])
+        boundaries[a] |= differs
+        boundaries[b] |= differs
     return boundaries

@@ -103,13 +103,13 @@ def lamplight(weather: Weather, lamps: FloatArray, hit: Hit, light: Vector) -> V
     """Return ``light`` plus the light of the street lamps at the points ``lamps``, (n, 3)."""
     red, green, blue = light
     for i in range(lamps.shape[0]):
-        toward = minus(vector_at(lamps, i), hit.point)
-        square = dot(toward, toward) + 0.5
-        if square < 900:
-            distance = math.sqrt(square)
-            incident = dot(hit.normal, toward) / distance
-            power = weather.night * 14 * (0.25 + 0.75 * max(incident, 0.0)) * max(-toward[1], 0.0) / distance
-            power /= square
+        to_lamp = minus(vector_at(lamps, i), hit.point)
+        squared_distance = dot(to_lamp, to_lamp) + 0.5
+        if squared_distance < 900:
+            distance = math.sqrt(squared_distance)
+            cosine = dot(hit.normal, to_lamp) / distance
+            power = weather.night * 14 * (0.25 + 0.75 * max(cosine, 0.0)) * max(-to_lamp[1], 0.0) / distance
+            power /= squared_distance
             red, green, blue = red + power, green + 0.78 * power, blue + 0.48 * power
     return red, green, blue
 

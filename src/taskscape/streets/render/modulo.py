@@ -17,7 +17,7 @@ def modulo(x: float, period: float) -> float:
     whole = float(int(size / period))
     cut = _HALVES * period
     high = cut - (cut - period)
-    rest = size - whole * high - whole * (period - high)
-    if rest < 0:  # the quotient was rounded up to an integer
-        rest += period
-    return period - rest if x < 0 and rest > 0 else rest
+    remainder = size - whole * high - whole * (period - high)
+    if remainder < 0:  # the quotient was rounded up to an integer
+        remainder += period
+    return period - remainder if x < 0 and remainder > 0 else remainder

@@ -19,13 +19,13 @@ def noise_table() -> npt.NDArray[np.float32]:
     amplitude = 1.0
     for cells in (4, 8, 16, 32, 64, 128, 256):
         grid = generator.random((cells, cells)) - 0.5
-        at = np.arange(_SIZE) * (cells / _SIZE)
-        low = at.astype(np.int64)
-        share = at - low
-        share = share * share * (3 - 2 * share)
+        position = np.arange(_SIZE) * (cells / _SIZE)
+        low = position.astype(np.int64)
+        weight = position - low
+        weight = weight * weight * (3 - 2 * weight)
         high = (low + 1) % cells
-        rows = grid[:, low] * (1 - share) + grid[:, high] * share
-        table += amplitude * (rows[low] * (1 - share)[:, None] + rows[high] * share[:, None])
+        rows = grid[:, low] * (1 - weight) + grid[:, high] * weight
+        table += amplitude * (rows[low] * (1 - weight)[:, None] + rows[high] * weight[:, None])
         amplitude *= 0.62
     return (table * 4.2).astype(np.float32)
 

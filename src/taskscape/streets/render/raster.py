@@ -74,15 +74,15 @@ def fill(
     if right < 0 or bottom < 0 or left > width - 1 or top > height - 1:
         return
     # Most triangles are small and lie between two rows or columns of samples.
-    first, last = max(0, math.ceil(top)), min(height, math.ceil(bottom)) - 1
-    if first > last or math.ceil(left - _ROUNDING) > right + _ROUNDING:
+    first_row, last_row = max(0, math.ceil(top)), min(height, math.ceil(bottom)) - 1
+    if first_row > last_row or math.ceil(left - _ROUNDING) > right + _ROUNDING:
         return
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
     if area == 0.0:
         return
-    across = ((w1 - w0) * (y2 - y0) - (w2 - w0) * (y1 - y0)) / area
-    down = ((w2 - w0) * (x1 - x0) - (w1 - w0) * (x2 - x0)) / area
-    start, origin_x, origin_y = w0, x0, y0
+    dw_dx = ((w1 - w0) * (y2 - y0) - (w2 - w0) * (y1 - y0)) / area
+    dw_dy = ((w2 - w0) * (x1 - x0) - (w1 - w0) * (x2 - x0)) / area
+    origin_w, origin_x, origin_y = w0, x0, y0
     # Rotate the corners so that the first is the top one; then it is known which two edges a row of samples crosses.
     if y1 < y0 or y2 < y0:
         if y1 <= y2:
@@ -90,29 +90,29 @@ def fill(
         else:
             x0, y0, x1, y1, x2, y2 = x2, y2, x0, y0, x1, y1
     middle = min(y1, y2)
-    for row in range(first, last + 1):
+    for row in range(first_row, last_row + 1):
         y = float(row)
         if y < middle:
-            one, other = _crossing(y, x0, y0, x1, y1), _crossing(y, x2, y2, x0, y0)
+            x_a, x_b = _crossing(y, x0, y0, x1, y1), _crossing(y, x2, y2, x0, y0)
         elif y1 <= y2:
-            one, other = _crossing(y, x1, y1, x2, y2), _crossing(y, x2, y2, x0, y0)
+            x_a, x_b = _crossing(y, x1, y1, x2, y2), _crossing(y, x2, y2, x0, y0)
         else:
-            one, other = _crossing(y, x0, y0, x1, y1), _crossing(y, x1, y1, x2, y2)
-        at_zero = start + (y - origin_y) * down - origin_x * across
-        begin, end = max(0, math.ceil(min(one, other))), min(width, math.ceil(max(one, other)))
+            x_a, x_b = _crossing(y, x0, y0, x1, y1), _crossing(y, x1, y1, x2, y2)
+        row_w = origin_w + (y - origin_y) * dw_dy - origin_x * dw_dx
+        begin, end = max(0, math.ceil(min(x_a, x_b))), min(width, math.ceil(max(x_a, x_b)))
         if begin >= end:
             continue
         line = nearest[row, begin:end]  # a slice lets the compiler vectorize the loop
         if mark:
             owners = owner[row, begin:end]
             for i in range(line.shape[0]):
-                w = at_zero + (begin + i) * across
+                w = row_w + (begin + i) * dw_dx
                 if w > line[i]:
                     line[i] = w
                     owners[i] = index
         else:
             for i in range(line.shape[0]):
-                w = at_zero + (begin + i) * across
+                w = row_w + (begin + i) * dw_dx
                 if w > line[i]:
                     line[i] = w
 
@@ -147,10 +147,10 @@ def _draw(
             y = rotation[1, 0] * dx + rotation[1, 1] * dy + rotation[1, 2] * dz
             z = rotation[2, 0] * dx + rotation[2, 1] * dy + rotation[2, 2] * dz
             radius = mesh.radius[p]
-            outside = z + radius < NEAR
-            outside |= abs(x) > slope_x * z + lean_x * radius
-            outside |= abs(y) > slope_y * z + lean_y * radius
-            if outside:
+            is_outside = z + radius < NEAR
+            is_outside |= abs(x) > slope_x * z + lean_x * radius
+            is_outside |= abs(y) > slope_y * z + lean_y * radius
+            if is_outside:
                 continue
             two_sided = solid in (CROWN, FAR_CROWN)
         for v in range(mesh.part_vertex[p], mesh.part_vertex[p + 1]):

@@ -80,20 +80,22 @@ def mirror(
             mx, my, mz = ex + 2 * cosine * nx, ey + 2 * cosine * ny, ez + 2 * cosine * nz
             red, green, blue = weather.horizon
             step = 0.4
-            along = 0.3
+            distance = 0.3
             for _ in range(22):
-                px, py, pz = x + mx * along, y + my * along, z + mz * along
+                px, py, pz = x + mx * distance, y + my * distance, z + mz * distance
                 if pz < 0.2:
                     break
                 column, row = int(px / pz * camera.fx + camera.cx + 0.5), int(py / pz * camera.fy + camera.cy + 0.5)
                 if column < 0 or column >= width or row < 0 or row >= height:
                     break
-                there = depth[row, column]
-                if (there == 0.0 and along > 40) or (0 < there < pz - 0.03 and pz < there + 1.0 + step):
+                surface_depth = depth[row, column]
+                if (surface_depth == 0.0 and distance > 40) or (
+                    0 < surface_depth < pz - 0.03 and pz < surface_depth + 1.0 + step
+                ):
                     red, green, blue = image[row, column, 0], image[row, column, 1], image[row, column, 2]
                     break
                 step *= 1.24
-                along += step
+                distance += step
             share = wet[v, u] * (0.05 + 0.95 * (1 - min(max(cosine, 0.0), 1.0)) ** 4) * 0.9
             out[v, u, 0] += (red - out[v, u, 0]) * share
             out[v, u, 1] += (green - out[v, u, 1]) * share
@@ -112,10 +114,13 @@ def _gaussian(state: int) -> tuple[float, int]:
 
 @compiled
 def _expose(
-    image: FloatArray, across: Float64Array, balances: Float64Array, target: float, tone: tuple[float, float, float],
-    noise: float, seed: int, numbers: Float64Array, out: npt.NDArray[np.uint8],
+    image: FloatArray, column_falloff: Float64Array, balances: Float64Array, target: float,
+    tone: tuple[float, float, float], noise: float, seed: int, numbers: Float64Array, out: npt.NDArray[np.uint8],
 ) -> None:  # fmt: skip
-    """See ``expose``. ``across`` is the contribution of columns to the vignette, ``numbers`` a buffer; both (3 W,)."""
+    """See ``expose``.
+
+    ``column_falloff`` is the contribution of columns to the vignette, ``numbers`` a buffer; both (3 W,).
+    """
     height, count = image.shape
     total = 0.0
     for v in range(height):
@@ -123,19 +128,19 @@ def _expose(
             total += image[v, i] + 2 * image[v, i + 1] + image[v, i + 2]
     mean = total / (4 * height * (count // 3))
     gain = target / (0.12 + mean)
-    shot = noise * min(max(gain, 0.7), 2.0)
+    noise_gain = noise * min(max(gain, 0.7), 2.0)
     state = seed
     for v in range(height):
         for i in range(count):  # a separate loop, so that the one below can be vectorized
             numbers[i], state = _gaussian(state)
-        down = ((v + 0.5) / height - 0.5) ** 2
+        row_falloff = ((v + 0.5) / height - 0.5) ** 2
         for i in range(count):
-            x = image[v, i] * (gain * (1 - 0.35 * (down + across[i]))) * balances[i]
+            x = image[v, i] * (gain * (1 - 0.35 * (row_falloff + column_falloff[i]))) * balances[i]
             x = x * tone[0] / (x + tone[1])
             # A square root approximates the display's gamma; unlike a power, it is exact on every machine.
             x = math.sqrt(max(x, 0.0))
             x += tone[2] * x * (1 - x) * (2 * x - 1)
-            x += numbers[i] * shot * (0.35 + x)
+            x += numbers[i] * noise_gain * (0.35 + x)
             out[v, i] = int(min(max(x, 0.0), 1.0) * 255 + 0.5)
 
 
@@ -145,9 +150,17 @@ def expose(
 ) -> npt.NDArray[np.uint8]:  # fmt: skip
     """Convert radiance to 8-bit RGB with auto exposure, vignette, tone curve, white balance, shot and read noise."""
     height, width = image.shape[:2]
-    across = np.repeat(((np.arange(width) + 0.5) / width - 0.5) ** 2, 3)
+    column_falloff = np.repeat(((np.arange(width) + 0.5) / width - 0.5) ** 2, 3)
     out = np.empty((height, 3 * width), np.uint8)
     _expose(
-        image.reshape(height, -1), across, np.tile(balance, width), target, tone, noise, seed, np.empty(3 * width), out
+        image.reshape(height, -1),
+        column_falloff,
+        np.tile(balance, width),
+        target,
+        tone,
+        noise,
+        seed,
+        np.empty(3 * width),
+        out,
     )
     return out.reshape(height, width, 3)

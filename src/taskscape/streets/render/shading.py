@@ -134,36 +134,36 @@ def _shade(
     table, drift = world.noise, world.drift
     faces, inverse_depth = visible.face, visible.inverse_depth
     sheer_faces, sheer_inverse_depth = visible.sheer_face, visible.sheer_inverse_depth
-    sheer = sheer_faces.shape[0] > 0
+    has_sheer = sheer_faces.shape[0] > 0
     normals, albedo, wetness = frame.normals, frame.albedo, frame.wetness
-    casts = shadows.maps.shape[0] > 0
+    has_shadows = shadows.maps.shape[0] > 0
     position, rotation = (view.position[0], view.position[1], view.position[2]), matrix_of(view.rotation)
-    current, flat, plane = -1, (0.0, 0.0, 0.0), NO_PLANE
+    current_face, flat, plane = -1, (0.0, 0.0, 0.0), NO_PLANE
     for row in range(grid.height):
-        central = (row - grid.offset) % grid.density == 0
+        is_center_row = (row - grid.offset) % grid.density == 0
         v = (row - grid.offset) // grid.density
         camera_rays(rotation, right, down[row], rays)
         u, next_center = -1, grid.offset
         for column in range(grid.width):
             ray = ray_at(position, rays, column)
             face, nearness = faces[row, column], inverse_depth[row, column]
-            center = column == next_center
-            if center:
+            is_center = column == next_center
+            if is_center:
                 u, next_center = u + 1, next_center + grid.density
-            center = center and central
-            if town is not None and sheer and sheer_faces[row, column] >= 0:
-                before, sheer_face = 1 / sheer_inverse_depth[row, column], sheer_faces[row, column]
+            is_center = is_center and is_center_row
+            if town is not None and has_sheer and sheer_faces[row, column] >= 0:
+                sheer_depth, sheer_face = 1 / sheer_inverse_depth[row, column], sheer_faces[row, column]
                 part = mesh.face_part[sheer_face]
                 pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
                 front = _surface_of(
                     parts[part - ground_parts], pose, mesh.face_zone[sheer_face], face_normal(mesh, sheer_face), ray,
-                    point_on(ray, before), before / camera.fx,
+                    point_on(ray, sheer_depth), sheer_depth / camera.fx,
                 )  # fmt: skip
                 facing = -dot(front.normal, ray.direction)
                 if cover(front.spot, facing, table) > scatter(row, column, 5):
                     face, nearness = sheer_face, sheer_inverse_depth[row, column]
-                elif center:  # a hole: the image shows the background, but the labels are those of the surface
-                    center = False
+                elif is_center:  # a hole: the image shows the background, but the labels are those of the surface
+                    is_center = False
                     _write(normals, v, u, rotate(rotation, front.normal))
                     _write(albedo, v, u, _albedo(surface(front.spot, 0.0, table, town)))
             if face < 0:
@@ -173,15 +173,15 @@ def _shade(
             point, footprint = point_on(ray, depth), depth / camera.fx
             part = mesh.face_part[face]
             if part < ground_parts:
-                if face != current:  # usually the same as for the previous sample
-                    current, plane = face, plane_of(mesh, face)
+                if face != current_face:  # usually the same as for the previous sample
+                    current_face, plane = face, plane_of(mesh, face)
                 normal, lateral = ground_at(mesh, face, plane, point)
                 hit = ground_hit(looks, part, normal, lateral, point, footprint)
             else:
                 record = parts[part - ground_parts]
                 pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
-                if face != current and not is_crown(record):
-                    current, flat = face, face_normal(mesh, face)
+                if face != current_face and not is_crown(record):
+                    current_face, flat = face, face_normal(mesh, face)
                 hit = _surface_of(record, pose, mesh.face_zone[face], flat, ray, point, footprint)
             look = _look(hit, paint, weather.night, table, town)
             coat = weather_on(weather, table, hit, look)
@@ -189,9 +189,9 @@ def _shade(
             toward = toward_sun(weather, hit)
             lit = 0.0
             if toward > 0:
-                lit = light_at(shadows, weather.softness, depth, hit.point, hit.normal) if casts else 1.0
+                lit = light_at(shadows, weather.softness, depth, hit.point, hit.normal) if has_shadows else 1.0
                 light = sunlight(weather, toward, lit, light)
-            if casts:
+            if has_shadows:
                 light = sky_hidden(weather, hit, lit, light)
             if weather.night > 0.5:
                 light = lamplight(weather, lamps, hit, light)
@@ -202,7 +202,7 @@ def _shade(
             samples[GLOSS, column] = coat.gloss if coat.gloss > 0.04 else 0.0
             samples[LIT, column], samples[DEPTH, column] = lit, depth
             samples[CLEAR, column] = math.exp(-weather.fog * depth * ray.length)
-            if center:
+            if is_center:
                 _write(normals, v, u, rotate(rotation, hit.normal))
                 if weather.night > 0 and not hit.ground:  # albedo is the color by day, without lit windows
                     look = _look(hit, paint, 0.0, table, town)

@@ -56,7 +56,7 @@ def _draw(
         reach_x, reach_y = radius * scale[0], radius * scale[1]
         if x < -reach_x or y < -reach_y or x > size + reach_x or y > size + reach_y:
             continue
-        closed = int(parts[p - ground_parts].solid) not in (CROWN, FAR_CROWN)
+        is_closed = int(parts[p - ground_parts].solid) not in (CROWN, FAR_CROWN)
         for v in range(mesh.part_vertex[p], mesh.part_vertex[p + 1]):
             for i in range(3):
                 points[v, i] = (
@@ -68,8 +68,8 @@ def _draw(
             points[v, 1] = (points[v, 1] - origin[1]) * scale[1]
         for f in range(mesh.part_face[p], mesh.part_face[p + 1]):
             a, b, c = mesh.faces[f, 0], mesh.faces[f, 1], mesh.faces[f, 2]
-            right, down = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1]
-            if closed and right * (points[c, 1] - points[a, 1]) < down * (points[c, 0] - points[a, 0]):
+            dx, dy = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1]
+            if is_closed and dx * (points[c, 1] - points[a, 1]) < dy * (points[c, 0] - points[a, 0]):
                 continue  # facing away from the light: another face of the solid is closer to it
             fill(
                 points[a, 0], points[a, 1], points[a, 2], points[b, 0], points[b, 1], points[b, 2],
@@ -92,9 +92,9 @@ def cast(
     nearly all light through, (P,).
     """
     light = np.array(toward_light)
-    first = np.cross(light, (0.0, 0.0, 1.0))
-    first /= math.sqrt(sum(c * c for c in first.tolist()))  # no dot product, as BLAS differs between machines
-    basis = np.stack((first, np.cross(light, first), light))
+    first_axis = np.cross(light, (0.0, 0.0, 1.0))
+    first_axis /= math.sqrt(sum(c * c for c in first_axis.tolist()))  # no dot product, as BLAS differs between machines
+    basis = np.stack((first_axis, np.cross(light, first_axis), light))
     origin, scale = np.zeros((len(CASCADES), 2)), np.ones((len(CASCADES), 2))
     if not casts:
         return Shadows(np.zeros((0, 0, 0), np.float32), basis, origin, scale, np.zeros(len(CASCADES)))
@@ -107,12 +107,12 @@ def cast(
         corners = []
         for depth in (near, far):
             for side in (-1, 1):
-                at = view.position + ahead * depth + right * (side * half * depth)
+                center = view.position + ahead * depth + right * (side * half * depth)
                 # Objects at the top of the image are rarely in shadow, so six metres up are enough.
-                corners += [at + down * (3.0 + 0.05 * depth), at - down * min(1 + 0.4 * depth, 6.0)]
-        flat = np.array(corners) @ basis[:2].T
+                corners += [center + down * (3.0 + 0.05 * depth), center - down * min(1 + 0.4 * depth, 6.0)]
+        projected = np.array(corners) @ basis[:2].T
         # Round outwards to multiples of 1/8, which also hides differences in the last bits of the matrix product.
-        low, high = np.floor(flat.min(0) * 8) / 8, np.ceil(flat.max(0) * 8) / 8
+        low, high = np.floor(projected.min(0) * 8) / 8, np.ceil(projected.max(0) * 8) / 8
         origin[i], scale[i] = low, (_TEXELS - 1) / (high - low)
         _draw(mesh, parts, ground_parts, bright, basis, origin[i], scale[i], _SMALLEST[i], points, maps[i], unused)
     return Shadows(maps, basis, origin, scale, 0.02 + 1.2 * (1 / scale.min(1)))
@@ -137,8 +137,8 @@ def light_at(shadows: Shadows, softness: float, depth: float, point: Vector, nor
         for i in range(-1, 2):
             for j in range(-1, 2):
                 column, row = math.floor(u + i * spread_x + 0.5), math.floor(v + j * spread_y + 0.5)
-                inside = column >= 0 and row >= 0 and column < size and row < size
-                lit += 1.0 if not inside or heights[cascade, row, column] <= height else 0.0
+                is_inside = column >= 0 and row >= 0 and column < size and row < size
+                lit += 1.0 if not is_inside or heights[cascade, row, column] <= height else 0.0
         return lit / 9
     column, row = math.floor(u), math.floor(v)
     if column < 0 or row < 0 or column >= size - 1 or row >= size - 1:

@@ -87,16 +87,16 @@ def _carriageway(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32]) -
     value *= 1 - 0.14 * max(0.0, 1 - track / 0.45)
     red, green, blue, gloss = spot.red * value, spot.green * value, spot.blue * value, 0.12
     painted = 0.0
-    clear = True
+    is_clear = True
     for i in range(paint.zebras.shape[0]):
-        away = z - paint.zebras[i]
-        if abs(away) < 3.2:
-            clear = False
-        if abs(away) < 1.6 and modulo(t, 1.1) < 0.55 and abs(t) < paint.half_road - 0.3:
+        from_zebra = z - paint.zebras[i]
+        if abs(from_zebra) < 3.2:
+            is_clear = False
+        if abs(from_zebra) < 1.6 and modulo(t, 1.1) < 0.55 and abs(t) < paint.half_road - 0.3:
             painted = 1.0
-        if i == 0 and abs(away + 2.7) < 0.2 and t > 0:
+        if i == 0 and abs(from_zebra + 2.7) < 0.2 and t > 0:
             painted = 1.0
-    if clear:
+    if is_clear:
         for i in range(paint.markings.shape[0]):
             if paint.markings[i, 1] == 0 or modulo(z, 9.0) < 3.6:
                 painted = max(painted, near(t - paint.markings[i, 0], 0.075, w))
@@ -104,8 +104,8 @@ def _carriageway(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32]) -
         if bay < 1.9 and paint.markings.shape[0] > 1 and modulo(spot.seed, 2.0) < 1:
             painted = max(painted, 0.7 * near(modulo(z, 6.0) - 3, 0.05, w))
     for i in range(paint.rails.shape[0]):
-        off = t - paint.rails[i]
-        if abs(off) < 1.25:
+        from_rail = t - paint.rails[i]
+        if abs(from_rail) < 1.25:
             slab = 0.75 + 0.06 * noise(table, spot.world_x * 9, z * 9)
             if abs(modulo(z, 4.0) - 2) > 1.96:
                 slab *= 0.75
@@ -114,7 +114,7 @@ def _carriageway(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32]) -
                 red + (0.36 * slab - red) * share, green + (0.35 * slab - green) * share,
                 blue + (0.33 * slab - blue) * share,
             )  # fmt: skip
-        rail = abs(abs(off) - 0.72)
+        rail = abs(abs(from_rail) - 0.72)
         steel = near(rail, 0.05, w)
         groove = near(rail - 0.11, 0.05, w)
         red += (0.5 - red) * steel - red * 0.7 * groove
@@ -130,13 +130,13 @@ def _carriageway(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32]) -
 @compiled
 def _junction(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32]) -> Look:
     value = _asphalt(spot, table)
-    away = spot.world_z - paint.junction
+    from_center = spot.world_z - paint.junction
     beyond = abs(spot.lateral) - paint.half_road
     painted = 0.0
     if beyond > 1.0:
         if beyond > 4.5 and modulo(spot.world_x, 7.0) < 3:
-            painted = near(away, 0.07, spot.footprint)
-        if 1.2 < beyond < 4.2 and modulo(away, 1.1) < 0.55 and abs(away) < paint.half_junction - 0.4:
+            painted = near(from_center, 0.07, spot.footprint)
+        if 1.2 < beyond < 4.2 and modulo(from_center, 1.1) < 0.55 and abs(from_center) < paint.half_junction - 0.4:
             painted = 0.9
     red, green, blue = spot.red * value, spot.green * value, spot.blue * value
     painted *= 0.85
@@ -333,10 +333,10 @@ def _coach(spot: Spot, night: float) -> Look:
         if scatter(along / 0.16, 1, spot.seed) > 0.35 and abs(along) < 0.6 * spot.half_x and height < 0.94:
             return 1.0, 0.6, 0.12, 0.0, 0.5
         return 0.04, 0.04, 0.04, 0.3, 0.0
-    second = height < 0.3 if int(spot.seed) % 3 else height > 0.8
+    has_second_color = height < 0.3 if int(spot.seed) % 3 else height > 0.8
     if int(spot.seed) % 4 == 1 and side:
-        second = abs(along / spot.half_z + 1.2 * height - 0.9) < 0.4
-    if second:
+        has_second_color = abs(along / spot.half_z + 1.2 * height - 0.9) < 0.4
+    if has_second_color:
         return spot.red2, spot.green2, spot.blue2, 0.35, 0.0
     if height < 0.07:
         return 0.05, 0.05, 0.05, 0.1, 0.0
@@ -380,8 +380,8 @@ def _sign(spot: Spot) -> Look:
     if rim > 0.72 and style != 2:
         return spot.red, spot.green, spot.blue, 0.2, 0.06
     if style == 0:  # no entry: a bar
-        inside = abs(b) < 0.18 and abs(a) < 0.6
-        white = inside
+        bar = abs(b) < 0.18 and abs(a) < 0.6
+        white = bar
     elif style == 1:  # an arrow
         white = (abs(a) < 0.12 and b < 0.3) or (abs(a) < 0.5 * (0.65 - b) and b >= 0.1)
     elif style == 2:  # lines of writing
@@ -433,14 +433,16 @@ def _coachwork(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
             return spot.red * 0.7, spot.green * 0.7, spot.blue * 0.7, 0.4, 0.0
         if height > 0.95:
             return spot.red * 0.8, spot.green * 0.8, spot.blue * 0.8, 0.4, 0.0
-        inside = 0.02 + 0.03 * clamp(noise(table, spot.z * 25 + spot.x * 25 + spot.seed, spot.up * 20))
-        return inside, inside * 1.1, inside * 1.2, 0.8, 0.0
+        interior = 0.02 + 0.03 * clamp(noise(table, spot.z * 25 + spot.x * 25 + spot.seed, spot.up * 20))
+        return interior, interior * 1.1, interior * 1.2, 0.8, 0.0
     if height < 0.1:
         return 0.02, 0.02, 0.022, 0.1, 0.0
     if side:
-        behind, before = spot.z + 0.6 * spot.half_z, spot.z - 0.63 * spot.half_z
-        away = min(behind * behind, before * before) + (spot.up - 0.12) ** 2
-        if away < 0.16:
+        from_rear_axle, from_front_axle = spot.z + 0.6 * spot.half_z, spot.z - 0.63 * spot.half_z
+        squared_distance = (
+            min(from_rear_axle * from_rear_axle, from_front_axle * from_front_axle) + (spot.up - 0.12) ** 2
+        )
+        if squared_distance < 0.16:
             return 0.012, 0.012, 0.013, 0.0, 0.0
         seam = min(abs(forward + 0.18), abs(forward - 0.32), abs(forward + 0.55)) * spot.half_z
         value = 1 - 0.5 * near(seam, 0.012, spot.footprint)
@@ -459,18 +461,18 @@ def _coachwork(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
 @inlined
 def ground(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32], town: int | None) -> Look:
     """Return the color, gloss and glow of the ground at a spot; ``town``: see ``surface``."""
-    kind = spot.material
-    if town is not None and kind >= TARMAC:
-        if kind == TARMAC:
+    material = spot.material
+    if town is not None and material >= TARMAC:
+        if material == TARMAC:
             return tarmac(spot, paint, table)
-        if kind == CROSSROADS:
+        if material == CROSSROADS:
             return crossroads(spot, paint, table)
         return paving(spot, paint, table)
-    if kind == CARRIAGEWAY:
+    if material == CARRIAGEWAY:
         return _carriageway(spot, paint, table)
-    if kind == JUNCTION:
+    if material == JUNCTION:
         return _junction(spot, paint, table)
-    if kind == PAVEMENT:
+    if material == PAVEMENT:
         return _pavement(spot, table)
     return _grass(spot, table)
 
@@ -478,16 +480,16 @@ def ground(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32], town: i
 @compiled
 def _town(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
     """Materials of the style ``photographs``."""
-    kind = spot.material
-    if kind == HOUSE_FRONT:
+    material = spot.material
+    if material == HOUSE_FRONT:
         return house_front(spot, night, table)
-    if kind == SHOP_FRONT:
+    if material == SHOP_FRONT:
         return shop_front(spot, night, table)
-    if kind == LEAVES:
+    if material == LEAVES:
         return leaves(spot, table)
-    if kind == TWIGS:
+    if material == TWIGS:
         return twigs(spot, table)
-    if kind == COACHWORK:
+    if material == COACHWORK:
         return _coachwork(spot, table)
     return railing(spot)
 
@@ -499,14 +501,14 @@ def surface(spot: Spot, night: float, table: npt.NDArray[np.float32], town: int 
     ``town`` is None if there are no materials from ``town.py``, see ``shade``. Materials that cover most of an image
     come first. The others are in a separate function, as a call zeroes memory for the result of every function in it.
     """
-    kind = spot.material
-    if town is not None and kind >= TARMAC:
+    material = spot.material
+    if town is not None and material >= TARMAC:
         return _town(spot, night, table)
-    if kind == FACADE:
+    if material == FACADE:
         return _facade(spot, night, table)
-    if kind == FOLIAGE:
+    if material == FOLIAGE:
         return _foliage(spot)
-    if kind == PAINT:
+    if material == PAINT:
         return _paint(spot)
     return _seldom(spot, night, table)
 
@@ -514,48 +516,48 @@ def surface(spot: Spot, night: float, table: npt.NDArray[np.float32], town: int 
 @compiled
 def _seldom(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
     """Materials that cover few pixels."""
-    kind = spot.material
-    if kind == GRASS:
+    material = spot.material
+    if material == GRASS:
         return _grass(spot, table)
-    if kind == SHOP:
+    if material == SHOP:
         return _shop(spot, night, table)
-    if kind in (BRICK, CONCRETE):
-        return _wall(spot, kind == BRICK, table)
-    if kind == TILES:
+    if material in (BRICK, CONCRETE):
+        return _wall(spot, material == BRICK, table)
+    if material == TILES:
         return _tiles(spot, table)
-    if kind == COACH:
+    if material == COACH:
         return _coach(spot, night)
-    if kind == CARGO:
+    if material == CARGO:
         return _cargo(spot, table)
-    if kind == SIGN:
+    if material == SIGN:
         return _sign(spot)
-    if kind == CLOTH:
+    if material == CLOTH:
         return _cloth(spot, table)
-    if kind == TIRE:
+    if material == TIRE:
         return _tire(spot)
-    if kind == LAMP:
+    if material == LAMP:
         return spot.red, spot.green, spot.blue, 0.1, 1.1
-    if kind == NIGHT_LAMP:
+    if material == NIGHT_LAMP:
         return spot.red, spot.green, spot.blue, 0.5, 3.0 * night + 0.05
-    if kind == GLASS_PANE:
+    if material == GLASS_PANE:
         return spot.red, spot.green, spot.blue, 0.75, 0.0
-    if kind == METAL:
+    if material == METAL:
         return gray(spot, 1.0, 0.3)
-    if kind in (BARK, WOOD):
+    if material in (BARK, WOOD):
         grain = 1 + 0.25 * noise(table, (spot.x + spot.z) * 40 + spot.seed, spot.up * 5)
         return gray(spot, grain, 0.0)
-    if kind == BALLAST:
+    if material == BALLAST:
         return gray(spot, 1 + 0.4 * noise(table, spot.world_x * 40, spot.world_z * 40), 0.0)
-    if kind == STRIPES:
+    if material == STRIPES:
         band = (spot.z if abs(spot.nx) > 0.5 or spot.half_z > spot.half_x else spot.x) / 0.35
         if modulo(band, 1.0) < 0.5:
             return spot.red2, spot.green2, spot.blue2, 0.0, 0.0
-    if kind == SPOKES:
+    if material == SPOKES:
         a, b = spot.z / spot.half_z, 2 * spot.up / spot.height - 1
-        inside = a * a + b * b < 0.72
-        value = 2.2 if inside else 1.0
+        is_inside = a * a + b * b < 0.72
+        value = 2.2 if is_inside else 1.0
         return gray(spot, value, 0.2)
-    if kind == PLATE:
+    if material == PLATE:
         dark = scatter(spot.x / 0.07, 2, spot.seed) > 0.4 and abs(2 * spot.up / spot.height - 1) < 0.5
         return (0.1, 0.1, 0.1, 0.1, 0.0) if dark else (spot.red, spot.green, spot.blue, 0.1, 0.1)
     return spot.red, spot.green, spot.blue, 0.05, 0.0

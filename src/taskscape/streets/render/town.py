@@ -37,10 +37,10 @@ def _worn(spot: Spot, half_road: float, table: Table) -> float:
         value -= 0.25 * clamp(1.2 - w * 10)
     cell = z / 9
     if scatter(cell, 14, seed) > 0.5:  # a manhole
-        away, beside = (modulo(cell, 1.0) - 0.5) * 9, t - (scatter(cell, 15, seed) - 0.5) * 1.5 * half_road
-        square = max(abs(away), abs(beside)) if scatter(cell, 16, seed) > 0.5 else (away**2 + beside**2) ** 0.5
-        if square < 0.36:
-            value *= 0.62 if square > 0.3 or modulo(away * 12, 1.0) < 0.4 else 0.8
+        dz, dt = (modulo(cell, 1.0) - 0.5) * 9, t - (scatter(cell, 15, seed) - 0.5) * 1.5 * half_road
+        distance = max(abs(dz), abs(dt)) if scatter(cell, 16, seed) > 0.5 else (dz**2 + dt**2) ** 0.5
+        if distance < 0.36:
+            value *= 0.62 if distance > 0.3 or modulo(dz * 12, 1.0) < 0.4 else 0.8
     speck = scatter(x * 14, z * 11, seed)  # leaves, litter, stains
     if speck > 0.992:
         value *= 0.6
@@ -82,21 +82,21 @@ def _worn_paint(share: float, seed: float, x: float, z: float, table: Table) -> 
 def tarmac(spot: Spot, paint: RoadPaint, table: Table) -> Look:
     """The carriageway: worn asphalt, rarely cobblestones, with lines, arrows and lettering."""
     x, z, t, w, seed = spot.world_x, spot.world_z, spot.lateral, spot.footprint, spot.seed
-    cobbled = scatter(seed, 17, 0) < 0.04
-    value = _setts(t, z, seed, w, table) if cobbled else _worn(spot, paint.half_road, table)
+    is_cobbled = scatter(seed, 17, 0) < 0.04
+    value = _setts(t, z, seed, w, table) if is_cobbled else _worn(spot, paint.half_road, table)
     red, green, blue = spot.red * value, spot.green * value, spot.blue * value
     half = paint.half_road
     white = yellow = 0.0
-    clear = True
+    is_clear = True
     for i in range(paint.zebras.shape[0]):
-        away = z - paint.zebras[i]
-        if abs(away) < 3.2:
-            clear = False
-        if abs(away) < 1.5 and modulo(t, 1.2) < 0.6 and abs(t) < half - 0.2:
+        from_zebra = z - paint.zebras[i]
+        if abs(from_zebra) < 3.2:
+            is_clear = False
+        if abs(from_zebra) < 1.5 and modulo(t, 1.2) < 0.6 and abs(t) < half - 0.2:
             white = 1.0
-        if 2.3 < abs(away) < 2.5 and abs(t) < half - 0.2 and modulo(t, 0.8) < 0.5:
+        if 2.3 < abs(from_zebra) < 2.5 and abs(t) < half - 0.2 and modulo(t, 0.8) < 0.5:
             white = 1.0
-    if clear and not cobbled:
+    if is_clear and not is_cobbled:
         dashed = 9.0 if scatter(seed, 22, 0) > 0.4 else 6.0
         for i in range(paint.markings.shape[0]):
             if paint.markings[i, 1] == 0 or modulo(z, dashed) < 0.5 * dashed - 0.9:
@@ -114,18 +114,18 @@ def tarmac(spot: Spot, paint: RoadPaint, table: Table) -> Look:
         middle = (lane - int(lane) - (0.5 if lane > 0 else -0.5)) * paint.lane_width
         cell = z / 17
         along = modulo(cell, 1.0) * 17
-        sort = scatter(cell, int(lane + 40), seed + 3)
+        draw = scatter(cell, int(lane + 40), seed + 3)
         if along < 3.2 and abs(t) < stop - 0.5:
-            if sort < 0.1:  # an arrow
+            if draw < 0.1:  # an arrow
                 head = 0.55 * (along - 2.0) / 1.2
                 arrow = (abs(middle) < 0.09 and along < 2.1) or (along > 2.0 and abs(middle) < 0.6 - head)
                 white = max(white, 1.0 if arrow else 0.0)
-            elif sort < 0.18 and along < 2.2 and abs(middle) < 0.9:  # a word
-                ink = scatter((middle + 9) / 0.2, along / 0.75, seed + sort * 99) > 0.4 and modulo(middle, 0.45) < 0.36
+            elif draw < 0.18 and along < 2.2 and abs(middle) < 0.9:  # a word
+                ink = scatter((middle + 9) / 0.2, along / 0.75, seed + draw * 99) > 0.4 and modulo(middle, 0.45) < 0.36
                 white = max(white, 0.9 if ink else 0.0)
     if paint.junction < 900:
-        before = z - (paint.junction - paint.half_junction)
-        if -3.4 < before < -3.1 and clear:
+        from_junction = z - (paint.junction - paint.half_junction)
+        if -3.4 < from_junction < -3.1 and is_clear:
             white = max(white, 0.9)
     white = _worn_paint(white, seed, x, z, table)
     yellow = _worn_paint(yellow, seed, x, z, table)
@@ -139,16 +139,16 @@ def crossroads(spot: Spot, paint: RoadPaint, table: Table) -> Look:
     """The junction: asphalt, sometimes with a yellow box marking."""
     value = _worn(spot, 1e3, table)
     red, green, blue = spot.red * value, spot.green * value, spot.blue * value
-    away, t = spot.world_z - paint.junction, spot.lateral
+    from_center, t = spot.world_z - paint.junction, spot.lateral
     white = yellow = 0.0
     beyond = abs(t) - paint.half_road
     if beyond > 3.0:
         if modulo(spot.world_x, 6.0) < 3.2:
-            white = _line(away, 0.06, spot.footprint)
-    elif scatter(spot.seed, 24, 0) < 0.35 and beyond < 0 and abs(away) < paint.half_junction - 0.4:
-        first, second = modulo(t + away, 2.2) - 1.1, modulo(t - away, 2.2) - 1.1
-        yellow = max(_line(first * 0.7, 0.06, spot.footprint), _line(second * 0.7, 0.06, spot.footprint))
-    elif abs(abs(away) - paint.half_junction + 0.5) < 0.12 and modulo(t, 1.0) < 0.6 and beyond < 0:
+            white = _line(from_center, 0.06, spot.footprint)
+    elif scatter(spot.seed, 24, 0) < 0.35 and beyond < 0 and abs(from_center) < paint.half_junction - 0.4:
+        diagonal, antidiagonal = modulo(t + from_center, 2.2) - 1.1, modulo(t - from_center, 2.2) - 1.1
+        yellow = max(_line(diagonal * 0.7, 0.06, spot.footprint), _line(antidiagonal * 0.7, 0.06, spot.footprint))
+    elif abs(abs(from_center) - paint.half_junction + 0.5) < 0.12 and modulo(t, 1.0) < 0.6 and beyond < 0:
         white = 0.9
     white = _worn_paint(white, spot.seed, spot.world_x, spot.world_z, table)
     yellow = _worn_paint(yellow, spot.seed, spot.world_x, spot.world_z, table)
@@ -161,9 +161,9 @@ def crossroads(spot: Spot, paint: RoadPaint, table: Table) -> Look:
 def paving(spot: Spot, paint: RoadPaint, table: Table) -> Look:
     """The sidewalk behind its curbstones: asphalt like the road's, slabs, blocks or setts."""
     t, z, w, seed = spot.lateral, spot.world_z, spot.footprint, spot.seed
-    beside = abs(t) - paint.half_road
+    from_curb = abs(t) - paint.half_road
     stone = 0.9 if scatter(seed, 31, 0) > 0.3 else 0.6
-    if abs(spot.ny) < 0.5 or 0 <= beside < 0.14:
+    if abs(spot.ny) < 0.5 or 0 <= from_curb < 0.14:
         joint = 0.72 if modulo(z, stone) < 0.025 + w * 0.2 else 1.0
         light = (0.9 + 0.5 * scatter(seed, 32, 0)) * (1 + 0.3 * (scatter(z / stone, 33, seed) - 0.5)) * joint
         if abs(spot.ny) < 0.5:
@@ -204,14 +204,14 @@ def house_front(spot: Spot, night: float, table: Table) -> Look:
     half_extent = spot.half_z if side else spot.half_x
     along, extent = (spot.z if side else spot.x) + half_extent, 2 * half_extent
     up, seed, w = spot.up, spot.seed, spot.footprint
-    kind = int(seed) % 8
+    style = int(seed) % 8
     fine = clamp(1.2 - w * 10)
     value = 1 + 0.06 * noise(table, along * 18, up * 18) * fine + 0.1 * noise(table, along * 2.2 + seed, up * 0.9)
     value += 0.09 * noise(table, along * 7 + seed, up * 6)
     value *= 1 - 0.14 * clamp(1 - up / 1.5) + 0.05 * noise(table, along * 9 + seed, up * 0.6)
-    if kind < 4:
+    if style < 4:
         value *= bricks(spot, along, up, table)
-    elif kind == 4:  # ashlar
+    elif style == 4:  # ashlar
         row = up / 0.34
         block = along / 0.7 + 0.5 * (int(row) % 2)
         value *= 1 + 0.16 * (scatter(block, row, seed) - 0.5) * fine
@@ -222,7 +222,7 @@ def house_front(spot: Spot, night: float, table: Table) -> Look:
     floor_height = 2.65 + 0.8 * scatter(seed, 1, 0)
     bays = max(1.0, float(int(extent / (1.6 + 1.7 * scatter(seed, 2, 0)))))
     if up > spot.height - 0.2:  # gutter or cornice
-        if kind % 2 == 0:
+        if style % 2 == 0:
             return 0.06, 0.06, 0.06, 0.1, 0.0
         return red * 0.5 + 0.25, green * 0.5 + 0.25, blue * 0.5 + 0.24, 0.0, 0.0
     if side and abs(along - 0.2) < 0.055 and modulo(seed, 2.0) < 1.2:  # a drainpipe
@@ -236,12 +236,12 @@ def house_front(spot: Spot, night: float, table: Table) -> Look:
     half = min(0.36 + 0.3 * scatter(seed, 3, 0), 0.42 * extent / bays)
     low = 0.75 + 0.2 * scatter(seed, 5, 0)
     high = min(low + 1.15 + 0.6 * scatter(seed, 6, 0), floor_height - 0.3)
-    if kind == 7:  # modern: bands of glass
+    if style == 7:  # modern: bands of glass
         half, low, high = 0.46 * extent / bays, 0.85, floor_height - 0.25
-    if kind in (2, 5) and v < 0.13 and not ground_floor:  # string courses
+    if style in (2, 5) and v < 0.13 and not ground_floor:  # string courses
         return red * 0.45 + 0.3, green * 0.45 + 0.29, blue * 0.45 + 0.27, 0.0, 0.0
-    tall = spot.height - int(story) * floor_height
-    door = ground_floor and int(bay) == int(bays * scatter(seed, 7, 0)) and kind != 7
+    wall_above = spot.height - int(story) * floor_height
+    door = ground_floor and int(bay) == int(bays * scatter(seed, 7, 0)) and style != 7
     if door and abs(u) < 0.62 and v < 2.6:
         if abs(u) < 0.46 and v < 2.05:
             panel = 0.8 if abs(abs(u) - 0.22) < 0.03 or abs(v - 1.0) < 0.04 else 1.0
@@ -249,32 +249,32 @@ def house_front(spot: Spot, night: float, table: Table) -> Look:
         if abs(u) < 0.46 and 2.12 < v < 2.45:
             return 0.04, 0.045, 0.05, 0.6, 0.0
         return 0.5, 0.49, 0.46, 0.05, 0.0
-    if tall < high + 0.1 or door:
+    if wall_above < high + 0.1 or door:
         return red, green, blue, 0.0, 0.0
-    if ground_floor and kind in (2, 5):  # a rusticated or painted ground floor
+    if ground_floor and style in (2, 5):  # a rusticated or painted ground floor
         red, green, blue = red * 0.6 + 0.16, green * 0.6 + 0.16, blue * 0.6 + 0.15
     if abs(u) < half and low < v < high:
         edge = min(half - abs(u), min(v - low, high - v))
         joinery = 0.55 + 0.3 * scatter(seed, 8, 0)
-        if kind == 7 or scatter(seed, 9, 0) > 0.75:
+        if style == 7 or scatter(seed, 9, 0) > 0.75:
             joinery = 0.08
         if v > high - 0.1 and fine > 0:  # in the shadow of the lintel
             return 0.03, 0.03, 0.032, 0.1, 0.0
-        sash = abs(v - 0.5 * (low + high)) < 0.035 or abs(u) < (0.02 if kind % 3 == 0 else 0.035)
-        if kind == 1 or kind == 4:
+        sash = abs(v - 0.5 * (low + high)) < 0.035 or abs(u) < (0.02 if style % 3 == 0 else 0.035)
+        if style == 1 or style == 4:
             sash = sash or (abs(abs(u) - half * 0.5) < 0.018 and fine > 0.2)
-        if edge < 0.055 or (sash and kind != 7) or (kind == 7 and abs(modulo(u, 1.2) - 0.6) < 0.03):
+        if edge < 0.055 or (sash and style != 7) or (style == 7 and abs(modulo(u, 1.2) - 0.6) < 0.03):
             return joinery, joinery, joinery * 0.97, 0.1, 0.0
         lit = scatter(bay, story, seed + 9)
         if lit < 0.4 * night:
             return 1.0, 0.75, 0.42, 0.2, 0.8 * night * (0.4 + lit)
-        drawn = v > low + (high - low) * (0.2 + 2 * chance) or abs(u) > half * (0.4 + chance)
-        if chance < 0.3 and drawn:  # curtains and blinds
+        is_drawn = v > low + (high - low) * (0.2 + 2 * chance) or abs(u) > half * (0.4 + chance)
+        if chance < 0.3 and is_drawn:  # curtains and blinds
             return 0.42, 0.4, 0.36, 0.35, 0.0
         pane = 0.008 + 0.04 * chance
         return pane, pane * 1.08, pane * 1.18, 0.3 + 0.65 * scatter(bay, story, seed + 2), 0.0
-    if abs(u) < half + 0.12 and high <= v < high + 0.22 and kind != 7:  # lintels
-        tone = 0.42 if kind in (0, 2, 4) else 0.16
+    if abs(u) < half + 0.12 and high <= v < high + 0.22 and style != 7:  # lintels
+        tone = 0.42 if style in (0, 2, 4) else 0.16
         return red * 0.45 + tone, green * 0.45 + tone * 0.95, blue * 0.45 + tone * 0.85, 0.0, 0.0
     if abs(u) < half + 0.08 and low - 0.1 < v <= low:
         return red * 0.4 + 0.26, green * 0.4 + 0.26, blue * 0.4 + 0.25, 0.0, 0.0
@@ -295,11 +295,11 @@ def shop_front(spot: Spot, night: float, table: Table) -> Look:
         size = 0.22 + 0.3 * scatter(seed, 2, 0)
         letter = along / size
         begin = (0.15 + 0.3 * scatter(seed, 3, 0)) * 2 * spot.half_z
-        inked = 0.25 < rise < 0.75 and begin < along < begin + (0.3 + 0.3 * scatter(seed, 4, 0)) * 2 * spot.half_z
-        inked = inked and scatter(letter, seed, 3) > 0.15 and modulo(letter, 1.0) < 0.75
-        if inked and scatter(letter * 3, rise * 4, seed) > 0.35:
-            dark = spot.red2 + spot.green2 + spot.blue2 > 1.2
-            ink = 0.05 if dark else 0.75
+        is_inked = 0.25 < rise < 0.75 and begin < along < begin + (0.3 + 0.3 * scatter(seed, 4, 0)) * 2 * spot.half_z
+        is_inked = is_inked and scatter(letter, seed, 3) > 0.15 and modulo(letter, 1.0) < 0.75
+        if is_inked and scatter(letter * 3, rise * 4, seed) > 0.35:
+            is_bright = spot.red2 + spot.green2 + spot.blue2 > 1.2
+            ink = 0.05 if is_bright else 0.75
             return ink, ink, ink * 0.95, 0.05, 0.5 * night
         return spot.red2, spot.green2, spot.blue2, 0.15, 0.35 * night
     width = 1.3 + 1.6 * scatter(seed, 5, 0)
@@ -320,8 +320,8 @@ def shop_front(spot: Spot, night: float, table: Table) -> Look:
     room = 0.025 + 0.05 * scatter(pane, 8, seed) + 0.03 * noise(table, along * 12, up * 12) * fade
     glow = 0.4 * night * scatter(pane, 9, seed)
     red = green = blue = max(room, 0.01)
-    things = 0.35 + 0.75 * scatter(along / 0.5, 10, seed)
-    if not door and up < sill + things and scatter(along / 0.3, up / 0.28, seed) > 0.45:
+    goods_height = 0.35 + 0.75 * scatter(along / 0.5, 10, seed)
+    if not door and up < sill + goods_height and scatter(along / 0.3, up / 0.28, seed) > 0.45:
         hue = scatter(along / 0.3, up / 0.28, seed + 4)
         red, green, blue = (
             0.05 + 0.3 * hue,
@@ -373,31 +373,31 @@ def railing(spot: Spot) -> Look:
 def cover(spot: Spot, facing: float, table: Table) -> float:
     """Return the opaque share of a surface with holes, 0..1; ``facing`` is 1 seen straight on, 0 at the outline."""
     w = spot.footprint
-    if spot.material == RAILING:  # the second color holds the spacing and width of the bars in metres, and the kind
+    if spot.material == RAILING:  # the second color: spacing and width of the bars in metres, and 1 for wire mesh
         along = spot.z if abs(spot.nx) > 0.5 else spot.x
-        pace, bar, kind = spot.red2, spot.green2, spot.blue2
+        pace, bar, wire_mesh = spot.red2, spot.green2, spot.blue2
         share = bar / pace
         rail = abs(spot.up - 0.14) < 0.025 + 0.3 * w or abs(spot.up - spot.height + 0.16) < 0.025 + 0.3 * w
-        if kind > 0.5:  # wire mesh
+        if wire_mesh > 0.5:
             rail = spot.up > spot.height - 0.05
-            first, second = modulo((along + spot.up) / pace, 1.0), modulo((along - spot.up) / pace, 1.0)
-            drawn = first < share or second < share
+            diagonal, antidiagonal = modulo((along + spot.up) / pace, 1.0), modulo((along - spot.up) / pace, 1.0)
+            is_drawn = diagonal < share or antidiagonal < share
             share = min(2 * share, 1.0)
         else:
-            drawn = modulo(along / pace, 1.0) < share
+            is_drawn = modulo(along / pace, 1.0) < share
         if rail:
             return 1.0
         sharp = clamp(1.6 - 2.2 * w / pace)
-        return sharp * (1.0 if drawn else 0.0) + (1 - sharp) * share
+        return sharp * (1.0 if is_drawn else 0.0) + (1 - sharp) * share
     a, b = _crown_plane(spot)
     if spot.material == LEAVES:
         gap = 0.8 * noise(table, a * 45, b * 45 + 40) + 1.6 * (scatter(a * 12, b * 12, 3) - 0.5)
         return 1.0 if gap > -1.25 + 1.6 * clamp(1 - 2 * facing) else 0.0
     # Branches follow the lines on which noise is near zero, and twigs are thinner than pixels; the red of the second
     # color is their density.
-    many = spot.red2
+    density = spot.red2
     whole = clamp(0.2 + 1.3 * facing)
     limb, twig = abs(noise(table, a * 26, b * 11)), abs(noise(table, a * 48 + 90, b * 30))
-    if limb < 0.09 * whole or twig < (0.05 + 0.1 * many) * whole:
+    if limb < 0.09 * whole or twig < (0.05 + 0.1 * density) * whole:
         return 1.0
-    return clamp(0.15 + 0.45 * many + 0.16 * noise(table, a * 12, b * 6 + 20)) * whole * whole
+    return clamp(0.15 + 0.45 * density + 0.16 * noise(table, a * 12, b * 6 + 20)) * whole * whole

@@ -67,20 +67,20 @@ def _place(
             _rotate(objects[owner].yaw, objects[owner].pitch, 0.0, turn)
         rotation, center = mesh.rotation[row], mesh.center[row]
         _rotate(part.yaw, part.pitch, part.roll, tilt)
-        place = objects[owner]
+        pose = objects[owner]
         for i in range(3):
             for j in range(3):
                 rotation[i, j] = turn[i, 0] * tilt[0, j] + turn[i, 1] * tilt[1, j] + turn[i, 2] * tilt[2, j]
             center[i] = turn[i, 0] * part.x + turn[i, 1] * part.y + turn[i, 2] * part.z
-        center[0] += place.x
-        center[1] += place.y
-        center[2] += place.z
+        center[0] += pose.x
+        center[1] += pose.y
+        center[2] += pose.z
         solid = int(part.solid)
-        first = library.first_vertex[solid]
+        first_vertex = library.first_vertex[solid]
         mesh.part_vertex[row] = vertex
         mesh.part_face[row] = face
-        square = part.half_x**2 + part.half_y**2 + part.half_z**2
-        mesh.radius[row] = math.sqrt(square) * (1.5 if solid in (CROWN, FAR_CROWN, HULL) else 1.0)
+        squared_radius = part.half_x**2 + part.half_y**2 + part.half_z**2
+        mesh.radius[row] = math.sqrt(squared_radius) * (1.5 if solid in (CROWN, FAR_CROWN, HULL) else 1.0)
         # Faces first, as their indices are relative to the first vertex of this part.
         for f in range(library.first_face[solid], library.first_face[solid + 1]):
             for k in range(3):
@@ -88,7 +88,7 @@ def _place(
             mesh.face_part[face] = row
             mesh.face_zone[face] = library.zones[f]
             face += 1
-        for v in range(first, library.first_vertex[solid + 1]):
+        for v in range(first_vertex, library.first_vertex[solid + 1]):
             top = (1 - library.vertices[v, 1]) * 0.5
             x = library.vertices[v, 0] * part.half_x * (1 + top * (part.taper_x - 1))
             y = library.vertices[v, 1] * part.half_y
