@@ -80,8 +80,8 @@ def read_records(store: Path) -> dict[tuple[str, int], dict[str, Fingerprint]]:
     """Return the inputs of each sample of an unfinished store; for rewritten samples, the latest."""
     inputs = {}
     # Oldest file first, so that the last line of a sample counts.
-    files = sorted(record_files(store), key=lambda path: path.stat().st_mtime_ns)
-    for line in (line for path in files for line in path.read_text("utf-8").splitlines()):
+    paths = sorted(record_files(store), key=lambda path: path.stat().st_mtime_ns)
+    for line in (line for path in paths for line in path.read_text("utf-8").splitlines()):
         try:
             split, number, files = json.loads(line)
             inputs[str(split), int(number)] = dict(files)
