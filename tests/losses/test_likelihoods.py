@@ -36,7 +36,7 @@ def test_laplace_density_integrates_to_one_and_up_to_a_distance(width: float) ->
     density = (-nll).exp().flatten()
     assert integral(density, step) == pytest.approx(1, abs=1e-6)
     inside = torch.where(d.abs() <= 1.5 * width, density, 0.0)
-    assert laplace.within(1.5 * width, torch.tensor(width).double()).item() == pytest.approx(
+    assert laplace.probability_within(1.5 * width, torch.tensor(width).double()).item() == pytest.approx(
         integral(inside, step), abs=1e-3
     )
 
@@ -52,10 +52,12 @@ def test_angular_density_integrates_to_one_over_the_sphere(width: float) -> None
     around = 2 * math.pi * theta.sin() * density
     assert integral(around, step) == pytest.approx(1, abs=1e-4)
     b = torch.tensor(width).double()
-    assert angular.expected(b).item() == pytest.approx(integral(around * theta, step), rel=1e-3)
+    assert angular.expected_angle(b).item() == pytest.approx(integral(around * theta, step), rel=1e-3)
     for degrees in (5.0, 11.25, 60.0):
         inside = torch.where(theta <= math.radians(degrees), around, 0.0)
-        assert angular.within(math.radians(degrees), b).item() == pytest.approx(integral(inside, step), abs=1e-3)
+        assert angular.probability_within(math.radians(degrees), b).item() == pytest.approx(
+            integral(inside, step), abs=1e-3
+        )
 
 
 def test_the_sum_of_several_channels_is_within_a_distance_as_often_as_drawn() -> None:
@@ -63,7 +65,7 @@ def test_the_sum_of_several_channels_is_within_a_distance_as_often_as_drawn() ->
     width = torch.tensor(0.3)
     for distance in (0.2, 1.0, 2.0):
         found = (draws <= distance).double().mean().item()
-        assert laplace.within(distance, width, 3).item() == pytest.approx(found, abs=5e-3)
+        assert laplace.probability_within(distance, width, 3).item() == pytest.approx(found, abs=5e-3)
 
 
 @pytest.mark.parametrize("loss", [Laplace(), Laplace(beta=0.0), Angular(), Angular(beta=0.5)], ids=str)

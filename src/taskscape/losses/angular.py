@@ -45,7 +45,7 @@ def angle(a: Tensor, b: Tensor) -> Tensor:
     return torch.atan2(cross.clamp(min=_SHORTEST**2).sqrt(), ax * bx + ay * by + az * bz)
 
 
-def within(radians: float, width: Tensor) -> Tensor:
+def probability_within(radians: float, width: Tensor) -> Tensor:
     """Return the probability of an angle of at most t = ``radians``.
 
     It is (1 - exp(-κt)·(κ sin t + cos t)) / (1 + exp(-κπ)).
@@ -55,6 +55,6 @@ def within(radians: float, width: Tensor) -> Tensor:
     return ((1 - tail) / (1 + (-kappa * math.pi).exp())).clamp(0, 1)
 
 
-def expected(width: Tensor) -> Tensor:
+def expected_angle(width: Tensor) -> Tensor:
     """Return the mean angle in radians: 2κ / (κ² + 1) + π·exp(-κπ) / (1 + exp(-κπ)), Bae et al., equation 7."""
     return 2 * width / (1 + width.square()) + math.pi * torch.sigmoid(-math.pi / width)

@@ -38,12 +38,12 @@ class BalancedCrossEntropy(Loss):
         """Return the sum over images and the number of images, for (B, 1, H, W) logits and values in 0..1."""
         invalid = ~target.valid.unsqueeze(1)
         logit = at_least_float32(prediction).masked_fill(invalid, 0.0)
-        yes = target.value.to(logit.dtype).masked_fill(invalid, 0.0)
-        no = (1 - yes).masked_fill(invalid, 0.0)
-        of_yes = _means(F.softplus(-logit), yes)  # -log p, and -log(1 - p) below
-        of_no = _means(F.softplus(logit), no)
-        images = (of_yes + self.negative_weight * of_no) / (1 + self.negative_weight)
-        return LossTerm(images.sum(), target.valid.any(2).any(1).sum())
+        positive = target.value.to(logit.dtype).masked_fill(invalid, 0.0)
+        negative = (1 - positive).masked_fill(invalid, 0.0)
+        positive_means = _means(F.softplus(-logit), positive)  # -log p, and -log(1 - p) below
+        negative_means = _means(F.softplus(logit), negative)
+        image_losses = (positive_means + self.negative_weight * negative_means) / (1 + self.negative_weight)
+        return LossTerm(image_losses.sum(), target.valid.any(2).any(1).sum())
 
 
 def _means(x: Tensor, weight: Tensor) -> Tensor:

@@ -47,26 +47,28 @@ class CrossEntropyJaccard(WeightedClassLoss):
         if 0 <= self.ignore_index < classes:
             valid = valid & (target.value != self.ignore_index)
         ids = target.value.masked_fill(~valid, 0)
-        wide = at_least_float32(prediction[:0])
-        weights, added = self._weights(wide), self._added(wide)
+        like = at_least_float32(prediction[:0])
+        weights, offsets = self._weights(like), self._score_offsets(like)
         if weights is None:
-            weights = wide.new_ones(classes)
+            weights = like.new_ones(classes)
         self._check_count(len(weights), classes)
-        entropy, both, predicted, *_ = _Sums.apply(prediction, ids, valid, weights, added, self.label_smoothing)
+        entropy, intersection, predicted, *_ = _Sums.apply(
+            prediction, ids, valid, weights, offsets, self.label_smoothing
+        )
         labels = _add_by_class(torch.zeros_like(predicted), ids, valid.to(predicted.dtype))
         normalizer = (weights[ids] * valid).sum()
-        return LossTerm(torch.cat([entropy.unsqueeze(0), both, predicted, labels]), normalizer)
+        return LossTerm(torch.cat([entropy.unsqueeze(0), intersection, predicted, labels]), normalizer)
 
     @override
     def finish(self, mean: Tensor) -> Tensor:
-        both, predicted, labels = mean[1:].chunk(3)
+        intersection, predicted, labels = mean[1:].chunk(3)
         occurs = labels > 0
-        iou = both / torch.where(occurs, predicted + labels - both, 1.0)
+        iou = intersection / torch.where(occurs, predicted + labels - intersection, 1.0)
         return mean[0] + self.jaccard * (1 - (iou * occurs).sum() / occurs.sum().clamp(min=1)) * occurs.any()
 
 
 class _Sums(torch.autograd.Function):
-    """Summed cross-entropy, and each class's Σ p·y and Σ p, from one softmax of scores + ``added``.
+    """Summed cross-entropy, and each class's Σ p·y and Σ p, from one softmax of scores + ``offsets``.
 
     A softmax takes a fifth of the time in channels-first format, and resizing a third in channels-last format, so the
     format changes between the two, in the forward and the backward pass. A CPU processes one image per thread at a
@@ -78,24 +80,24 @@ class _Sums(torch.autograd.Function):
     @staticmethod
     @override
     def forward(
-        scores: Tensor, ids: Tensor, valid: Tensor, weights: Tensor, added: Tensor | None, smoothing: float
+        scores: Tensor, ids: Tensor, valid: Tensor, weights: Tensor, offsets: Tensor | None, smoothing: float
     ) -> tuple[Tensor, ...]:
         """Return the three sums, and each part's p, (b, C, H, W), for the gradient."""
-        entropy, both, predicted = weights.new_zeros(()), torch.zeros_like(weights), torch.zeros_like(weights)
+        entropy, intersection, predicted = weights.new_zeros(()), torch.zeros_like(weights), torch.zeros_like(weights)
         probabilities = []
-        for some, labels, counts in _parts(scores, ids, valid):
-            planes = at_least_float32(some.contiguous())
-            logarithm = (planes if added is None else planes + added).log_softmax(1)
-            at, share = labels.unsqueeze(1), (1 - smoothing) * weights[labels] * counts
-            entropy = entropy - (share * logarithm.gather(1, at).squeeze(1)).sum()
+        for image_scores, labels, mask in _parts(scores, ids, valid):
+            planes = at_least_float32(image_scores.contiguous())
+            log_probability = (planes if offsets is None else planes + offsets).log_softmax(1)
+            index, label_weights = labels.unsqueeze(1), (1 - smoothing) * weights[labels] * mask
+            entropy = entropy - (label_weights * log_probability.gather(1, index).squeeze(1)).sum()
             if smoothing:
-                entropy = entropy - smoothing / len(weights) * (weights * _per_class(logarithm, counts)).sum()
-            probability = logarithm.exp()
-            right = probability.gather(1, at).squeeze(1) * counts
-            both = _add_by_class(both, labels, right)
-            predicted = predicted + _per_class(probability, counts)
+                entropy = entropy - smoothing / len(weights) * (weights * _per_class(log_probability, mask)).sum()
+            probability = log_probability.exp()
+            label_probability = probability.gather(1, index).squeeze(1) * mask
+            intersection = _add_by_class(intersection, labels, label_probability)
+            predicted = predicted + _per_class(probability, mask)
             probabilities.append(probability)
-        return entropy, both, predicted, *probabilities
+        return entropy, intersection, predicted, *probabilities
 
     @staticmethod
     @override
@@ -109,20 +111,20 @@ class _Sums(torch.autograd.Function):
     @override
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None, None]:
         """Return p·(∂p - Σ p·∂p) for the sums of p, plus q·p - the label's share of q for cross-entropy."""
-        of_entropy, of_both, of_predicted = gradients[:3]
+        entropy_gradient, intersection_gradient, predicted_gradient = gradients[:3]
         ids, valid, weights, *probabilities = ctx.saved_tensors
         parts = []
-        for probability, (labels, some) in zip(probabilities, _parts(ids, valid), strict=True):
-            at, counts = labels.unsqueeze(1), some.to(probability.dtype)
-            share = (1 - ctx.smoothing) * weights[labels] * counts * of_entropy
-            right = probability.gather(1, at).squeeze(1) * counts * of_both[labels]
-            mean = _over_classes(probability, of_predicted) * counts + right
-            both = ctx.smoothing * weights.mean() * counts * of_entropy + share - mean
-            gradient = (of_predicted[:, None, None] * counts.unsqueeze(1) + both.unsqueeze(1)) * probability
-            gradient.scatter_add_(1, at, (right - share).unsqueeze(1))
+        for probability, (labels, is_valid) in zip(probabilities, _parts(ids, valid), strict=True):
+            index, mask = labels.unsqueeze(1), is_valid.to(probability.dtype)
+            label_weights = (1 - ctx.smoothing) * weights[labels] * mask * entropy_gradient
+            label_gradient = probability.gather(1, index).squeeze(1) * mask * intersection_gradient[labels]
+            mean = _over_classes(probability, predicted_gradient) * mask + label_gradient
+            offset = ctx.smoothing * weights.mean() * mask * entropy_gradient + label_weights - mean
+            gradient = (predicted_gradient[:, None, None] * mask.unsqueeze(1) + offset.unsqueeze(1)) * probability
+            gradient.scatter_add_(1, index, (label_gradient - label_weights).unsqueeze(1))
             if ctx.smoothing:
-                each = ctx.smoothing / len(weights) * of_entropy * weights
-                gradient -= each[:, None, None] * counts.unsqueeze(1)
+                smoothing_gradient = ctx.smoothing / len(weights) * entropy_gradient * weights
+                gradient -= smoothing_gradient[:, None, None] * mask.unsqueeze(1)
             gradient = gradient.to(ctx.dtype)
             parts.append(gradient.permute(0, 2, 3, 1).contiguous() if ctx.channels_last else gradient)
         whole = torch.cat(parts) if len(parts) > 1 else parts[0]

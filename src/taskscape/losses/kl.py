@@ -35,6 +35,6 @@ class KLDivergence(ClassLoss):
         """Return Σ p·log(p / q) for labels p and predicted probabilities q."""
         spread = self.label_smoothing / prediction.shape[1]
         label = 1 - self.label_smoothing + spread
-        rest = (prediction.shape[1] - 1) * spread
-        entropy = -label * math.log(label) - (rest * math.log(spread) if rest else 0.0)
+        other_mass = (prediction.shape[1] - 1) * spread
+        entropy = -label * math.log(label) - (other_mass * math.log(spread) if other_mass else 0.0)
         return F.cross_entropy(prediction, value, reduction="none", label_smoothing=self.label_smoothing) - entropy

@@ -32,7 +32,7 @@ class Laplace(Likelihood):
         return math.log(2 * LEAST_WIDTH)
 
 
-def within(distance: Tensor | float, width: Tensor, channels: int = 1) -> Tensor:
+def probability_within(distance: Tensor | float, width: Tensor, channels: int = 1) -> Tensor:
     """Return the probability that the sum of the absolute errors of independent channels is at most ``distance``.
 
     For one channel, 1 - exp(-x) with x = distance / width; for several, the Erlang distribution 1 - exp(-x)·Σ xᵏ / k!.

@@ -63,10 +63,10 @@ class SILog(Loss):
     @override
     def finish(self, mean: Tensor) -> Tensor:
         if not self.per_image:
-            first, second = mean.unbind()
+            mean_error, mean_square = mean.unbind()
             # If the scale is far off, the difference loses up to 1e-7 of E[ε]² to cancellation: values below 0 are
             # rounding errors.
-            mean = (second - first.square()).clamp(min=0) + self.gamma * first.square()
+            mean = (mean_square - mean_error.square()).clamp(min=0) + self.gamma * mean_error.square()
         return (mean + self.eps).sqrt()
 
     def _log(self, metres: Tensor, invalid: Tensor) -> Tensor:

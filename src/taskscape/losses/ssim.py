@@ -34,5 +34,5 @@ class SSIM(Loss):
         luminance = (2 * mean_x * mean_y + 0.01**2) / (mean_x**2 + mean_y**2 + 0.01**2)
         structure = (2 * covariance + 0.03**2) / (variance_x + variance_y + 0.03**2)
         errors = ((1 - luminance * structure) / 2).clamp(0, 1).mean(1)
-        whole = F.max_pool2d(invalid.to(x.dtype), 3, 1).squeeze(1) == 0
-        return LossTerm(errors.masked_fill(~whole, 0.0).sum(), whole.sum())
+        is_valid_window = F.max_pool2d(invalid.to(x.dtype), 3, 1).squeeze(1) == 0
+        return LossTerm(errors.masked_fill(~is_valid_window, 0.0).sum(), is_valid_window.sum())

@@ -51,10 +51,10 @@ class WeightedClassLoss(ClassLoss):
         if not isinstance(self.class_weights, str):
             return self, []
         weights = class_weights(self.class_weights, ClassCounts.of(targets(), len(channels)))
-        least, most = (weights.index(weight) for weight in (min(weights), max(weights)))
+        lightest, heaviest = (weights.index(weight) for weight in (min(weights), max(weights)))
         return replace(self, class_weights=weights), [
-            f"class weights by {self.class_weights}, from {weights[least]:.3g} of {channels[least]} to "
-            f"{weights[most]:.3g} of {channels[most]}"
+            f"class weights by {self.class_weights}, from {weights[lightest]:.3g} of {channels[lightest]} to "
+            f"{weights[heaviest]:.3g} of {channels[heaviest]}"
         ]
 
     @override
@@ -64,13 +64,13 @@ class WeightedClassLoss(ClassLoss):
 
     def adjusted(self, prediction: Tensor) -> Tensor:
         """Return the scores, (B, C, H, W), that are compared with the labels; unchanged without an adjustment."""
-        added = self._added(at_least_float32(prediction[:0]))
-        if added is None:
+        offsets = self._score_offsets(at_least_float32(prediction[:0]))
+        if offsets is None:
             return prediction
-        self._check_count(len(added), prediction.shape[1])
-        return at_least_float32(prediction) + added
+        self._check_count(len(offsets), prediction.shape[1])
+        return at_least_float32(prediction) + offsets
 
-    def _added(self, prediction: Tensor) -> Tensor | None:
+    def _score_offsets(self, prediction: Tensor) -> Tensor | None:
         """Return the offset of the scores, (C, 1, 1), in the dtype of ``prediction``; None for no offset."""
         weights = self._weights(prediction) if self.logit_adjustment else None
         return None if weights is None else (self.logit_adjustment * weights.log())[:, None, None]

@@ -26,9 +26,9 @@ def labelled(targets: Mapping[str, Target]) -> list[str]:
     >>> labelled({"depth": Target(value, everywhere), "albedo": Target(value, ~everywhere)})
     ['depth']
     """
-    some = all_reduce_sum(torch.stack([target.valid.any() for target in targets.values()]).float())
+    process_counts = all_reduce_sum(torch.stack([target.valid.any() for target in targets.values()]).float())
     # A synchronization point: the host needs to know which losses exist.
-    return [task for task, any_valid in zip(targets, some.tolist(), strict=True) if any_valid]
+    return [task for task, count in zip(targets, process_counts.tolist(), strict=True) if count]
 
 
 def global_mean(loss: Loss, term: LossTerm) -> Tensor:
@@ -47,9 +47,9 @@ def global_mean(loss: Loss, term: LossTerm) -> Tensor:
         raise ValueError(
             f"{named(type(loss).term)} gives a {type(term).__name__}: return a LossTerm, a sum and a count"
         )
-    whole = loss.mean(LossTerm(all_reduce_sum_local_gradient(term.sum), all_reduce_sum(term.count)))
+    global_loss = loss.mean(LossTerm(all_reduce_sum_local_gradient(term.sum), all_reduce_sum(term.count)))
     # The gradient is already this process's part; the value is that of all processes.
-    return whole if world_size() == 1 else whole - whole.detach() * (1 - 1 / world_size())
+    return global_loss if world_size() == 1 else global_loss - global_loss.detach() * (1 - 1 / world_size())
 
 
 class Objective(RangedSettings, ABC):

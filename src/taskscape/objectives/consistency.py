@@ -70,9 +70,11 @@ class CrossTaskConsistency(Objective):
         roles = dict(auxiliary)
         transferred = roles.pop("transferred", {})
         losses = Supervised()(tasks, final, roles, targets)
-        for source, to in ring(final):
-            if source in tasks and to in tasks and to in transferred:
-                consistency = self._consistency(to, tasks[to], transferred[to], final[to], targets[to])
+        for source, target in ring(final):
+            if source in tasks and target in tasks and target in transferred:
+                consistency = self._consistency(
+                    target, tasks[target], transferred[target], final[target], targets[target]
+                )
                 weight = self.weights.get(source, self.weight)
                 losses[source] = (1 - weight) * losses[source] + weight * consistency
         return losses

@@ -57,9 +57,9 @@ def tasks_for(fields: Mapping[str, Modality]) -> dict[str, Task]:
     >>> tasks["semseg"].channels, type(tasks["facing"]).__name__
     (13, 'SurfaceNormals')
     """
-    kinds = {kind.name: kind for kind in TASKS}
+    task_types = {task_type.name: task_type for task_type in TASKS}
     return {
-        field: kinds[modality.name]().for_data(field, modality)
+        field: task_types[modality.name]().for_data(field, modality)
         for field, modality in fields.items()
-        if modality.name in kinds
+        if modality.name in task_types
     }

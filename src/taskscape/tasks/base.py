@@ -135,9 +135,9 @@ class Task(RangedSettings, ABC):
 
         ``targets`` iterates over the task's targets of all training images, one batch at a time.
         """
-        loss, sentences = self.loss.for_labels(targets, self.channel_names)
+        loss, messages = self.loss.for_labels(targets, self.channel_names)
         dataclass: Any = self  # as every task is
-        return replace(dataclass, loss=loss) if sentences else self, sentences
+        return replace(dataclass, loss=loss) if messages else self, messages
 
     @property
     def channel_names(self) -> Sequence[str]:

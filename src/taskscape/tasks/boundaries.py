@@ -100,12 +100,12 @@ def class_boundaries(target: Target) -> Target:
     boundary, unknown = torch.zeros_like(valid), ~valid
     for dim in (-2, -1):
         (id_here, id_there), (valid_here, valid_there) = _neighbors(ids, dim), _neighbors(valid, dim)
-        both = valid_here & valid_there
-        differs = both & (id_here != id_there)
-        for side in _neighbors(boundary, dim):
-            side |= differs
-        for side in _neighbors(unknown, dim):
-            side |= ~both
+        both_valid = valid_here & valid_there
+        differs = both_valid & (id_here != id_there)
+        for view in _neighbors(boundary, dim):
+            view |= differs
+        for view in _neighbors(unknown, dim):
+            view |= ~both_valid
     return Target(boundary.float().unsqueeze(1), valid & (boundary | ~unknown))
 
 

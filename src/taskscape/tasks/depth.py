@@ -52,7 +52,7 @@ _QUANTITIES: dict[Quantity, dict[str, Any]] = {
     }
 }
 """The settings that each quantity fixes."""
-_START = 0.1
+_START_MAGNITUDE = 0.1
 """Typical magnitude of an untrained network's raw outputs."""
 
 
@@ -113,12 +113,12 @@ class Depth(Task):
 
     def __post_init__(self) -> None:
         """Fill in the settings that the quantity fixes, and check all. Raises ``ValueError``."""
-        for name, fixed in _QUANTITIES[self.quantity].items() if self.quantity in _QUANTITIES else ():
-            if getattr(self, name) not in (fixed, type(self).__dataclass_fields__[name].default):
+        for name, value in _QUANTITIES[self.quantity].items() if self.quantity in _QUANTITIES else ():
+            if getattr(self, name) not in (value, type(self).__dataclass_fields__[name].default):
                 raise ValueError(
                     f"{name} is {getattr(self, name)}, which the quantity {self.quantity} fixes: leave it out"
                 )
-            object.__setattr__(self, name, fixed)
+            object.__setattr__(self, name, value)
         super().__post_init__()
         nearest, farthest = self.range
         if not nearest < farthest:
@@ -200,7 +200,7 @@ class Depth(Task):
         Always false for a loss that compares representations.
         """
         low, high = sorted(self.encode(torch.tensor(self.range)).tolist())
-        return self.loss.space == "value" and not low - _START <= 0 <= high + _START
+        return self.loss.space == "value" and not low - _START_MAGNITUDE <= 0 <= high + _START_MAGNITUDE
 
     @override
     def for_data(self, field: str, modality: Modality) -> Self:
@@ -213,8 +213,8 @@ class Depth(Task):
         self, field: str, modality: Modality, classes: str = ""
     ) -> tuple[Self, Callable[[Tensor], Tensor] | None]:
         """Leave out the metrics that need a scale if the network's depth or that of the data is relative."""
-        theirs = read_as(field, modality, modalities.Depth).metric
-        return replace(self, metric=self.modality.metric and theirs), None
+        is_metric = read_as(field, modality, modalities.Depth).metric
+        return replace(self, metric=self.modality.metric and is_metric), None
 
     @override
     def for_values(self, sample: Callable[[], Array]) -> tuple[Self, list[str]]:
@@ -228,32 +228,32 @@ class Depth(Task):
             nearest = chosen[0] if self.min_depth is None else nearest
             farthest = chosen[1] if self.max_depth is None else farthest
         fitted = replace(self, min_depth=nearest, max_depth=farthest)
-        within = depth.clip(nearest, farthest)
+        clipped = depth.clip(nearest, farthest)
         mean, std = self.normalization
-        if not is_like(within, *_NORMALIZATION["log"]):
-            chosen = normalization_of(fitted.encoding.represent(torch.from_numpy(within)).numpy())
+        if not is_like(clipped, *_NORMALIZATION["log"]):
+            chosen = normalization_of(fitted.encoding.represent(torch.from_numpy(clipped)).numpy())
             mean = chosen[0] if self.mean is None else mean
             std = chosen[1] if self.std is None else std
         fitted = replace(fitted, mean=mean, std=std)
-        return fitted, self._what_to_know(depth, fitted)
+        return fitted, self._fit_messages(depth, fitted)
 
-    def _what_to_know(self, depth: Array, fitted: Self) -> list[str]:
+    def _fit_messages(self, depth: Array, fitted: Self) -> list[str]:
         unit = "m" if self.modality.metric else "times the median of its image"
-        share, effective = fraction_outside(depth, fitted.range), "{:g} … {:g}".format(*fitted.range)
-        sentences = []
+        fraction, limits = fraction_outside(depth, fitted.range), "{:g} … {:g}".format(*fitted.range)
+        messages = []
         if (fitted.range, fitted.normalization) != (self.range, self.normalization):
             mean, std = fitted.normalization
             near, far = np.quantile(depth, (0.001, 0.999))
-            sentences.append(
+            messages.append(
                 f"the depth of the training images is {near:.2g} … {far:.2g} {unit}, unlike that of streets: range "
-                f"{effective}, mean {mean:g} and std {std:g} were chosen from it; {share:.1%} of it lies outside"
+                f"{limits}, mean {mean:g} and std {std:g} were chosen from it; {fraction:.1%} of it lies outside"
             )
-        if share > 0.05:
-            sentences.append(
-                f"warning: {share:.0%} of the depth of the training images lies outside min_depth … max_depth, "
-                f"{effective} {unit}, and is clamped to it; leave both out to choose them from the data"
+        if fraction > 0.05:
+            messages.append(
+                f"warning: {fraction:.0%} of the depth of the training images lies outside min_depth … max_depth, "
+                f"{limits} {unit}, and is clamped to it; leave both out to choose them from the data"
             )
-        return sentences
+        return messages
 
     @override
     def start_value(self, usual: float) -> float:

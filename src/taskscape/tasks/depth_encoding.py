@@ -33,8 +33,8 @@ class DepthEncoding:
             case "metres":
                 return self.clamp(value)
             case "log":
-                least, most = (torch.tensor(metres).log().item() for metres in self.range)
-                return value.clamp(least, most).exp()
+                lowest, highest = (torch.tensor(metres).log().item() for metres in self.range)
+                return value.clamp(lowest, highest).exp()
             case "inverse":
                 return 1 / value.clamp(1 / farthest, 1 / nearest)
 

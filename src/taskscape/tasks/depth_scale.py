@@ -7,9 +7,9 @@ import numpy as np
 from taskscape.modalities.base import Array
 
 
-def fraction_outside(depth: Array, within: tuple[float, float]) -> float:
-    """Return the fraction of pixels outside the range ``within``."""
-    return float(np.mean((depth < within[0]) | (depth > within[1])))
+def fraction_outside(depth: Array, limits: tuple[float, float]) -> float:
+    """Return the fraction of pixels outside the range ``limits``."""
+    return float(np.mean((depth < limits[0]) | (depth > limits[1])))
 
 
 def range_of(depth: Array) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from taskscape.losses.base import at_least_float32
 
-NEVER = -1e4
+IMPOSSIBLE_SCORE = -1e4
 """The score of a class to which no class maps: finite, with a probability of 0."""
 
 
@@ -27,6 +27,6 @@ class MergedClasses:
         A softmax over the result gives the summed probabilities, normalized over all classes that are not left out.
         """
         scores = at_least_float32(raw)
-        never = scores.new_full((len(scores), *scores.shape[2:]), NEVER)
-        merged = [scores[:, list(ids)].logsumexp(1) if ids else never for ids in self.groups]
+        impossible = scores.new_full((len(scores), *scores.shape[2:]), IMPOSSIBLE_SCORE)
+        merged = [scores[:, list(ids)].logsumexp(1) if ids else impossible for ids in self.groups]
         return torch.stack(merged, 1)

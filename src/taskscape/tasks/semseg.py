@@ -96,11 +96,11 @@ class SemanticSegmentation(Task):
     @override
     def for_data(self, field: str, modality: Modality) -> Self:
         """Use the class set of the data, unless one is chosen, to which a map from the data's classes must exist."""
-        theirs = read_as(field, modality, modalities.Semseg).classes
+        data_classes = read_as(field, modality, modalities.Semseg).classes
         if self.classes is None:
-            return replace(self, classes=theirs)
+            return replace(self, classes=data_classes)
         try:
-            label_map(theirs, self.classes)
+            label_map(data_classes, self.classes)
         except ValueError as error:
             raise ValueError(f"field {field!r}: {error}") from error
         return self
@@ -113,19 +113,19 @@ class SemanticSegmentation(Task):
 
         With ``classes``, always merge by that table.
         """
-        ours, theirs = self.modality.classes, read_as(field, modality, modalities.Semseg).classes
+        task_classes, data_classes = self.modality.classes, read_as(field, modality, modalities.Semseg).classes
         if not classes:
             try:
-                label_map(theirs, ours)
+                label_map(data_classes, task_classes)
             except ValueError:
                 pass
             else:
                 return self, None
         try:
-            merged = groups(class_table(ours, theirs, classes), ours, theirs)
+            class_groups = groups(class_table(task_classes, data_classes, classes), task_classes, data_classes)
         except ValueError as error:
             raise ValueError(f"field {field!r}: {error}") from error
-        return replace(self, classes=theirs, loss=CrossEntropy()), MergedClasses(tuple(map(tuple, merged)))
+        return replace(self, classes=data_classes, loss=CrossEntropy()), MergedClasses(tuple(map(tuple, class_groups)))
 
     @override
     def target(self, target: Target, modality: Modality) -> Target:

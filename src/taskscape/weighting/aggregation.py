@@ -71,7 +71,7 @@ class AggregatorWeighting(GradientWeighting):
         if self.by_gramian:
             # In the gradients' own dtype, for which the aggregators' thresholds are chosen.
             return gradients.weighted_sum(lambda gramian: self._weights(gramian, tasks), gradients.rows.dtype)
-        return gradients.aggregate(lambda matrix: self._aggregated(matrix, tasks))
+        return gradients.aggregate(lambda matrix: self._aggregate(matrix, tasks))
 
     def _weights(self, gramian: Tensor, tasks: Sequence[str]) -> Tensor:
         from torchjd.aggregation import GramianWeightedAggregator
@@ -79,13 +79,13 @@ class AggregatorWeighting(GradientWeighting):
         aggregator = self.aggregator(tasks, gramian)
         assert isinstance(aggregator, GramianWeightedAggregator)
         # Aggregators divide by the squared length, so a gradient whose square has lost precision counts as zero.
-        limit = torch.finfo(gramian.dtype)
-        counts = (gramian.diagonal() >= limit.tiny / limit.eps).to(gramian)
-        gramian = gramian * torch.outer(counts, counts)
+        info = torch.finfo(gramian.dtype)
+        mask = (gramian.diagonal() >= info.tiny / info.eps).to(gramian)
+        gramian = gramian * torch.outer(mask, mask)
         with self.generator.fork(gramian.device):
             return aggregator.gramian_weighting(gramian)
 
-    def _aggregated(self, matrix: Tensor, tasks: Sequence[str]) -> Tensor:
+    def _aggregate(self, matrix: Tensor, tasks: Sequence[str]) -> Tensor:
         aggregator = self.aggregator(tasks, matrix)
         with self.generator.fork(matrix.device):
             return aggregator(matrix)

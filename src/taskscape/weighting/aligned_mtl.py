@@ -42,9 +42,9 @@ class AlignedMTL(GramianWeighting, config=AlignedMTLConfig):
             return average
         # Rows with the same lengths and angles as the gradients, in as few columns as they span.
         eigenvalues, vectors = np.linalg.eigh(gramian.cosines)
-        kept = eigenvalues > SAME * eigenvalues[-1]
+        significant = eigenvalues > SAME * eigenvalues[-1]
         lengths = gramian.lengths / gramian.lengths.max()
-        rows = lengths[:, None] * vectors[:, kept] * np.sqrt(eigenvalues[kept])
+        rows = lengths[:, None] * vectors[:, significant] * np.sqrt(eigenvalues[significant])
         u, s, _ = np.linalg.svd(rows, full_matrices=False)
         weights: Array = u @ ((average @ u) * self._sigma(s) / s)
         return weights

@@ -50,44 +50,44 @@ class CAGrad(GramianWeighting, config=CAGradConfig):
         radius = gramian.norm(lengths / len(tasks))
         if radius < SAME**0.5 or self.config.c == 0:  # the ball around a zero mean gradient has radius zero
             return mean
-        there = lengths > 0
-        cosines = gramian.cosines[there][:, there]
-        along = cosines @ lengths[there] / (len(tasks) * radius)
+        nonzero = lengths > 0
+        cosines = gramian.cosines[nonzero][:, nonzero]
+        projections = cosines @ lengths[nonzero] / (len(tasks) * radius)
         step = np.zeros(len(tasks))
-        step[there] = _best_step(cosines, lengths[there].min() / lengths[there], along, self.config.c)
-        weights: Array = mean + step * radius * np.divide(1, lengths, out=np.zeros_like(lengths), where=there)
+        step[nonzero] = _best_step(cosines, lengths[nonzero].min() / lengths[nonzero], projections, self.config.c)
+        weights: Array = mean + step * radius * np.divide(1, lengths, out=np.zeros_like(lengths), where=nonzero)
         return weights
 
 
-def _best_step(cosines: Array, shares: Array, along: Array, c: float) -> Array:
+def _best_step(cosines: Array, shares: Array, projections: Array, c: float) -> Array:
     """Return v ≥ 0 such that the step Σ v_k · u_k, of length at most ``c``, reaches the largest λ for every task.
 
     A task gets <u_k, g + step> = λ · share_k, where u_k are the gradients scaled to length one, ``cosines`` their
-    products, g the mean gradient scaled to length one, and ``along`` the <u_k, g>.
+    products, g the mean gradient scaled to length one, and ``projections`` the <u_k, g>.
     """
     square = cosines + _RIDGE * np.eye(len(cosines))
-    least, most = (along / shares).min(), ((along + c) / shares).min()
-    best, guess = np.zeros(len(cosines)), most
+    lower, upper = (projections / shares).min(), ((projections + c) / shares).min()
+    best, guess = np.zeros(len(cosines)), upper
     for _ in range(200):
-        v = nonnegative_minimum(square, guess * shares - along)
+        v = nonnegative_minimum(square, guess * shares - projections)
         length = np.sqrt(v @ square @ v)
         if length <= c * (1 + 1e-12):
-            best, least = v, guess
+            best, lower = v, guess
         else:
-            most = guess
-        if abs(length - c) <= 1e-12 * c or most - least <= 1e-14 * max(abs(least), abs(most)):
+            upper = guess
+        if abs(length - c) <= 1e-12 * c or upper - lower <= 1e-14 * max(abs(lower), abs(upper)):
             break
-        guess = _exact(square, shares, along, c, v > 0)
-        if not least < guess < most:
-            guess = (least + most) / 2
+        guess = _lambda_at_radius(square, shares, projections, c, v > 0)
+        if not lower < guess < upper:
+            guess = (lower + upper) / 2
     return best
 
 
-def _exact(square: Array, shares: Array, along: Array, c: float, free: NDArray[np.bool_]) -> float:
+def _lambda_at_radius(square: Array, shares: Array, projections: Array, c: float, free: NDArray[np.bool_]) -> float:
     """Return the λ at which the step has length ``c`` if exactly the ``free`` variables are positive; nan if none."""
     if not free.any():
         return float("nan")
-    p, q = np.linalg.solve(square[np.ix_(free, free)], np.stack([shares[free], along[free]], 1)).T
-    a, b, rest = shares[free] @ p, shares[free] @ q, along[free] @ q - c**2
-    root = b**2 - a * rest
-    return float((b + np.sqrt(root)) / a) if root >= 0 else float("nan")
+    p, q = np.linalg.solve(square[np.ix_(free, free)], np.stack([shares[free], projections[free]], 1)).T
+    a, b, constant = shares[free] @ p, shares[free] @ q, projections[free] @ q - c**2
+    discriminant = b**2 - a * constant
+    return float((b + np.sqrt(discriminant)) / a) if discriminant >= 0 else float("nan")

@@ -37,10 +37,10 @@ class ConFIG(GramianWeighting, config=ConFIGConfig):
 
     @override
     def weights(self, gramian: Gramian, tasks: Sequence[str]) -> Array:
-        wanted = np.where(gramian.lengths > 0, preferences(self.config.preference, tasks), 0.0)
-        parts = gramian.solve(wanted / max(wanted.sum(), SAME))  # M⁺ = Mᵀ (M Mᵀ)⁺
-        norm = gramian.norm(parts)
+        target_cosines = np.where(gramian.lengths > 0, preferences(self.config.preference, tasks), 0.0)
+        coefficients = gramian.solve(target_cosines / max(target_cosines.sum(), SAME))  # M⁺ = Mᵀ (M Mᵀ)⁺
+        norm = gramian.norm(coefficients)
         if norm < SAME**0.5:
             return np.zeros(len(tasks))
-        unit = parts / norm
-        return gramian.lengths @ gramian.cosines @ unit * unit * gramian.inverse_lengths
+        unit_coefficients = coefficients / norm
+        return gramian.lengths @ gramian.cosines @ unit_coefficients * unit_coefficients * gramian.inverse_lengths

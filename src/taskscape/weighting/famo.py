@@ -52,25 +52,25 @@ class FAMO(WeightedSum, config=FAMOConfig):
         # The logits' gradient is known only after the run's optimizer has stepped, so they have a separate optimizer.
         self.logits = nn.Parameter(torch.zeros(len(tasks)), requires_grad=False)
         self.optimizer = OwnAdam([self.logits], self.config.lr, weight_decay=self.config.weight_decay)
-        self.before: Tensor | None = None
+        self.losses_before: Tensor | None = None
 
     @override
     def weights(self, losses: Losses) -> Tensor:
         """Return c · z_k / L_k."""
-        self.before = stack(losses) + _TINY
-        ratios = torch.softmax(self.select(losses, self.logits), 0) / self.before
+        self.losses_before = stack(losses) + _TINY
+        ratios = torch.softmax(self.select(losses, self.logits), 0) / self.losses_before
         return ratios / ratios.sum()
 
     @override
     def after_step(self, losses_again: Callable[[], Mapping[str, Tensor]]) -> None:
         """Update the logits by the decrease of each loss."""
-        assert self.before is not None, "backward comes before after_step"
-        again = losses_again()
-        fall = self.before.log() - (stack(again) + _TINY).log()
-        z = torch.softmax(self.select(again, self.logits), 0)
-        gradient = z * (fall - (z * fall).sum())  # of Σ z_k · fall_k with respect to the logits
+        assert self.losses_before is not None, "backward comes before after_step"
+        losses_after = losses_again()
+        decrease = self.losses_before.log() - (stack(losses_after) + _TINY).log()
+        z = torch.softmax(self.select(losses_after, self.logits), 0)
+        gradient = z * (decrease - (z * decrease).sum())  # of Σ z_k · decrease_k with respect to the logits
         self.logits.grad = torch.zeros_like(self.logits)
-        for task, value in zip(again, gradient, strict=True):
+        for task, value in zip(losses_after, gradient, strict=True):
             self.logits.grad[self.tasks.index(task)] = value
         self.optimizer.step()
         self.logits.grad = None

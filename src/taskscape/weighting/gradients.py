@@ -15,7 +15,7 @@ from taskscape.weighting.base import BalancingContext, Losses, Weighting, Weight
 Mode = Literal["parameters", "features"]
 """The variables of differentiation: all shared parameters, or the shared features."""
 
-_COLUMNS = 2**16
+_COLUMNS_AT_ONCE = 2**16
 """Number of columns converted to another dtype at once; converting all would take twice the gradients' memory."""
 
 
@@ -64,17 +64,17 @@ class TaskGradients:
         if precision == self.rows.dtype:
             return self.rows @ self.rows.T
         gramian = self.rows.new_zeros(len(self.rows), len(self.rows), dtype=precision)
-        for part in self.rows.split(_COLUMNS, 1):
-            wide = part.to(precision)
-            gramian.addmm_(wide, wide.T)
+        for part in self.rows.split(_COLUMNS_AT_ONCE, 1):
+            widened = part.to(precision)
+            gramian.addmm_(widened, widened.T)
         return gramian
 
     def _sum(self, weights: Tensor) -> Tensor:
         if weights.dtype == self.rows.dtype:
             return weights @ self.rows
         total = torch.empty_like(self.rows[0])
-        for part, of_total in zip(self.rows.split(_COLUMNS, 1), total.split(_COLUMNS), strict=True):
-            of_total.copy_(weights @ part.to(weights.dtype))
+        for part, total_part in zip(self.rows.split(_COLUMNS_AT_ONCE, 1), total.split(_COLUMNS_AT_ONCE), strict=True):
+            total_part.copy_(weights @ part.to(weights.dtype))
         return total
 
     def aggregate(self, function: Callable[[Tensor], Tensor]) -> Combined:
@@ -135,49 +135,49 @@ class GradientWeighting(Weighting):
             self._check_complete(losses, context)
             self._context_is_checked = True
         if self.config.mode == "parameters":
-            weights = self._at_parameters(losses, context)
+            weights = self._combine_at_parameters(losses, context)
         else:
-            weights = self._at_features(losses, context)
+            weights = self._combine_at_features(losses, context)
         return None if weights is None else dict(zip(losses, weights, strict=True))
 
     def _check_complete(self, losses: Losses, context: BalancingContext) -> None:
-        shared = {id(p) for p in context.parameters}
-        known = {id(p) for p in context.task_parameters}
+        shared_ids = {id(p) for p in context.parameters}
+        listed_ids = {id(p) for p in context.task_parameters}
         if self.config.mode == "parameters":
-            reached, known = reached_parameters(losses.values()), known | shared
+            reached, listed_ids = reached_parameters(losses.values()), listed_ids | shared_ids
         else:  # a backward pass from the features reaches all of their parameters
             reached = reached_parameters(losses.values(), beyond=context.features)
-        forgotten = [p for p in reached if id(p) not in known]
-        if not forgotten:
+        unlisted = [p for p in reached if id(p) not in listed_ids]
+        if not unlisted:
             return
-        shapes = ", ".join(str(tuple(p.shape)) for p in forgotten[:3]) + (", …" if len(forgotten) > 3 else "")
-        what = f"{len(forgotten)} trained parameters ({shapes}) would get no gradient"
-        if any(id(p) in shared for p in forgotten):
+        shapes = ", ".join(str(tuple(p.shape)) for p in unlisted[:3]) + (", …" if len(unlisted) > 3 else "")
+        problem = f"{len(unlisted)} trained parameters ({shapes}) would get no gradient"
+        if any(id(p) in shared_ids for p in unlisted):
             raise ValueError(
-                f"{what}: losses reach shared parameters past the shared features; name all features between shared "
+                f"{problem}: losses reach shared parameters past the shared features; name all features between shared "
                 "and task-specific layers, or take mode='parameters'"
             )
         raise ValueError(
-            f"{what}: the losses depend on them, and they are in neither list of the context; name them with "
+            f"{problem}: the losses depend on them, and they are in neither list of the context; name them with "
             "BalancingContext.of(losses, shared=…, tasks=…), such as tasks=heads.parameters(), or freeze them"
         )
 
-    def _at_parameters(self, losses: Losses, context: BalancingContext) -> Tensor | None:
+    def _combine_at_parameters(self, losses: Losses, context: BalancingContext) -> Tensor | None:
         rows = _gradient_rows(losses, context.parameters, context.task_parameters)
         all_reduce_coalesced_([rows])
         sizes = [parameter.numel() for parameter in context.parameters]
         combined = self.combine(TaskGradients(rows, sizes, split=False), tuple(losses))
         # Every process has the complete gradient, and the training loop sums over the processes.
-        part = combined.gradient / world_size()
-        for parameter, gradient in zip(context.parameters, _shaped(part, context.parameters), strict=True):
+        local_part = combined.gradient / world_size()
+        for parameter, gradient in zip(context.parameters, _split_like(local_part, context.parameters), strict=True):
             parameter.grad = gradient
         return combined.weights
 
-    def _at_features(self, losses: Losses, context: BalancingContext) -> Tensor | None:
+    def _combine_at_features(self, losses: Losses, context: BalancingContext) -> Tensor | None:
         rows = _gradient_rows(losses, context.features, context.task_parameters)
         sizes = [feature.numel() for feature in context.features]
         combined = self.combine(TaskGradients(rows, sizes, split=True), tuple(losses))
-        torch.autograd.backward(context.features, _shaped(combined.gradient, context.features))
+        torch.autograd.backward(context.features, _split_like(combined.gradient, context.features))
         return combined.weights
 
 
@@ -190,49 +190,52 @@ def global_gradients(losses: Losses, parameters: Sequence[nn.Parameter]) -> Tens
 
 def reached_parameters(losses: Iterable[Tensor], beyond: Iterable[Tensor] = ()) -> list[nn.Parameter]:
     """Return the trained parameters on which losses depend, except through the tensors in ``beyond``."""
-    seen = {x.grad_fn for x in beyond if x.grad_fn is not None}
-    rest = [loss.grad_fn for loss in losses if loss.grad_fn is not None]
-    found: dict[int, nn.Parameter] = {}
-    while rest:
-        node: Any = rest.pop()
-        if node in seen:
+    visited = {x.grad_fn for x in beyond if x.grad_fn is not None}
+    pending = [loss.grad_fn for loss in losses if loss.grad_fn is not None]
+    parameters: dict[int, nn.Parameter] = {}
+    while pending:
+        node: Any = pending.pop()
+        if node in visited:
             continue
-        seen.add(node)
+        visited.add(node)
         leaf = getattr(node, "variable", None)  # set on nodes that accumulate a leaf's gradient
         if isinstance(leaf, nn.Parameter):
-            found[id(leaf)] = leaf
-        rest += [parent for parent, _ in node.next_functions if parent is not None]
-    return list(found.values())
+            parameters[id(leaf)] = leaf
+        pending += [parent for parent, _ in node.next_functions if parent is not None]
+    return list(parameters.values())
 
 
 def _gradient_rows(
     losses: Losses,
-    places: Sequence[Tensor],
+    variables: Sequence[Tensor],
     task_parameters: Sequence[nn.Parameter] = (),
     *,
     retain_graph: bool = False,
 ) -> Tensor:
-    """Return each loss's gradient with respect to ``places`` as a row; add that of ``task_parameters`` to ``.grad``."""
-    sizes = [place.numel() for place in places]
-    dtype = torch.promote_types(places[0].dtype, torch.float32)  # features may be in bfloat16
-    rows = places[0].new_zeros(len(losses), sum(sizes), dtype=dtype)
+    """Return each loss's gradient with respect to ``variables`` as a row.
+
+    The gradient with respect to ``task_parameters`` is added to their ``.grad``.
+    """
+    sizes = [variable.numel() for variable in variables]
+    dtype = torch.promote_types(variables[0].dtype, torch.float32)  # features may be in bfloat16
+    rows = variables[0].new_zeros(len(losses), sum(sizes), dtype=dtype)
     for k, loss in enumerate(losses.values()):
-        keep = retain_graph or k + 1 < len(losses)
-        gradients = torch.autograd.grad(loss, (*places, *task_parameters), retain_graph=keep, allow_unused=True)
-        for part, gradient in zip(rows[k].split(sizes), gradients[: len(places)], strict=True):
+        retain = retain_graph or k + 1 < len(losses)
+        gradients = torch.autograd.grad(loss, (*variables, *task_parameters), retain_graph=retain, allow_unused=True)
+        for part, gradient in zip(rows[k].split(sizes), gradients[: len(variables)], strict=True):
             if gradient is not None:  # None for a feature that the task does not use
                 part.copy_(gradient.flatten())
-        for parameter, gradient in zip(task_parameters, gradients[len(places) :], strict=True):
+        for parameter, gradient in zip(task_parameters, gradients[len(variables) :], strict=True):
             if gradient is not None:
-                before = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-                parameter.grad = before + gradient
+                accumulated = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                parameter.grad = accumulated + gradient
     return rows
 
 
-def _shaped(vector: Tensor, places: Sequence[Tensor]) -> list[Tensor]:
-    """Split a vector into parts with the shapes, dtypes and memory formats of ``places``."""
-    parts = vector.split([place.numel() for place in places])
-    return [torch.empty_like(place).copy_(part.view_as(place)) for place, part in zip(places, parts, strict=True)]
+def _split_like(vector: Tensor, variables: Sequence[Tensor]) -> list[Tensor]:
+    """Split a vector into parts with the shapes, dtypes and memory formats of ``variables``."""
+    parts = vector.split([like.numel() for like in variables])
+    return [torch.empty_like(like).copy_(part.view_as(like)) for like, part in zip(variables, parts, strict=True)]
 
 
 def _gather_columns(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

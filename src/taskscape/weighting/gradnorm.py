@@ -60,10 +60,10 @@ class GradNorm(Weighting, config=GradNormConfig):
         self, tasks: Sequence[str], config: GradNormConfig | None = None, *, seed: int = 0, **options: Any
     ) -> None:
         super().__init__(tasks, config, **options)
-        own = self.config.optimizer == "adam"
+        has_own_optimizer = self.config.optimizer == "adam"
         self.learning_rate = self.config.lr
-        self.weight = nn.Parameter(torch.ones(len(tasks)), requires_grad=not own)
-        self.optimizer = OwnAdam([self.weight], self.config.lr) if own else None
+        self.weight = nn.Parameter(torch.ones(len(tasks)), requires_grad=not has_own_optimizer)
+        self.optimizer = OwnAdam([self.weight], self.config.lr) if has_own_optimizer else None
         self.register_buffer("initial", torch.full((len(tasks),), float("nan")))
 
     @override
@@ -86,16 +86,16 @@ class GradNorm(Weighting, config=GradNormConfig):
         self.weight.grad = torch.zeros_like(self.weight)
         for task, value in zip(losses, gradient, strict=True):
             self.weight.grad[self.tasks.index(task)] = value
-        local = stack(losses)
-        (weights.to(local) * local).sum().backward()
+        local_losses = stack(losses)
+        (weights.to(local_losses) * local_losses).sum().backward()
         return dict(zip(losses, weights, strict=True))
 
     def _rates(self, losses: Losses) -> Tensor:
         """Return each task's loss relative to its first one; record the first loss of a new task."""
         values = stack(losses)
         for task, value in zip(losses, values, strict=True):
-            first = self.initial[self.tasks.index(task)]
-            first.copy_(torch.where(first.isnan(), value.clamp_min(_TINY), first))
+            first_loss = self.initial[self.tasks.index(task)]
+            first_loss.copy_(torch.where(first_loss.isnan(), value.clamp_min(_TINY), first_loss))
         return values / self.select(losses, self.initial)
 
     @override

@@ -53,8 +53,8 @@ class Gramian(NamedTuple):
         v · g as independent gradients approach a contradiction.
         """
         eigenvalues, vectors = np.linalg.eigh(self.cosines)
-        kept = eigenvalues > SAME * max(eigenvalues[-1], SAME)
-        solution: Array = vectors[:, kept] @ ((values @ vectors[:, kept]) / eigenvalues[kept])
+        significant = eigenvalues > SAME * max(eigenvalues[-1], SAME)
+        solution: Array = vectors[:, significant] @ ((values @ vectors[:, significant]) / eigenvalues[significant])
         error = np.abs(self.cosines @ solution - values).max()
         return solution if error <= CONTRADICTION * np.abs(values).max() else np.zeros_like(values)
 

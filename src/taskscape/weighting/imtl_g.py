@@ -32,11 +32,11 @@ class IMTLG(GramianWeighting, config=IMTLGConfig):
 
     @override
     def weights(self, gramian: Gramian, tasks: Sequence[str]) -> Array:
-        present = (gramian.lengths > 0).astype(float)
-        parts = gramian.solve(present)
-        weights: Array = parts * gramian.inverse_lengths
+        nonzero = (gramian.lengths > 0).astype(float)
+        coefficients = gramian.solve(nonzero)
+        weights: Array = coefficients * gramian.inverse_lengths
         total = abs(weights.sum())
-        if parts @ present < SAME or total <= SAME * np.abs(weights).sum():
+        if coefficients @ nonzero < SAME or total <= SAME * np.abs(weights).sum():
             return np.zeros(len(tasks))
         weights /= total
         return weights

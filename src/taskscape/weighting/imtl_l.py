@@ -41,7 +41,7 @@ class IMTLL(Weighting, config=IMTLLConfig):
         """Run one backward pass through the network and to the s_k."""
         s = self.select(losses, self.log_scale)
         weights = torch.exp(s)
-        of_network = weights.detach() * stack(losses)
-        of_s = weights * stack(context.global_losses) - s
-        (of_network + of_s).sum().backward()
+        network_terms = weights.detach() * stack(losses)
+        s_terms = weights * stack(context.global_losses) - s
+        (network_terms + s_terms).sum().backward()
         return dict(zip(losses, weights.detach(), strict=True))

@@ -43,9 +43,9 @@ class MGDA(GramianWeighting, config=MGDAConfig):
 
     @override
     def weights(self, gramian: Gramian, tasks: Sequence[str]) -> Array:
-        zero = gramian.lengths == 0
-        if zero.any():
-            return np.where(zero, 1 / zero.sum(), 0.0)
+        is_zero = gramian.lengths == 0
+        if is_zero.any():
+            return np.where(is_zero, 1 / is_zero.sum(), 0.0)
         # The minimum of ‖Σ v_k · g_k‖² + (1 - Σ v_k)² over v ≥ 0 is a multiple of the shortest vector.
         shares = gramian.lengths.min() / gramian.lengths
         square = gramian.cosines + np.outer(shares, shares) + RIDGE * np.eye(len(tasks))

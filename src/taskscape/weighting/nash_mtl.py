@@ -11,7 +11,7 @@ from taskscape.serialization.ranges import Count, NonNegative
 from taskscape.weighting.gradients import GradientConfig
 from taskscape.weighting.gramian import Array, Gramian, GramianWeighting
 
-_LARGEST = 1e5
+_LARGEST_WEIGHT = 1e5
 """Upper bound of the weights for gradients of length one. Larger ones would amplify the float32 rounding errors of
 gradients into a direction."""
 _ITERATIONS = 50
@@ -64,16 +64,16 @@ class NashMTL(GramianWeighting, config=NashMTLConfig):
     @override
     def weights(self, gramian: Gramian, tasks: Sequence[str]) -> Array:
         # Tasks with a zero gradient do not take part.
-        table = np.flatnonzero(gramian.lengths)
-        names = [tasks[int(k)] for k in table]
+        participants = np.flatnonzero(gramian.lengths)
+        names = [tasks[int(k)] for k in participants]
         if self.step % self.config.every == 0 or self.previous.keys() != set(names):
-            found = bargain(gramian.lengths[table], gramian.cosines[table][:, table])
-            self.previous = dict(zip(names, found.tolist(), strict=True))
+            solution = bargain(gramian.lengths[participants], gramian.cosines[participants][:, participants])
+            self.previous = dict(zip(names, solution.tolist(), strict=True))
         self.step += 1
         weights = np.array([self.previous.get(task, 0.0) for task in tasks])
         norm = gramian.norm(weights * gramian.lengths)
-        too_long = 0 < self.config.max_norm < norm
-        return weights * (self.config.max_norm / norm) if too_long else weights
+        exceeds_max_norm = 0 < self.config.max_norm < norm
+        return weights * (self.config.max_norm / norm) if exceeds_max_norm else weights
 
     @override
     def get_extra_state(self) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def bargaining_solution(gramian: Array) -> Array | None:
         step = np.linalg.solve(gramian + np.diag(w**-2), gradient)
         decrement = np.sqrt(np.maximum(gradient @ step, 0))
         w = w - step / (1 + decrement)  # damped: w stays positive, and the function decreases
-        if w.max() > _LARGEST:
+        if w.max() > _LARGEST_WEIGHT:
             break
         if decrement < 1e-6:
             return w

@@ -17,29 +17,29 @@ def nonnegative_minimum(matrix: Array, linear: Array) -> Array:
     for _ in range(10 * n):  # more than needed; the limit prevents cycles caused by rounding
         slack = linear - matrix @ v
         rounding = 1e-15 * n * (np.abs(linear) + np.abs(matrix) @ np.abs(v))
-        wanting = ~free & ~refused & (slack > rounding)
-        if not wanting.any():
+        candidates = ~free & ~refused & (slack > rounding)
+        if not candidates.any():
             break
-        new = int(np.where(wanting, slack, -np.inf).argmax())
-        free[new] = True
+        entering = int(np.where(candidates, slack, -np.inf).argmax())
+        free[entering] = True
         v = _within_bounds(matrix, linear, v, free)
-        if free[new]:
+        if free[entering]:
             refused[:] = False
         else:
-            refused[new] = True
+            refused[entering] = True
     return v
 
 
 def _within_bounds(matrix: Array, linear: Array, v: Array, free: NDArray[np.bool_]) -> Array:
     """Move to the minimum over the free variables; fix each that reaches zero on the way, and update ``free``."""
     while free.any():
-        goal = np.zeros_like(v)
-        goal[free] = np.linalg.solve(matrix[np.ix_(free, free)], linear[free])
-        meets = free & (goal <= 0)
-        if not meets.any():
-            return goal
-        share = (v[meets] / (v[meets] - goal[meets])).min()
-        v = v + share * (goal - v)
-        free &= ~(meets & (v <= 1e-15 * np.abs(goal)))
+        minimum = np.zeros_like(v)
+        minimum[free] = np.linalg.solve(matrix[np.ix_(free, free)], linear[free])
+        reaches_zero = free & (minimum <= 0)
+        if not reaches_zero.any():
+            return minimum
+        step = (v[reaches_zero] / (v[reaches_zero] - minimum[reaches_zero])).min()
+        v = v + step * (minimum - v)
+        free &= ~(reaches_zero & (v <= 1e-15 * np.abs(minimum)))
         v = np.where(free, v, 0.0)
     return np.zeros_like(v)

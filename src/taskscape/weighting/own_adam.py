@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from typing_extensions import override
 
-_WITH_GRAPHS = ("cuda",)
+_DEVICES_WITH_GRAPHS = ("cuda",)
 """The device types whose graphs can capture a step."""
 
 
@@ -15,7 +15,7 @@ class OwnAdam(torch.optim.Adam):
     @override
     def step(self, closure: Any = None) -> Any:
         for group in self.param_groups:
-            group["capturable"] = all(parameter.device.type in _WITH_GRAPHS for parameter in group["params"])
+            group["capturable"] = all(parameter.device.type in _DEVICES_WITH_GRAPHS for parameter in group["params"])
             for parameter in group["params"]:
                 if state := self.state[parameter]:  # may come from a run on another device
                     state["step"] = state["step"].to(parameter.device if group["capturable"] else "cpu")

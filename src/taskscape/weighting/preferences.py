@@ -8,6 +8,6 @@ from numpy.typing import NDArray
 
 def preferences(preference: Mapping[str, float], tasks: Iterable[str]) -> NDArray[np.float64]:
     """Return the preferences of these tasks, (tasks,), with 1 for tasks not listed, scaled to sum to one."""
-    numbers: NDArray[np.float64] = np.array([preference.get(task, 1.0) for task in tasks], np.float64)
-    numbers /= numbers.sum()
-    return numbers
+    weights: NDArray[np.float64] = np.array([preference.get(task, 1.0) for task in tasks], np.float64)
+    weights /= weights.sum()
+    return weights

@@ -45,5 +45,5 @@ class STCH(WeightedSum, config=STCHConfig):
         """Return λ_k · softmax(λ · (L - z) / μ)_k."""
         values = stack(losses)
         ideal = constant((self.config.ideal.get(task, 0.0) for task in losses), values)
-        scale = constant(preferences(self.config.preference, losses), values)
-        return scale * torch.softmax(scale * (values - ideal) / self.config.mu, 0)
+        lambdas = constant(preferences(self.config.preference, losses), values)
+        return lambdas * torch.softmax(lambdas * (values - ideal) / self.config.mu, 0)

@@ -73,15 +73,15 @@ class Uncertainty(Weighting, config=UncertaintyConfig):
         super().__init__(tasks, config, **options)
         self.penalty, start = _VARIANTS[self.config.variant]
         self.log_variance = nn.Parameter(torch.full((len(tasks),), start))
-        halves = [1.0 if task in self.config.classification else 2.0 for task in tasks]
-        self.register_buffer("divisor", torch.tensor(halves), persistent=False)
+        divisors = [1.0 if task in self.config.classification else 2.0 for task in tasks]
+        self.register_buffer("divisor", torch.tensor(divisors), persistent=False)
 
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
         """Run one backward pass through the network and to the s_k."""
         s = self.select(losses, self.log_variance)
         weights = torch.exp(-s) / self.select(losses, self.divisor)
-        of_network = weights.detach() * stack(losses)
-        of_s = weights * stack(context.global_losses) + self.penalty * s
-        (of_network + of_s).sum().backward()
+        network_terms = weights.detach() * stack(losses)
+        s_terms = weights * stack(context.global_losses) + self.penalty * s
+        (network_terms + s_terms).sum().backward()
         return dict(zip(losses, weights.detach(), strict=True))

@@ -50,6 +50,6 @@ class UPGrad(GramianWeighting, config=UPGradConfig):
     def weights(self, gramian: Gramian, tasks: Sequence[str]) -> Array:
         square = gramian.cosines + RIDGE * np.eye(len(tasks))
         # The projection of g is g + Σ v_j · g_j with the v ≥ 0 that minimizes its length: the dual problem.
-        added = np.stack([nonnegative_minimum(square, -cosines) for cosines in gramian.cosines])
-        parts = preferences(self.config.preference, tasks) * gramian.lengths
-        return (parts + parts @ added) * gramian.inverse_lengths
+        corrections = np.stack([nonnegative_minimum(square, -cosines) for cosines in gramian.cosines])
+        coefficients = preferences(self.config.preference, tasks) * gramian.lengths
+        return (coefficients + coefficients @ corrections) * gramian.inverse_lengths

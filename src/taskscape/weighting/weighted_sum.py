@@ -27,13 +27,13 @@ class WeightedSum(Weighting):
 
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
-        local = stack(losses)
+        local_losses = stack(losses)
         weights = self.weights(context.global_losses)
-        if not isinstance(weights, Tensor) or weights.shape != local.shape:
-            found = tuple(weights.shape) if isinstance(weights, Tensor) else f"a {type(weights).__name__}"
+        if not isinstance(weights, Tensor) or weights.shape != local_losses.shape:
+            actual = tuple(weights.shape) if isinstance(weights, Tensor) else f"a {type(weights).__name__}"
             raise ValueError(
-                f"{named(type(self).weights)} gives {found}: return a tensor of {len(losses)} weights, one per task"
+                f"{named(type(self).weights)} gives {actual}: return a tensor of {len(losses)} weights, one per task"
             )
-        weights = weights.to(local).detach()
-        (weights * local).sum().backward()
+        weights = weights.to(local_losses).detach()
+        (weights * local_losses).sum().backward()
         return dict(zip(losses, weights, strict=True))

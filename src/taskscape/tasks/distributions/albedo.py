@@ -8,11 +8,11 @@ from typing_extensions import override
 
 from taskscape.batch import Target
 from taskscape.losses.base import at_least_float32
-from taskscape.losses.laplace import Laplace, within
+from taskscape.losses.laplace import Laplace, probability_within
 from taskscape.losses.likelihood import width_of
 from taskscape.tasks.distributions.base import Distribution, Estimate
 
-CLOSE = 0.1
+ERROR_LIMIT = 0.1
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class AlbedoLaplace(Distribution):
     def estimate(self, raw: Tensor, spread: float = 1.0) -> Estimate:
         width = spread * width_of(at_least_float32(raw))
         channels = raw.shape[1] - 1
-        probability = within(channels * CLOSE, width, channels)
+        probability = probability_within(channels * ERROR_LIMIT, width, channels)
         return Estimate(probability, probability, width)
 
     @override
@@ -39,7 +39,7 @@ class AlbedoLaplace(Distribution):
 
     @override
     def right(self, prediction: Tensor, target: Target) -> Tensor:
-        return self.error(prediction, target) < CLOSE
+        return self.error(prediction, target) < ERROR_LIMIT
 
     @override
     def error(self, prediction: Tensor, target: Target) -> Tensor:

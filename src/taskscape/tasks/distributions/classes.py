@@ -39,18 +39,18 @@ class Categorical(Distribution):
 
     @override
     def estimate(self, raw: Tensor, spread: float = 1.0) -> Estimate:
-        logs = (at_least_float32(raw) / spread).log_softmax(1)
+        log_probabilities = (at_least_float32(raw) / spread).log_softmax(1)
         if self.measure == "probability":
-            first = logs.amax(1).exp()
-            return Estimate(first, first, 1 - first)
-        probabilities = logs.exp()
+            probability = log_probabilities.amax(1).exp()
+            return Estimate(probability, probability, 1 - probability)
+        probabilities = log_probabilities.exp()
         if self.measure == "margin":
-            top = probabilities.topk(min(2, raw.shape[1]), 1).values
-            first, confidence = top[:, 0], top[:, 0] - (top[:, 1] if raw.shape[1] > 1 else 0)
+            top_two = probabilities.topk(min(2, raw.shape[1]), 1).values
+            probability, confidence = top_two[:, 0], top_two[:, 0] - (top_two[:, 1] if raw.shape[1] > 1 else 0)
         else:
-            entropy = -(probabilities * logs).sum(1)
-            first, confidence = probabilities.amax(1), 1 - entropy / math.log(max(raw.shape[1], 2))
-        return Estimate(first, confidence.clamp(0, 1), (1 - confidence).clamp(0, 1))
+            entropy = -(probabilities * log_probabilities).sum(1)
+            probability, confidence = probabilities.amax(1), 1 - entropy / math.log(max(raw.shape[1], 2))
+        return Estimate(probability, confidence.clamp(0, 1), (1 - confidence).clamp(0, 1))
 
     @override
     def nll(self, raw: Tensor, target: Target, spread: float = 1.0) -> Tensor:

@@ -38,8 +38,10 @@ class DepthLaplace(Distribution):
         raw = at_least_float32(raw)
         width = spread * width_of(raw)
         center = self.encoding.decode(raw[:, :-1])
-        at = self.encoding.normalize(center)
-        near, far = ((self.encoding.normalize(x) - at).abs()[:, 0] for x in (center / FACTOR, center * FACTOR))
+        encoded_center = self.encoding.normalize(center)
+        near, far = (
+            (self.encoding.normalize(x) - encoded_center).abs()[:, 0] for x in (center / FACTOR, center * FACTOR)
+        )
         probability = 1 - 0.5 * ((-near / width).exp() + (-far / width).exp())
         slope = self.encoding.relative_slope(center)[:, 0]
         return Estimate(probability, probability, width * self.encoding.std * slope)

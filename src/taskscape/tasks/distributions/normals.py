@@ -8,7 +8,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.batch import Target
-from taskscape.losses.angular import Angular, angle, expected, within
+from taskscape.losses.angular import Angular, angle, expected_angle, probability_within
 from taskscape.losses.base import at_least_float32
 from taskscape.losses.likelihood import width_of
 from taskscape.tasks.distributions.base import Distribution, Estimate
@@ -30,8 +30,8 @@ class NormalsAngular(Distribution):
     def estimate(self, raw: Tensor, spread: float = 1.0) -> Estimate:
         """Return the probability of an angle below 11.25°, and the mean angle, both under the density."""
         width = spread * width_of(at_least_float32(raw))
-        probability = within(math.radians(DEGREES), width)
-        return Estimate(probability, probability, expected(width).rad2deg())
+        probability = probability_within(math.radians(DEGREES), width)
+        return Estimate(probability, probability, expected_angle(width).rad2deg())
 
     @override
     def nll(self, raw: Tensor, target: Target, spread: float = 1.0) -> Tensor:
