@@ -42,7 +42,7 @@ from taskscape.models import DeeplabJointConfig, NetworkConfig, Outputs, SegnetM
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment, assemble
 from taskscape.tasks import Depth, SemanticSegmentation
-from taskscape.training.loop import Trainer, Wanted
+from taskscape.training.loop import NextStep, Trainer
 from taskscape.training.optimization import AdamWConfig
 from taskscape.training.precision import autocast
 from taskscape.training.stack import Networks, Stack
@@ -152,7 +152,7 @@ def measured(case: Case, arguments: argparse.Namespace, precision: str, *, chann
         )
         stack = Stack([run.training_step for run in together])
 
-        def take(run: Trainer, wanted: Wanted) -> dict[str, Tensor]:
+        def take(run: Trainer, wanted: NextStep) -> dict[str, Tensor]:
             return run.training_step(run.train_data.batch(wanted.indices, wanted.epoch), wanted.step).losses
 
         def one() -> object:
@@ -239,12 +239,12 @@ def relative(x: Tensor, y: Tensor) -> float:
     return float((x - y).abs() / x.abs())
 
 
-def wishes(run: Trainer) -> Iterator[Wanted]:
+def wishes(run: Trainer) -> Iterator[NextStep]:
     """Yield the steps of a run, endlessly."""
     step = 0
     for epoch in count():
         for indices in run.train_data.indices(epoch):
-            yield Wanted(indices, epoch, step)
+            yield NextStep(indices, epoch, step)
             step += 1
 
 

@@ -19,7 +19,7 @@ from taskscape.metrics import JOINT, DepthMetrics, MetricSpec, TaskMetric
 from taskscape.modalities import Modality
 from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.models import Outputs
-from taskscape.runs.account import asked_for, parts
+from taskscape.runs.account import mark_required, parts
 from taskscape.tasks import Depth, SemanticSegmentation, Task
 from taskscape.training.selection import BestEpoch, declared_metrics
 
@@ -227,9 +227,9 @@ def test_optional_metrics_are_shown_where_they_are_asked_for() -> None:
     assert not any(spec.optional for spec in DepthMetrics(metric=False).specs.values())
     specs = declared_metrics(TASKS)
     streets, miniscapes = (_store_of(kind) for kind in ("streets", "miniscapes"))
-    assert specs["grader"].optional and asked_for(specs, None, streets)["grader"].optional
-    assert not asked_for(specs, "grader", streets)["grader"].optional
-    assert not asked_for(specs, None, miniscapes)["grader"].optional
+    assert specs["grader"].optional and mark_required(specs, None, streets)["grader"].optional
+    assert not mark_required(specs, "grader", streets)["grader"].optional
+    assert not mark_required(specs, None, miniscapes)["grader"].optional
 
 
 def _store_of(kind: str) -> Any:

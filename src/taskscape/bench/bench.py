@@ -83,28 +83,37 @@ def bench(
     batch = next(loader.epoch(1))
     loading = (time.perf_counter() - started) / 2
     say("timing steps")
-    own = Way("bf16", True) if experiment.precision == "auto" else way_of(experiment)
-    ways = tuple(dict.fromkeys((*candidates(compiled=compiled or own.compile), own)))
+    experiment_way = Way("bf16", True) if experiment.precision == "auto" else way_of(experiment)
+    ways = tuple(dict.fromkeys((*candidates(compiled=compiled or experiment_way.compile), experiment_way)))
     steps = {way: (trial_step(experiment, way, batch), as_in(way, batch)) for way in ways}
     times = measure(
-        {way: partial(step, own_batch, 0) for way, (step, own_batch) in steps.items()}, device, seconds=seconds
+        {way: partial(step, formatted, 0) for way, (step, formatted) in steps.items()}, device, seconds=seconds
     )
-    way = fastest(times) if experiment.precision == "auto" else own
-    step, in_order = steps.pop(way)
+    way = fastest(times) if experiment.precision == "auto" else experiment_way
+    step, chosen_batch = steps.pop(way)
     steps.clear()
     say("profiling steps")
     step.captured = None  # a CUDA graph cannot be profiled by parts
-    profile = profiled(step, in_order)
+    profile = profiled(step, chosen_batch)
     say("timing convolutions alone")
-    least = roof(step.network, in_order.image, report)
-    taken = None
+    roof_seconds = roof(step.network, chosen_batch.image, report)
+    memory_use = None
     if with_memory:
         say("measuring memory")
-        taken = memory(experiment, way, batch)
+        memory_use = memory(experiment, way, batch)
     height, width = batch.image.shape[-2:]
-    about = environment(device) | {"processor": processor()}
+    conditions = environment(device) | {"processor": processor()}
     if hasattr(os, "getloadavg"):
-        about["load"] = f"{os.getloadavg()[0]:.1f}"
+        conditions["load"] = f"{os.getloadavg()[0]:.1f}"
     return Bench(
-        with_way(experiment, way), about, len(batch.image), (height, width), times, way, profile, least, loading, taken
+        with_way(experiment, way),
+        conditions,
+        len(batch.image),
+        (height, width),
+        times,
+        way,
+        profile,
+        roof_seconds,
+        loading,
+        memory_use,
     )

@@ -52,8 +52,8 @@ def _repeated(batch: Batch, times: int) -> Batch:
 
 
 def _peak(experiment: Experiment, way: Way, batch: Batch) -> float:
-    step, own = trial_step(experiment, way, batch), as_in(way, batch)
+    step, formatted = trial_step(experiment, way, batch), as_in(way, batch)
     for index in range(2):
-        step(own, index)
-    used = Usage(batch.image.device).read()
-    return MEBIBYTE * used.get("memory/gpu", used["memory/process"])
+        step(formatted, index)
+    usage = Usage(batch.image.device).read()
+    return MEBIBYTE * usage.get("memory/gpu", usage["memory/process"])

@@ -42,24 +42,24 @@ def profiled(step: TrainingStep, batch: Batch) -> Profile:
     step(batch, 0)
     on_gpu = device.type == "cuda"
     activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if on_gpu else [])
-    whole = "step"
-    with profile(activities=activities) as recorded:
+    step_name = "step"
+    with profile(activities=activities) as profiler:
         for index in range(STEPS):
-            with record_function(whole):
+            with record_function(step_name):
                 step(batch, index)
                 if on_gpu:
                     torch.cuda.synchronize(device)
-    events = {event.key: event for event in recorded.key_averages()}
+    events = {event.key: event for event in profiler.key_averages()}
 
     def total(event: object) -> float:
         return float(getattr(event, "device_time_total" if on_gpu else "cpu_time_total"))
 
     parts = {part: total(events[part]) for part in PARTS if part in events}
-    everything = total(events[whole])
-    parts["data of the step, checks and clipping"] = max(everything - sum(parts.values()), 0.0)
+    step_time = total(events[step_name])
+    parts["data of the step, checks and clipping"] = max(step_time - sum(parts.values()), 0.0)
     kinds: defaultdict[str, float] = defaultdict(float)
     for name, event in events.items():
-        if name not in (*PARTS, whole):
+        if name not in (*PARTS, step_name):
             kinds[kind_of(name)] += float(event.self_device_time_total if on_gpu else event.self_cpu_time_total)
     return Profile(_shares(parts), _shares(kinds))
 

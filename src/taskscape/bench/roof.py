@@ -31,12 +31,12 @@ def roof(
     ``clock`` returns seconds, by default wall-clock time after the GPU has finished.
     """
     clock = clock or partial(now, image.device)
-    found = operators(network, image, lambda: autocast(image.device, "bf16"))
-    kernels = [one for one in found if _is_kernel(one)]
+    all_operators = operators(network, image, lambda: autocast(image.device, "bf16"))
+    kernels = [operator for operator in all_operators if _is_kernel(operator)]
     seconds = 0.0
-    for done, one in enumerate(kernels, 1):
+    for done, operator in enumerate(kernels, 1):
         formats = (torch.bfloat16, torch.float32)
-        seconds += one.calls * min(_seconds(one, dtype, image.device, clock) for dtype in formats)
+        seconds += operator.calls * min(_seconds(operator, dtype, image.device, clock) for dtype in formats)
         report(done, len(kernels))
     return seconds
 
@@ -48,14 +48,14 @@ def _is_kernel(operator: Operator) -> bool:
 def _seconds(operator: Operator, dtype: torch.dtype, device: torch.device, clock: Callable[[], float]) -> float:
     """Return the shortest time of a forward and a backward pass."""
     forward = operator.forward(dtype=dtype)
-    tensors = [_filled(one, dtype, device) for one in operator.inputs]
-    wanted = [x for x in tensors if x.requires_grad]
+    tensors = [_random_tensor(template, dtype, device) for template in operator.inputs]
+    differentiable = [x for x in tensors if x.requires_grad]
     gradient = torch.ones_like(forward(tensors))
 
     def once() -> None:
         output = forward(tensors)
-        if wanted:
-            torch.autograd.grad(output, wanted, gradient)
+        if differentiable:
+            torch.autograd.grad(output, differentiable, gradient)
 
     if device.type == "cuda":
         return _seconds_of_kernels(once, device)
@@ -89,7 +89,7 @@ def _seconds_of_kernels(call: Callable[[], None], device: torch.device) -> float
     return float(start.elapsed_time(end)) / 1000 / REPEATS**2
 
 
-def _filled(one: Input, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _random_tensor(template: Input, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return random numbers in the shape and memory layout of an input."""
-    x = torch.empty_strided(one.shape, one.stride, dtype=dtype, device=device)
-    return x.uniform_(-1, 1).requires_grad_(one.requires_grad)
+    x = torch.empty_strided(template.shape, template.stride, dtype=dtype, device=device)
+    return x.uniform_(-1, 1).requires_grad_(template.requires_grad)

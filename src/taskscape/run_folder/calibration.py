@@ -38,9 +38,11 @@ class Calibration:
     def load(cls, path: Path) -> Self:
         """Read the file. Raises ``FileNotFoundError``, or ``ValueError`` that names the file and the remedy."""
         try:
-            found = structure(read_json(path), str(path), cls)
+            calibration = structure(read_json(path), str(path), cls)
         except ValueError as error:
             raise ValueError(f"{error}; delete it, and evaluate the run again") from error
-        if wrong := [task for task, spread in found.spreads.items() if not 0 < spread < float("inf")]:
-            raise ValueError(f"{path}: the spread of {wrong[0]} is not positive; delete it, and evaluate the run again")
-        return found
+        if invalid := [task for task, spread in calibration.spreads.items() if not 0 < spread < float("inf")]:
+            raise ValueError(
+                f"{path}: the spread of {invalid[0]} is not positive; delete it, and evaluate the run again"
+            )
+        return calibration

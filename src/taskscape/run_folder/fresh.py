@@ -28,8 +28,8 @@ def fresh_folder(run: Path | None, name: str) -> Path:
 
 def first_free(parent: Path, name: str) -> Path:
     """Create the first folder ``PARENT/NAME-N`` that does not exist yet, and return it."""
-    numbers = (parent / f"{name}-{number}" for number in range(1, 10**9))
-    return next(folder for folder in numbers if _is_made(folder))
+    candidates = (parent / f"{name}-{number}" for number in range(1, 10**9))
+    return next(folder for folder in candidates if _is_made(folder))
 
 
 def _is_made(folder: Path) -> bool:

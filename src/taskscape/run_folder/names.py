@@ -29,10 +29,10 @@ class RunFolder:
         """Raise ``FileNotFoundError`` with the remedy if the folder holds no run."""
         if self.experiment.is_file():
             return
-        if inside := self.runs():
-            raise FileNotFoundError(f"{self.path} is not a run, but contains runs: name one, such as {inside[0]}")
-        beside = {run.name: str(run) for run in RunFolder(self.path.parent).runs()}
-        remedy = nearest(self.path.name, beside, beside) if beside else ""
+        if runs := self.runs():
+            raise FileNotFoundError(f"{self.path} is not a run, but contains runs: name one, such as {runs[0]}")
+        siblings = {run.name: str(run) for run in RunFolder(self.path.parent).runs()}
+        remedy = nearest(self.path.name, siblings, siblings) if siblings else ""
         raise FileNotFoundError(
             f"{self.path} is not a run: it has no {self.experiment.name}{remedy or '; make one with taskscape train'}"
         )

@@ -84,22 +84,22 @@ class Result:
             raise ValueError(f"{self.images} images of {show_size(self.size)} are impossible")
         if unknown := [name for name in self.metrics if name not in self.specs]:
             raise ValueError(f"metrics without a spec: {', '.join(unknown)}; declare them in the `specs` of the metric")
-        if odd := [name for name, spec in self.specs.items() if spec.per_class and name.count("/") < 2]:
-            raise ValueError(f"{odd[0]!r} is a metric of a class: its name must be TASK/METRIC/CLASS")
+        if misnamed := [name for name, spec in self.specs.items() if spec.per_class and name.count("/") < 2]:
+            raise ValueError(f"{misnamed[0]!r} is a metric of a class: its name must be TASK/METRIC/CLASS")
 
     def __repr__(self) -> str:
         """Return the split and the images, and the leading metric of each task."""
         leading = [name for name in self.metrics if self.specs[name].leads] or list(self.metrics)[:3]
         numbers = [f"{name} {self.specs[name].show(self.metrics[name])}" for name in leading]
         images = counted(self.images, "image", "images")
-        about = f"{self.split}{self.tta_words}, {images} of {show_size(self.size)}"
-        return f"Result({'; '.join([about, *numbers])})"
+        subject = f"{self.split}{self.tta_words}, {images} of {show_size(self.size)}"
+        return f"Result({'; '.join([subject, *numbers])})"
 
     @property
     def tta_words(self) -> str:
         """A phrase on test-time augmentation to append to a text; "" without test-time augmentation."""
-        named = f" ({self.tta})" if isinstance(self.tta, str) else ""
-        return f" with test-time augmentation{named}" if self.tta else ""
+        suffix = f" ({self.tta})" if isinstance(self.tta, str) else ""
+        return f" with test-time augmentation{suffix}" if self.tta else ""
 
     def save(self, path: str | Path) -> None:
         """Write the result; a reader sees the old or the new file, never a part."""

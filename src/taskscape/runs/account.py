@@ -49,11 +49,11 @@ def parts(network: nn.Module) -> dict[str, int]:
     counted: set[nn.Parameter] = set()
     sizes = {}
     for name, module in _children(network):
-        own = set(module.parameters()) - counted
-        counted |= own
-        sizes[name] = sum(parameter.numel() for parameter in own)
-    rest = sum(parameter.numel() for parameter in set(network.parameters()) - counted)
-    return {name: size for name, size in {**sizes, "other": rest}.items() if size}
+        uncounted = set(module.parameters()) - counted
+        counted |= uncounted
+        sizes[name] = sum(parameter.numel() for parameter in uncounted)
+    num_other = sum(parameter.numel() for parameter in set(network.parameters()) - counted)
+    return {name: size for name, size in {**sizes, "other": num_other}.items() if size}
 
 
 def _children(network: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -66,8 +66,8 @@ def _children(network: nn.Module) -> list[tuple[str, nn.Module]]:
     ]
 
 
-def asked_for(specs: Mapping[str, MetricSpec], monitor: str | None, store: Store) -> dict[str, MetricSpec]:
+def mark_required(specs: Mapping[str, MetricSpec], monitor: str | None, store: Store) -> dict[str, MetricSpec]:
     """Return the specs, with the monitored metric and those of papers on the data marked as not optional."""
     kind = store.manifest.source.get("kind")
-    asked = {monitor, *(joint.name for joint in JOINT if kind in joint.of_data)}
-    return {name: replace(spec, optional=False) if name in asked else spec for name, spec in specs.items()}
+    required = {monitor, *(joint.name for joint in JOINT if kind in joint.of_data)}
+    return {name: replace(spec, optional=False) if name in required else spec for name, spec in specs.items()}

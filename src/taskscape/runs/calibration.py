@@ -17,7 +17,7 @@ IMAGES = 500
 """Maximum number of validation images for a calibration."""
 
 
-def measured(experiment: Experiment, *, all_tasks: bool = False) -> list[str]:
+def measured_tasks(experiment: Experiment, *, all_tasks: bool = False) -> list[str]:
     """Return the tasks whose confidence is measured: those with the setting, or all that can say how sure they are."""
     return [
         name
@@ -41,23 +41,23 @@ def calibrated(
     validation images and saved; if ``stores`` does not have these, there is none. ``forward`` is the network as it was
     trained, without test-time augmentation.
     """
-    names = measured(experiment, all_tasks=all_tasks)
+    names = measured_tasks(experiment, all_tasks=all_tasks)
     if not names:
         return {}
     weights = sha256(folder.weights)
-    known = Calibration.load(folder.calibration) if folder.calibration.exists() else None
-    if known is None or known.weights != weights or not set(names) <= known.spreads.keys():
+    calibration = Calibration.load(folder.calibration) if folder.calibration.exists() else None
+    if calibration is None or calibration.weights != weights or not set(names) <= calibration.spreads.keys():
         store = stores.get(SPLIT)
         if store is not None and trained_on(folder, SPLIT) in (None, store.manifest.fingerprint):
-            known = _found(forward, device, experiment, names, store, weights)
+            calibration = _measure_spreads(forward, device, experiment, names, store, weights)
             if rank() == 0:
-                known.save(folder.calibration)
-        elif known is not None and known.weights != weights:
-            known = None
-    return {name: None if known is None else known.spreads.get(name) for name in names}
+                calibration.save(folder.calibration)
+        elif calibration is not None and calibration.weights != weights:
+            calibration = None
+    return {name: None if calibration is None else calibration.spreads.get(name) for name in names}
 
 
-def _found(
+def _measure_spreads(
     forward: Forward, device: torch.device, experiment: Experiment, names: list[str], store: Store, weights: str
 ) -> Calibration:
     """Find the spreads; every process does all of the work."""

@@ -22,12 +22,12 @@ def flops(network: Network, size: tuple[int, int]) -> int:
 
 def environment(device: torch.device) -> dict[str, str]:
     """Return the versions and the hardware of an evaluation, in general terms."""
-    gpu = device.type == "cuda"
+    is_gpu = device.type == "cuda"
     return {
         "taskscape": taskscape.__version__,
         "python": platform.python_version(),
         "torch": str(torch.__version__),
-        "device": torch.cuda.get_device_name(device) if gpu else f"CPU, {_threads()}",
+        "device": torch.cuda.get_device_name(device) if is_gpu else f"CPU, {_threads()}",
         "processes": str(world_size()),
     }
 

@@ -27,7 +27,7 @@ from taskscape.evaluation import (
 from taskscape.files import atomic_write
 from taskscape.progress import ProgressCallback, progress_bar, reporter
 from taskscape.run_folder import Result, RunFolder
-from taskscape.runs.account import asked_for, last_epochs, parts, progress_of
+from taskscape.runs.account import last_epochs, mark_required, parts, progress_of
 from taskscape.runs.calibration import calibrated
 from taskscape.runs.cost import environment, flops
 from taskscape.runs.known_data import result_name
@@ -77,7 +77,7 @@ def evaluate(
     as does ``Result.split``, and a message says so. Raises ``ValueError`` for a split that the data lack, and for
     labels on which the network cannot be evaluated.
     """
-    known = known_tta(find_tta(tta))
+    tta_record = tta_record_of(find_tta(tta))
     check_height(height)
     experiment = read_experiment(run)  # a folder to write into, not the name of a model
     source = experiment.data if data is None else source_of(data)
@@ -92,16 +92,16 @@ def evaluate(
         stores = source.open(reporter(progress, "preparing data"))
         _require_split(split, stores, str(run if data is None else stores[next(iter(stores))].path))
         store = stores[split]
-        other = None if data is None else store.path.name
-        name, note = result_name(folder, split, known, store, source=other, height=height)
+        source_name = None if data is None else store.path.name
+        name, note = result_name(folder, split, tta_record, store, source=source_name, height=height)
         notes = [note]
-        own = stores if data is None else {}
-        spreads = calibrated(model.forward, model.device, model.experiment, own, folder, all_tasks=confidence)
+        own_stores = stores if data is None else {}
+        spreads = calibrated(model.forward, model.device, model.experiment, own_stores, folder, all_tasks=confidence)
         if is_other:
-            experiment, network, changed = adapted(
+            experiment, network, changes = adapted(
                 model.experiment, model.network, store.fields, str(store.path), classes=classes, height=height
             )
-            model, notes = TrainedModel(experiment, network, model.device), [*changed, note]
+            model, notes = TrainedModel(experiment, network, model.device), [*changes, note]
         notes += beyond_range(model.tasks, store)
         for sentence in filter(None, notes):
             _LOGGER.info("%s", sentence)
@@ -134,10 +134,10 @@ def evaluate_model(
     store, name = stores[split], name or split
     loader = model.experiment.loader(store, model.device, training=False)
     augmentation = find_tta(tta)
-    known = known_tta(augmentation)
+    tta_record = tta_record_of(augmentation)
     forward = partial(model.forward_tta, tta=augmentation) if augmentation else model.forward
     confidence = ConfidenceEvaluator(model.tasks, spreads, model.device)
-    batches = _reported(loader, report)
+    batches = _with_reports(loader, report)
     measured = evaluation.evaluate(forward, model.tasks, batches, model.device, also=confidence.update)
     measured = confidence.added_to(measured)
     blind = baseline(stores["train"], store, model.tasks, most=FITTED) if "train" in stores else None
@@ -147,7 +147,7 @@ def evaluate_model(
         size=store.size,
         tasks={name: task.modality for name, task in model.tasks.items()},
         metrics=measured.metrics,
-        specs=asked_for(measured.specs, model.experiment.monitor, store),
+        specs=mark_required(measured.specs, model.experiment.monitor, store),
         plots=measured.plots,
         cost={
             "parameters": sum(p.numel() for p in model.network.parameters()),
@@ -161,10 +161,10 @@ def evaluate_model(
             "batch size": str(-(-min(loader.batch_size, len(store)) // world_size())),
             **precision_in_words(model.experiment, folder),
         },
-        tta=known,
+        tta=tta_record,
         data=store.manifest.fingerprint,
         progress=progress_of(folder, model.experiment),
-        last_epochs=None if known or name != "val" else last_epochs(folder, model.experiment.average_last),
+        last_epochs=None if tta_record or name != "val" else last_epochs(folder, model.experiment.average_last),
         baselines={} if blind is None else {"constant": blind.constant, "by position": blind.by_position},
         parameters=parts(model.network),
     )
@@ -173,8 +173,8 @@ def evaluate_model(
         network = None if augmentation else model.network
         samples = collect_samples(forward, model.tasks, loader.batch(indices), network, confidence.spreads)
         names = np.array([store.names[index] for index in indices])
-        _save_arrays(folder.samples(name, known), {"name": names, **samples})
-        result.save(folder.result(name, known))
+        _save_arrays(folder.samples(name, tta_record), {"name": names, **samples})
+        result.save(folder.result(name, tta_record))
     return result
 
 
@@ -184,14 +184,14 @@ def _latency(forward: evaluation.Forward, loader: Loader) -> float:
     return seconds_of({"": lambda: forward(image)}, image.device)[""]
 
 
-def known_tta(tta: TestTimeAugmentation | None) -> bool | str:
+def tta_record_of(tta: TestTimeAugmentation | None) -> bool | str:
     """Return test-time augmentation as results and their file names record it."""
     if tta is None:
         return False
     return True if tta.word == "mirror" else tta.word
 
 
-def _reported(loader: Loader, report: ProgressCallback | None) -> Iterator[Batch]:
+def _with_reports(loader: Loader, report: ProgressCallback | None) -> Iterator[Batch]:
     """Yield the batches of a split, and report each one that is done."""
     for done, batch in enumerate(loader.epoch(0), 1):
         yield batch

@@ -19,7 +19,7 @@ from taskscape.modalities import Modality
 from taskscape.models import DeeplabJointConfig, Network, NetworkConfig
 from taskscape.models.layers.meta import without_numbers
 from taskscape.objectives import Objective, Supervised
-from taskscape.runs.sizes import beyond, check_memory, too_large
+from taskscape.runs.sizes import check_memory, oversized_settings, too_large
 from taskscape.serialization import short
 from taskscape.serialization.ranges import (
     BelowOne,
@@ -39,7 +39,7 @@ from taskscape.training.precision import Precision
 from taskscape.training.selection import BestEpoch
 from taskscape.weighting import FixedConfig, WeightingConfig
 
-_TAKEN = ("consistency", "loss", "weight")
+_RESERVED = ("consistency", "loss", "weight")
 """Column names of the log that are followed by names of tasks."""
 
 _MODULES = torch.nn.ModuleDict()
@@ -152,10 +152,10 @@ class Experiment(RangedSettings):
         if not self.tasks:
             raise ValueError("tasks: no task is enabled; choose at least one")
         for name in self.tasks:
-            if not is_file_name(name) or "." in name or name in _TAKEN:
+            if not is_file_name(name) or "." in name or name in _RESERVED:
                 raise ValueError(
                     f"tasks: {name!r} cannot be the name of a task, since files and metrics are named after tasks: "
-                    f"use letters, digits and _, and none of {', '.join(_TAKEN)}"
+                    f"use letters, digits and _, and none of {', '.join(_RESERVED)}"
                 )
             if hasattr(_MODULES, name):
                 raise ValueError(
@@ -203,9 +203,9 @@ class Experiment(RangedSettings):
     def _for_preview(self, preview: Preview) -> Self:
         """Return this experiment with its tasks adapted to these data, and check that they are sufficient."""
         if preview.counts.get("train", 0) < 2 or preview.counts.get("val", 0) < 1:
-            there = ", ".join(f"{split} {count}" for split, count in preview.counts.items()) or "none"
+            counts = ", ".join(f"{split} {count}" for split, count in preview.counts.items()) or "none"
             raise ValueError(
-                f"{preview.where} has too few images to train on: {there}; the split train needs at least 2, and val 1"
+                f"{preview.where} has too few images to train on: {counts}; the split train needs at least 2, and val 1"
             )
         tasks = {name: task_for(name, task, preview.fields, preview.where) for name, task in self.tasks.items()}
         BestEpoch(tasks, self.monitor)
@@ -248,10 +248,10 @@ class Experiment(RangedSettings):
         for name, task in self.tasks.items():
             task = task_for(name, task, store.fields, str(store.path))
             task, sentences = task.for_values(partial(sample_values, store, task.source_for(name)))
-            tasks[name], of_loss = task.for_labels(partial(_targets, store, name, task))
-            for sentence in (*sentences, *of_loss):
+            tasks[name], loss_sentences = task.for_labels(partial(_targets, store, name, task))
+            for sentence in (*sentences, *loss_sentences):
                 report(f"tasks.{name}: {sentence}")
-        for sentence in beyond(store, self.batch_size, self.augmentation):
+        for sentence in oversized_settings(store, self.batch_size, self.augmentation):
             report(sentence)
         filled = replace(self, tasks=tasks, network=self.network.for_tasks(tasks))
         filled.check_starts()

@@ -32,10 +32,10 @@ def settled(
     """
     if experiment.precision != "auto":
         return experiment
-    kept = Kept("fastest", machine(device))
+    cache = Kept("fastest", machine(device))
     ways = candidates(compiled=experiment.compile)
     name = described(experiment, batch)
-    times = _read(kept.load().get(name), ways)
+    times = _read(cache.load().get(name), ways)
     if world_size() > 1:
         shared = [times]
         dist.broadcast_object_list(shared, 0, device=device)
@@ -44,7 +44,7 @@ def settled(
         seconds = None if world_size() > 1 else 20.0
         clock = time.thread_time if device.type == "cpu" else None
         times = measure({way: _trial(experiment, way, batch) for way in ways}, device, seconds=seconds, clock=clock)
-        kept.add({name: {str(way): seconds for way, seconds in times.items()}})
+        cache.add({name: {str(way): seconds for way, seconds in times.items()}})
     way = fastest(times)
     if world_size() > 1:
         chosen = [way]
@@ -74,8 +74,8 @@ def described(experiment: Experiment, batch: Batch) -> str:
     """Return everything except the machine that determines the time of a step, as text."""
     parts = (experiment.network, experiment.tasks, experiment.objective, experiment.weighting, experiment.optimizer)
     shape = "×".join(map(str, batch.image.shape))
-    how = f"compile {experiment.compile}, CUDA graphs {experiment.cuda_graphs}"
-    return "; ".join([f"{shape} on each of {world_size()}", how, *map(repr, parts)])
+    modes = f"compile {experiment.compile}, CUDA graphs {experiment.cuda_graphs}"
+    return "; ".join([f"{shape} on each of {world_size()}", modes, *map(repr, parts)])
 
 
 def in_words(times: Mapping[Way, float]) -> str:
@@ -85,8 +85,8 @@ def in_words(times: Mapping[Way, float]) -> str:
 
 def trial_step(experiment: Experiment, way: Way, batch: Batch) -> TrainingStep:
     """Return the training step of an experiment in a way, from random weights, with layers fixed by the self-check."""
-    tried = with_way(replace(experiment, network=experiment.network.from_scratch()), way)
-    step = build_step(tried, batch.image.device)
+    variant = with_way(replace(experiment, network=experiment.network.from_scratch()), way)
+    step = build_step(variant, batch.image.device)
     if way.precision != "fp32":
         shape = selfcheck.Shape(len(batch.image), (batch.image.shape[-2], batch.image.shape[-1]))
         selfcheck.verify(step.network, [shape], lambda: autocast(batch.image.device, way.precision))
@@ -94,8 +94,8 @@ def trial_step(experiment: Experiment, way: Way, batch: Batch) -> TrainingStep:
 
 
 def _trial(experiment: Experiment, way: Way, batch: Batch) -> Callable[[], object]:
-    step, own = trial_step(experiment, way, batch), as_in(way, batch)
-    return lambda: step(own, 0)
+    step, formatted = trial_step(experiment, way, batch), as_in(way, batch)
+    return lambda: step(formatted, 0)
 
 
 def as_in(way: Way, batch: Batch) -> Batch:
@@ -105,6 +105,6 @@ def as_in(way: Way, batch: Batch) -> Batch:
 
 def _read(entry: object, ways: tuple[Way, ...]) -> dict[Way, float]:
     """Return saved times; empty unless there is one for each way."""
-    known = entry if isinstance(entry, dict) else {}
-    times = {way: known.get(str(way)) for way in ways}
+    saved = entry if isinstance(entry, dict) else {}
+    times = {way: saved.get(str(way)) for way in ways}
     return times if all(isinstance(time, float) for time in times.values()) else {}  # type: ignore[return-value]

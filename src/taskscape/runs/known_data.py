@@ -22,11 +22,11 @@ def remember(folder: RunFolder, stores: Mapping[str, Store]) -> None:
 def require_same(folder: RunFolder, stores: Mapping[str, Store]) -> None:
     """Raise ``ValueError`` if a run would be resumed with other training or validation data than before."""
     for split, fingerprint in _fingerprints(folder.data).items():
-        if split in ("train", "val") and fingerprint != (now := stores[split].manifest.fingerprint):
+        if split in ("train", "val") and fingerprint != (current := stores[split].manifest.fingerprint):
             raise ValueError(
                 f"{folder.path} was trained with other data: the split {split} in {stores[split].path} has the "
-                f"fingerprint {now} and had {fingerprint}; restore the old store, or start a new run from this one: "
-                f"{folder.train_on_command} --out NEW"
+                f"fingerprint {current} and had {fingerprint}; restore the old store, or start a new run from this "
+                f"one: {folder.train_on_command} --out NEW"
             )
 
 
@@ -37,16 +37,16 @@ def require_unchanged(folder: RunFolder, data: DataSource) -> None:
     """
     match data:
         case Packed() if data.path.is_dir():
-            now = dict.fromkeys(("train", "val"), Manifest.of(data.path).fingerprint)
+            current = dict.fromkeys(("train", "val"), Manifest.of(data.path).fingerprint)
         case Mixed() if all(isinstance(MixedPart.parse(part).source, Packed) for part in data.parts):
-            now = {split: store.manifest.fingerprint for split, store in data.open().items()}
+            current = {split: store.manifest.fingerprint for split, store in data.open().items()}
         case _:
             return
-    for split, before in _fingerprints(folder.data).items():
-        if before != now.get(split, before):
+    for split, previous in _fingerprints(folder.data).items():
+        if previous != current.get(split, previous):
             raise ValueError(
                 f"{folder.path} is finished, and was trained with other data: the split {split} has the fingerprint "
-                f"{now[split]} now, and had {before}; restore the old store, or train all runs again in another "
+                f"{current[split]} now, and had {previous}; restore the old store, or train all runs again in another "
                 "folder"
             )
 
@@ -71,19 +71,19 @@ def result_name(
     ``-heightN`` is added if images are scaled to a height of N. For a different data set of the same name, such as a
     store that was prepared again, the fingerprint is added, so that no result replaces that of other data.
     """
-    now = store.manifest.fingerprint
-    own = (split if source is None else f"{source}-{split}") + (f"-height{height}" if height is not None else "")
-    known = (
+    current = store.manifest.fingerprint
+    base = (split if source is None else f"{source}-{split}") + (f"-height{height}" if height is not None else "")
+    recorded = (
         _fingerprints(folder.data).get(split) if source is None else None,
-        _fingerprint_of_result(folder.result(own, tta)),
+        _fingerprint_of_result(folder.result(base, tta)),
     )
-    before = next((fingerprint for fingerprint in known if fingerprint not in (None, now)), None)
-    if before is None:
-        return own, ""
-    name = f"{own}-{now[:8]}"
+    previous = next((fingerprint for fingerprint in recorded if fingerprint not in (None, current)), None)
+    if previous is None:
+        return base, ""
+    name = f"{base}-{current[:8]}"
     return name, (
         f"the split {split} in {store.path} is not the one that {folder.path} was trained or evaluated with before "
-        f"(fingerprint {now} instead of {before}); the result is written to {folder.result(name, tta)}"
+        f"(fingerprint {current} instead of {previous}); the result is written to {folder.result(name, tta)}"
     )
 
 

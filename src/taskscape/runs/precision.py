@@ -28,18 +28,18 @@ def verify_precision(
     """
     recorded = findings.load(folder.precision) if resume else ()
     selfcheck.apply(trainer.network, recorded)
-    found: tuple[selfcheck.Finding, ...] = ()
+    new: tuple[selfcheck.Finding, ...] = ()
     if experiment.precision != "fp32":
-        found = selfcheck.verify(
+        new = selfcheck.verify(
             trainer.network,
             _shapes(trainer),
             lambda: autocast(trainer.fabric.device, experiment.number_format),
             report=reporter(progress, "checking precision"),
         )
-    everything = tuple(dict.fromkeys((*recorded, *found)))
-    if rank() == 0 and everything:
-        _LOGGER.info("%s; see %s", findings.in_one_line(everything), folder.precision)
-        findings.save(folder.precision, everything)
+    all_findings = tuple(dict.fromkeys((*recorded, *new)))
+    if rank() == 0 and all_findings:
+        _LOGGER.info("%s; see %s", findings.in_one_line(all_findings), folder.precision)
+        findings.save(folder.precision, all_findings)
     elif rank() == 0:
         folder.precision.unlink(missing_ok=True)  # left by an earlier run in this folder
 
@@ -51,20 +51,20 @@ def apply_recorded(network: nn.Module, folder: RunFolder) -> None:
 
 def precision_in_words(experiment: Experiment, folder: RunFolder) -> dict[str, str]:
     """Return the precision of a run and the changes of the self-check, for the environment of a result."""
-    changed = findings.load(folder.precision)
-    about = {"precision": experiment.precision}
-    return about | ({"self-check": ". ".join(map(str, changed))} if changed else {})
+    changes = findings.load(folder.precision)
+    entries = {"precision": experiment.precision}
+    return entries | ({"self-check": ". ".join(map(str, changes))} if changes else {})
 
 
 def _shapes(trainer: Trainer) -> list[selfcheck.Shape]:
     train, val = trainer.train_data, trainer.val_data
     crop = train.augmentation.crop if train.augmentation is not None else None
     return [
-        selfcheck.Shape(_images(train), crop or train.store.size),
-        selfcheck.Shape(_images(val), val.store.size, training=False),
+        selfcheck.Shape(_images_per_process(train), crop or train.store.size),
+        selfcheck.Shape(_images_per_process(val), val.store.size, training=False),
     ]
 
 
-def _images(loader: Loader) -> int:
+def _images_per_process(loader: Loader) -> int:
     """Return the number of images of a full batch on one process."""
     return math.ceil(min(loader.batch_size, len(loader.store)) / world_size())

@@ -10,7 +10,7 @@ from taskscape.machine import memory
 from taskscape.models import NetworkConfig
 from taskscape.serialization import show_size
 
-_MOST_OUTSIDE = 0.75
+_MAX_OUTSIDE = 0.75
 """Largest fraction of a training image that may lie outside the photograph."""
 
 
@@ -30,14 +30,14 @@ def check_memory(network: nn.Module, config: NetworkConfig) -> None:
 
 def too_large(config: NetworkConfig) -> str:
     """Return a message that a network is too large, with the settings that make it so."""
-    own = fields(config)  # type: ignore[arg-type]  # it is a dataclass
-    defaults = {field.name: field.default for field in own if type(field.default) is int}
+    config_fields = fields(config)  # type: ignore[arg-type]  # it is a dataclass
+    defaults = {field.name: field.default for field in config_fields if type(field.default) is int}
     raised = {name: getattr(config, name) for name, default in defaults.items() if getattr(config, name) > default}
     remedy = "make " + " and ".join(f"network.{name} ({value})" for name, value in raised.items()) + " smaller"
     return f"the network {config.name} is too large, {remedy if raised else 'choose another one or fewer outputs'}"
 
 
-def beyond(store: Store, batch_size: int, augmentation: Augmentation) -> Iterator[str]:
+def oversized_settings(store: Store, batch_size: int, augmentation: Augmentation) -> Iterator[str]:
     """Yield sentences on settings that are larger than the training images in ``store`` allow.
 
     Raises ``ValueError`` for a crop that lies mostly outside of the images.
@@ -49,6 +49,6 @@ def beyond(store: Store, batch_size: int, augmentation: Augmentation) -> Iterato
             f"augmentation.crop is {show_size(augmentation.crop)}, and the images are {show_size(store.size)}: "
             f"{outside:.0%} or more of each training image is black, without labels"
         )
-        if outside > _MOST_OUTSIDE:
+        if outside > _MAX_OUTSIDE:
             raise ValueError(f"{text}; make the crop smaller")
         yield text

@@ -25,7 +25,7 @@ class Start:
 
     path: Path
     """The path as the user named it."""
-    place: Path
+    resolved: Path
     """The file or folder to which it resolves."""
     tensors: dict[str, Tensor]
     checksum: str
@@ -42,9 +42,9 @@ class Start:
         if path is None:
             return None
         try:
-            place = resolve(path)
-            file = located(place)
-            start = cls(path, place, read(place), sha256(file))
+            resolved = resolve(path)
+            file = located(resolved)
+            start = cls(path, resolved, read(resolved), sha256(file))
         except (ValueError, OSError) as error:
             raise ValueError(f"start_from: {error}") from error
         if experiment.start_checksum not in (None, start.checksum):
@@ -53,7 +53,7 @@ class Start:
                 f"restore the old one, or start from this one with --from {path}"
             )
         fitting = match(experiment.build_without_numbers().state_dict(), start.tensors).tensors
-        _require_some(fitting, path)
+        _require_match(fitting, path)
         require_finite(fitting, f"start_from: {file}")
         return start
 
@@ -62,67 +62,67 @@ class Start:
 
         Raises ``ValueError`` if nothing fits.
         """
-        own = network.state_dict()
-        found = match(own, self.tensors)
-        _require_some(found.tensors, self.path)
-        meanings = list(self._other_meanings(experiment, found.tensors))
-        network.load_state_dict(found.tensors, strict=False)
-        yield f"started from {self.path}: {len(found.tensors)} of {len(own)} tensors of the network fit"
-        if found.missing:
-            yield f"missing from it, so these start from scratch: {listed(by_module(found.missing, own), _NAMED)}"
-        if found.shapes:
-            shapes = [f"{name} is {shape} and was {other}" for name, (shape, other) in found.shapes.items()]
+        state = network.state_dict()
+        fitting = match(state, self.tensors)
+        _require_match(fitting.tensors, self.path)
+        changed_tasks = list(self._changed_tasks(experiment, fitting.tensors))
+        network.load_state_dict(fitting.tensors, strict=False)
+        yield f"started from {self.path}: {len(fitting.tensors)} of {len(state)} tensors of the network fit"
+        if fitting.missing:
+            yield f"missing from it, so these start from scratch: {listed(by_module(fitting.missing, state), _NAMED)}"
+        if fitting.shapes:
+            shapes = [f"{name} is {shape} and was {old_shape}" for name, (shape, old_shape) in fitting.shapes.items()]
             yield f"of a different shape, so these start from scratch: {listed(shapes, _NAMED)}"
-        if found.unused:
-            yield f"not used: {listed(by_module(found.unused, self.tensors), _NAMED)}"
-        yield from meanings
+        if fitting.unused:
+            yield f"not used: {listed(by_module(fitting.unused, self.tensors), _NAMED)}"
+        yield from changed_tasks
 
-    def _other_meanings(self, experiment: Experiment, fitting: dict[str, Tensor]) -> Iterator[str]:
+    def _changed_tasks(self, experiment: Experiment, fitting: dict[str, Tensor]) -> Iterator[str]:
         """Yield sentences on tasks of the same name that meant something else, although their shapes may fit.
 
         If classes are in a different order, the channels of the last layer are reordered, where there is one such
         layer.
         """
-        folder = RunFolder(self.place if self.place.is_dir() else self.place.parent)
+        folder = RunFolder(self.resolved if self.resolved.is_dir() else self.resolved.parent)
         if not (folder.result().exists() and folder.experiment.exists()):
             return
-        before, saved = Result.load(folder.result()).tasks, read_yaml(folder.experiment)
+        old_tasks, old_settings = Result.load(folder.result()).tasks, read_yaml(folder.experiment)
         for name, task in experiment.tasks.items():
-            if name not in before:
+            if name not in old_tasks:
                 continue
-            theirs, ours = before[name].bins, task.modality.bins
-            if task.predicts_classes and sorted(theirs) == sorted(ours):
-                if theirs != ours:
-                    layer = reorder(fitting, name, [theirs.index(one) for one in ours])
-                    what = f"{layer} is reordered by name" if layer else "its last layer must be retrained"
-                    yield f"the task {name} had the same classes in a different order there, so {what}"
-            elif before[name] != task.modality:
+            old_classes, new_classes = old_tasks[name].bins, task.modality.bins
+            if task.predicts_classes and sorted(old_classes) == sorted(new_classes):
+                if old_classes != new_classes:
+                    layer = reorder(fitting, name, [old_classes.index(label) for label in new_classes])
+                    consequence = f"{layer} is reordered by name" if layer else "its last layer must be retrained"
+                    yield f"the task {name} had the same classes in a different order there, so {consequence}"
+            elif old_tasks[name] != task.modality:
                 yield f"the task {name} had other classes or another unit there, so its last layer must be retrained"
-            elif other := _other_settings(saved, name, unstructure(task)):
-                yield f"the task {name} had other settings there, {other}: its last layer may have to be retrained"
+            elif changes := _other_settings(old_settings, name, unstructure(task)):
+                yield f"the task {name} had other settings there, {changes}: its last layer may have to be retrained"
 
 
 def reorder(tensors: dict[str, Tensor], task: str, rows: list[int]) -> str:
     """Reorder the channels of a task's last layer, and return its name; "" if it is not clear which layer that is."""
-    own = [name for name, one in tensors.items() if task in name.split(".") and one.shape[:1] == (len(rows),)]
-    layers = {name.rpartition(".")[0] for name in own}
+    names = [name for name, tensor in tensors.items() if task in name.split(".") and tensor.shape[:1] == (len(rows),)]
+    layers = {name.rpartition(".")[0] for name in names}
     if len(layers) != 1:
         return ""
-    tensors.update({name: tensors[name][rows] for name in own})
+    tensors.update({name: tensors[name][rows] for name in names})
     return layers.pop()
 
 
-def _other_settings(saved: Any, name: str, now: dict[str, Any]) -> str:
+def _other_settings(saved: Any, name: str, settings: dict[str, Any]) -> str:
     """Return which settings of a task differ from those of a saved experiment, without running its code."""
     try:
-        before = saved["tasks"][name]
-        different = [key for key in now if key not in ("loss", "source") and before[key] != now[key]]
-        return ", ".join(f"{key} {before[key]}" for key in different)
+        old_settings = saved["tasks"][name]
+        different = [key for key in settings if key not in ("loss", "source") and old_settings[key] != settings[key]]
+        return ", ".join(f"{key} {old_settings[key]}" for key in different)
     except (KeyError, TypeError):  # written by another version
         return "which cannot be read"
 
 
-def _require_some(fitting: dict[str, Tensor], path: Path) -> None:
+def _require_match(fitting: dict[str, Tensor], path: Path) -> None:
     if not fitting:
         raise ValueError(
             f"start_from: no tensor of {path} fits this network by name and shape; start from a run of the same "

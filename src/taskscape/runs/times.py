@@ -21,15 +21,15 @@ def measure_times(runs: Sequence[str | Path], *, batch_size: int = 8, device: st
     """
     size = Result.load(RunFolder(Path(runs[0])).result()).size
     models = {str(Path(run).resolve()): load(run, device) for run in runs}
-    where = next(iter(models.values())).device
+    torch_device = next(iter(models.values())).device
     seconds: list[dict[str, float]] = []
     for count in (1, batch_size):
-        images = torch.rand(count, 3, *size, generator=torch.Generator().manual_seed(0)).to(where)
+        images = torch.rand(count, 3, *size, generator=torch.Generator().manual_seed(0)).to(torch_device)
         calls: dict[str, Callable[[], object]] = {name: partial(m.forward, images) for name, m in models.items()}
-        seconds.append({name: s / count for name, s in seconds_of(calls, where, rounds=rounds).items()})
+        seconds.append({name: s / count for name, s in seconds_of(calls, torch_device, rounds=rounds).items()})
     precisions = sorted({model.experiment.precision for model in models.values()})
     conditions = (
-        f"{environment(where)['device']}, {' and '.join(precisions)}, images of {size[0]}x{size[1]}, "
+        f"{environment(torch_device)['device']}, {' and '.join(precisions)}, images of {size[0]}x{size[1]}, "
         f"batches of {batch_size}"
     )
     latency, seconds_per_image = seconds

@@ -26,7 +26,7 @@ from taskscape.runs.account import progress_of
 from taskscape.runs.build_step import build_step
 from taskscape.runs.calibration import calibrated
 from taskscape.runs.cost import environment
-from taskscape.runs.evaluate_run import evaluate_model, known_tta
+from taskscape.runs.evaluate_run import evaluate_model, tta_record_of
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.fastest import settled, way_of, with_way
 from taskscape.runs.known_data import remember, require_same
@@ -72,11 +72,11 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
             f"({folder.resume_command}), name another folder, or delete it"
         )
     resume = resume and folder.checkpoint.exists()
-    go_on = f"continue with {folder.resume_command}, started as this was"
+    remedy = f"continue with {folder.resume_command}, started as this was"
     with (
         locked(folder) if fabric.is_global_zero else nullcontext(),
         logs.kept() as keep_log_in,
-        loss_of_a_process_named(go_on),
+        loss_of_a_process_named(remedy),
         freed_memory_kept(fabric.device),
     ):
         return _train(experiment, fabric, folder, start, keep_log_in, resume=resume, quiet=quiet)
@@ -92,7 +92,7 @@ def _train(
     resume: bool,
     quiet: bool,
 ) -> Result:
-    say_where(fabric, resume=resume)
+    log_environment(fabric, resume=resume)
     stores = open_data(experiment, fabric, quiet=quiet)
     with progress_bar(fabric.is_global_zero and not quiet) as progress, logs.shown(progress.console):
         trainer = begin(experiment, stores, fabric, folder, start, keep_log_in, progress, resume=resume, quiet=quiet)
@@ -100,13 +100,13 @@ def _train(
     return finish(folder, stores, fabric)
 
 
-def say_where(fabric: "Processes", *, resume: bool) -> None:
+def log_environment(fabric: "Processes", *, resume: bool) -> None:
     """Log the versions, hardware and command of a run."""
-    about = environment(fabric.device) | {"command": shlex.join(sys.argv)}
-    _LOGGER.debug("%s: %s", "resumed" if resume else "started", ", ".join(f"{k} {v}" for k, v in about.items()))
+    facts = environment(fabric.device) | {"command": shlex.join(sys.argv)}
+    _LOGGER.debug("%s: %s", "resumed" if resume else "started", ", ".join(f"{k} {v}" for k, v in facts.items()))
 
 
-def _met_data(
+def _with_data_settings(
     experiment: Experiment, stores: Mapping[str, Store], fabric: "Processes", folder: RunFolder, *, resume: bool
 ) -> tuple[Experiment, list[str]]:
     """Return an experiment with settings that depend on the data and the machine filled in, and remarks on them.
@@ -114,8 +114,8 @@ def _met_data(
     Raises ``ValueError`` if the data lack images or labels that it needs.
     """
     if missing := [split for split in ("train", "val") if split not in stores]:
-        where = " and ".join(missing)
-        raise ValueError(f"the data have no images in {where}: a run trains on train and validates on val")
+        splits = " and ".join(missing)
+        raise ValueError(f"the data have no images in {splits}: a run trains on train and validates on val")
     require_labels(stores["train"], {task.source_for(name) for name, task in experiment.tasks.items()})
     notes = [experiment.note or ""]
     experiment = experiment.for_data(stores["train"], notes.append)
@@ -143,7 +143,7 @@ def begin(
 
     Loads weights or a checkpoint, writes the settings and checks the precision.
     """
-    experiment, notes = _met_data(experiment, stores, fabric, folder, resume=resume)
+    experiment, notes = _with_data_settings(experiment, stores, fabric, folder, resume=resume)
     trainer = assemble(experiment, stores, fabric, folder)
     if fabric.is_global_zero and not quiet:
         fields = {task.source_for(name) for name, task in experiment.tasks.items()}
@@ -158,15 +158,15 @@ def begin(
     if resume:
         require_same(folder, stores)
         saved = read_experiment(folder.path)
-        if (before := saved.batch_size) != experiment.batch_size:
+        if (saved_size := saved.batch_size) != experiment.batch_size:
             raise ValueError(
-                f"batch_size is {experiment.batch_size}, and {folder.path} was trained with {before}: a run counts its "
-                f"epochs by batches, so resume it with {before}, or start another one from it"
+                f"batch_size is {experiment.batch_size}, and {folder.path} was trained with {saved_size}: a run counts "
+                f"its epochs by batches, so resume it with {saved_size}, or start another one from it"
             )
         experiment = replace(experiment, start_from=saved.start_from, start_checksum=saved.start_checksum)
         for warning in trainer.load_state(checkpoint.load(folder.checkpoint)):
             _LOGGER.warning("%s", warning)
-        _look_for_best(trainer, folder)
+        _forget_lost_best(trainer, folder)
     if fabric.is_global_zero:
         folder.path.mkdir(parents=True, exist_ok=True)
         atomic_write(folder.experiment, dump(experiment))
@@ -177,7 +177,7 @@ def begin(
     return trainer
 
 
-def _look_for_best(trainer: Trainer, folder: RunFolder) -> None:
+def _forget_lost_best(trainer: Trainer, folder: RunFolder) -> None:
     """Forget the best epoch if its weights are missing or damaged, so that the next best one replaces them."""
     if trainer.best.value is None:
         return
@@ -211,14 +211,14 @@ def is_finished(folder: RunFolder, experiment: Experiment) -> bool:
         return False
     if not folder.checkpoint.exists():
         return True
-    evaluated = {False, known_tta(find_tta(experiment.tta))}
+    evaluated = {False, tta_record_of(find_tta(experiment.tta))}
     try:
-        now = progress_of(folder, experiment)
+        progress = progress_of(folder, experiment)
         return (
             experiment.keep_checkpoint
             and experiment == read_experiment(folder.path)
-            and now.finished
-            and all(Result.load(folder.result(tta=tta)).progress == now for tta in evaluated)
+            and progress.finished
+            and all(Result.load(folder.result(tta=tta)).progress == progress for tta in evaluated)
         )
     except (OSError, ValueError):
         return False  # missing or damaged files are written again
@@ -232,8 +232,8 @@ def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Proce
             f"least 2 images on each, so make it {2 * world_size()} or more"
         )
     train_data = experiment.loader(stores["train"], fabric.device, training=True)
-    unchanged = experiment.loader(stores["train"], fabric.device, training=False)
-    measured = round(experiment.train_metrics * len(stores["train"]))
+    unaugmented = experiment.loader(stores["train"], fabric.device, training=False)
+    num_measured = round(experiment.train_metrics * len(stores["train"]))
     seconds = None if experiment.minutes is None else 60 * experiment.minutes
     pace = Pace(len(train_data), experiment.epochs, seconds, fabric.device)
     training_step = build_step(
@@ -245,7 +245,7 @@ def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Proce
     val_data = experiment.loader(stores["val"], fabric.device, training=False)
     features = _features(experiment, training_step.network, stores)
     if features is not None:
-        train_data.on_batch = unchanged.on_batch = partial(features.give, "train")
+        train_data.on_batch = unaugmented.on_batch = partial(features.give, "train")
         val_data.on_batch = partial(features.give, "val")
     return Trainer(
         training_step,
@@ -259,7 +259,7 @@ def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Proce
         monitor=experiment.monitor,
         patience=experiment.patience,
         track=partial(_tracking, experiment, folder) if experiment.trackers else None,
-        train_metrics=partial(unchanged.spread, measured) if measured else None,
+        train_metrics=partial(unaugmented.spread, num_measured) if num_measured else None,
         features=features,
         average=WeightAverage(training_step.network, experiment.ema) if experiment.ema else None,
         checkpoint_minutes=experiment.checkpoint_minutes,

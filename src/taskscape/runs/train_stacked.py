@@ -18,7 +18,7 @@ from taskscape.run_folder import Result, RunFolder, locked
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.stackable import require_stack
 from taskscape.runs.start import Start
-from taskscape.runs.train_run import begin, finish, is_finished, open_data, say_where
+from taskscape.runs.train_run import begin, finish, is_finished, log_environment, open_data
 from taskscape.serialization.arguments import checked
 from taskscape.training.freed_memory import freed_memory_kept
 from taskscape.training.loop import Trainer
@@ -62,11 +62,11 @@ def train_stacked(
     ):
         stores = open_data(experiments[0], fabric, quiet=quiet)
         for number, (experiment, folder) in enumerate(zip(experiments, folders, strict=True)):
-            made = _attempt(partial(_begin, experiment, folder, stores, fabric, stack, progress, quiet=quiet), folder)
-            if isinstance(made, Trainer):
-                trainers[number] = made
+            begun = _attempt(partial(_begin, experiment, folder, stores, fabric, stack, progress, quiet=quiet), folder)
+            if isinstance(begun, Trainer):
+                trainers[number] = begun
             else:
-                outcomes[number] = made
+                outcomes[number] = begun
         for number, ended in zip(trainers, train_together(list(trainers.values()), progress), strict=True):
             folder = folders[number]
             if isinstance(ended, Exception):
@@ -96,7 +96,7 @@ def _begin(
     keep_log_in = stack.enter_context(logs.kept(folder.log))
     resume = folder.checkpoint.exists()
     start = None if resume else Start.of(experiment)
-    say_where(fabric, resume=resume)
+    log_environment(fabric, resume=resume)
     trainer = begin(experiment, stores, fabric, folder, start, keep_log_in, progress, resume=resume, quiet=quiet)
     _LOGGER.info("this run is trained in a stack, together with others; its seconds are those of all of them")
     return trainer

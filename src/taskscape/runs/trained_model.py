@@ -47,9 +47,9 @@ class TrainedModel(NamedTuple):
         for name in tasks:
             if name not in self.tasks:
                 raise ValueError(f"the network has no task {name!r}{nearest(name, self.tasks)}")
-        wanted = tuple(name for name in self.tasks if name in tasks)
-        self.network.drop_decoders(set(self.tasks).difference(wanted))
-        return self._replace(only=wanted)
+        selected = tuple(name for name in self.tasks if name in tasks)
+        self.network.drop_decoders(set(self.tasks).difference(selected))
+        return self._replace(only=selected)
 
     @checked
     def forward(self, image: Tensor) -> Outputs:
@@ -85,10 +85,10 @@ def load(run: str | Path, device: str | torch.device = "auto") -> TrainedModel:
     """
     run = resolve(run)
     experiment = read_experiment(run)
-    place = find_device(device)
+    torch_device = find_device(device)
     network = experiment.network.from_scratch().build(experiment.channels)
     checkpoint.load_weights(RunFolder(Path(run)).weights, network)
     if experiment.channels_last:
         network = network.to(memory_format=torch.channels_last)
     apply_recorded(network, RunFolder(Path(run)))
-    return TrainedModel(experiment, network.to(place).eval(), place)
+    return TrainedModel(experiment, network.to(torch_device).eval(), torch_device)

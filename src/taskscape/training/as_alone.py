@@ -57,12 +57,12 @@ def _cast(x: Any, dtype: torch.dtype) -> Any:
 
 def _batch_norm(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     names = ("x", "mean", "var", "weight", "bias", "training", "momentum", "eps")
-    given = {"weight": None, "bias": None, "training": False, "momentum": 0.1, "eps": 1e-5}
-    given |= dict(zip(names, args, strict=False)) | {_X.get(name, name): x for name, x in kwargs.items()}
-    return _BatchNorm.apply(*(given[name] for name in names))
+    arguments = {"weight": None, "bias": None, "training": False, "momentum": 0.1, "eps": 1e-5}
+    arguments |= dict(zip(names, args, strict=False)) | {_SHORT_NAMES.get(name, name): x for name, x in kwargs.items()}
+    return _BatchNorm.apply(*(arguments[name] for name in names))
 
 
-_X = {"input": "x", "running_mean": "mean", "running_var": "var"}
+_SHORT_NAMES = {"input": "x", "running_mean": "mean", "running_var": "var"}
 """torch's names of arguments, and the names used here."""
 
 
@@ -81,10 +81,10 @@ class _BatchNorm(torch.autograd.Function):
             """Return (networks · channels,) statistics or weights."""
             if not isinstance(tensor, Tensor):
                 return tensor
-            whole = tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-            return whole.reshape(-1)
+            expanded = tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+            return expanded.reshape(-1)
 
         stacked = x.expand(info.batch_size, *x.shape) if in_dims[0] is None else x.movedim(in_dims[0], 0)
-        together = stacked.movedim(0, 1).flatten(1, 2)  # (B, networks · channels, …)
-        normalized = F.batch_norm(together, *(flat(tensor, dim) for tensor, dim in zip(args, in_dims[1:], strict=True)))
+        merged = stacked.movedim(0, 1).flatten(1, 2)  # (B, networks · channels, …)
+        normalized = F.batch_norm(merged, *(flat(tensor, dim) for tensor, dim in zip(args, in_dims[1:], strict=True)))
         return normalized.unflatten(1, (info.batch_size, -1)), 1

@@ -28,40 +28,44 @@ class WeightAverage:
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Add the network's weights after ``step`` steps to the average."""
-        own = self._own()
+        current = self._changing_tensors()
         if not self.tensors:
-            self.tensors = {name: tensor.clone() for name, tensor in own.items()}
+            self.tensors = {name: tensor.clone() for name, tensor in current.items()}
             return
         decay = min(self.decay, (1 + step) / (10 + step))
-        averaged = [name for name, tensor in own.items() if tensor.is_floating_point()]
-        get_ema_multi_avg_fn(decay)([self.tensors[name] for name in averaged], [own[name] for name in averaged], None)
-        for name in own.keys() - averaged:
-            self.tensors[name].copy_(own[name])  # integers, such as the number of batches
+        averaged = [name for name, tensor in current.items() if tensor.is_floating_point()]
+        get_ema_multi_avg_fn(decay)(
+            [self.tensors[name] for name in averaged], [current[name] for name in averaged], None
+        )
+        for name in current.keys() - averaged:
+            self.tensors[name].copy_(current[name])  # integers, such as the number of batches
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Replace the network's weights by the average in this context, and restore them at the end."""
-        own = self._own()
-        kept = {name: tensor.clone() for name, tensor in own.items()}
+        current = self._changing_tensors()
+        saved = {name: tensor.clone() for name, tensor in current.items()}
         with torch.no_grad():
             for name, tensor in self.tensors.items():
-                own[name].copy_(tensor)
+                current[name].copy_(tensor)
             try:
                 yield
             finally:
-                for name, tensor in kept.items():
-                    own[name].copy_(tensor)
+                for name, tensor in saved.items():
+                    current[name].copy_(tensor)
 
     def load_state(self, tensors: Mapping[str, Tensor], path: Path) -> None:
         """Continue from the average in the checkpoint at ``path``. Raises ``ValueError`` if the network is another."""
-        own = self._own()
-        shapes, saved = ({name: x.shape for name, x in of.items()} for of in (own, tensors))
+        current = self._changing_tensors()
+        shapes, saved = (
+            {name: x.shape for name, x in tensors_by_name.items()} for tensors_by_name in (current, tensors)
+        )
         if shapes != saved:
             different = sorted(name for name in shapes.keys() | saved.keys() if shapes.get(name) != saved.get(name))
             raise ValueError(f"{path}: the average of weights belongs to another network: {', '.join(different[:3])}")
-        self.tensors = {name: torch.empty_like(own[name]).copy_(tensor) for name, tensor in tensors.items()}
+        self.tensors = {name: torch.empty_like(current[name]).copy_(tensor) for name, tensor in tensors.items()}
 
-    def _own(self) -> dict[str, Tensor]:
+    def _changing_tensors(self) -> dict[str, Tensor]:
         """Return the tensors of the network that change during training, by name, without copying them."""
         parameters = ((name, p.detach()) for name, p in self.network.named_parameters() if p.requires_grad)
         return dict(chain(parameters, self.network.named_buffers()))

@@ -20,7 +20,7 @@ _LOGGER = logging.getLogger(__name__)
 
 WARM_UP = 3
 """Steps of a kind that are taken before it is captured, so that libraries and optimizers have allocated their state."""
-_MOST = 4
+_MAX_GRAPHS = 4
 """Maximum number of captured kinds of steps; each keeps its own gradients and activations in memory."""
 
 Take = Callable[[Batch, Sequence[str]], Sequence[StepResult]]
@@ -81,9 +81,9 @@ class CapturedSteps:
         """Capture nothing yet. ``take`` changes the state of ``steps``, the training steps of one run or of several."""
         self._take, self._steps, self._graphs = take, tuple(steps), graphs
         self._parameters = [parameter for step in steps for parameter in step.network.parameters()]
-        self._seen: dict[_Kind, int] = {}
+        self._times_seen: dict[_Kind, int] = {}
         self._captured: dict[_Kind, _CapturedStep] = {}
-        self._places: list[int] = []
+        self._addresses: list[int] = []
         """Addresses of the parameters when steps were captured."""
         self.refusal: str | None = None
         """The reason why steps are not captured; None while they are."""
@@ -92,16 +92,16 @@ class CapturedSteps:
         """Take a step of each run, all of which are prepared; ``numbers`` are the numbers of these steps."""
         if self.refusal is not None:
             return self._take(batch, names)
-        if (places := [parameter.data_ptr() for parameter in self._parameters]) != self._places:
-            self._places = places  # a stack of runs moves them, and graphs would train the old addresses
+        if (addresses := [parameter.data_ptr() for parameter in self._parameters]) != self._addresses:
+            self._addresses = addresses  # a stack of runs moves them, and graphs would train the old addresses
             self._captured.clear()
         kind = _Kind.of(batch, names)
         if kind not in self._captured:
-            seen = self._seen[kind] = self._seen.get(kind, 0) + 1
-            if seen <= WARM_UP or len(self._captured) == _MOST:
+            times_seen = self._times_seen[kind] = self._times_seen.get(kind, 0) + 1
+            if times_seen <= WARM_UP or len(self._captured) == _MAX_GRAPHS:
                 return self._take(batch, names)
             try:
-                self._captured[kind] = self._checked(batch, names, numbers)
+                self._captured[kind] = self._capture(batch, names, numbers)
             except RuntimeError as error:
                 self.refusal = str(error).partition("\n")[0]
             self._prepare(numbers)
@@ -115,17 +115,17 @@ class CapturedSteps:
         for step, number in zip(self._steps, numbers, strict=True):
             step.prepare(number)
 
-    def _checked(self, batch: Batch, names: Sequence[str], numbers: Sequence[int]) -> "_CapturedStep":
+    def _capture(self, batch: Batch, names: Sequence[str], numbers: Sequence[int]) -> "_CapturedStep":
         """Return the graph of such a step, and leave the state unchanged.
 
         Raises ``RuntimeError`` if the step cannot be captured, or if its graph gives different results.
         """
         state = [x for step in self._steps for x in step.state()]
-        before = [x.clone() for x in state]
+        saved = [x.clone() for x in state]
 
         def restore() -> None:
             self._prepare(numbers)
-            torch._foreach_copy_(state, before)
+            torch._foreach_copy_(state, saved)
 
         try:
             plain = []
@@ -179,8 +179,8 @@ class _CapturedStep:
 
     def values(self, batch: Batch) -> Tensor:
         """Take a step and return its scalars."""
-        for own, given in zip(_tensors(self._batch), _tensors(batch), strict=True):
-            own.copy_(given, non_blocking=True)
+        for static, new in zip(_tensors(self._batch), _tensors(batch), strict=True):
+            static.copy_(new, non_blocking=True)
         for rate, group in zip(self._rates, _groups(self._optimizers), strict=True):
             rate.fill_(group["lr"])
         return self._replay().clone()
@@ -214,7 +214,7 @@ def _flat(results: Sequence[StepResult]) -> tuple[_Layout, Tensor]:
     return layout, torch.stack([x.detach().float() for x in scalars])
 
 
-def _compare(found: Tensor, expected: Tensor, layout: _Layout, step: int) -> None:
+def _compare(actual: Tensor, expected: Tensor, layout: _Layout, step: int) -> None:
     """Raise ``RuntimeError`` if the step of a graph gives different numbers.
 
     The losses of the first step come from equal weights. Everything else depends on gradients, which a GPU sums in no
@@ -225,7 +225,7 @@ def _compare(found: Tensor, expected: Tensor, layout: _Layout, step: int) -> Non
         for losses, weights in layout
         for name in (*(f"the loss of {x}" for x in losses), *(f"the weight of {x}" for x in weights), _NORM)
     ]
-    for name, x, y in zip(names, found.tolist(), expected.tolist(), strict=True):
+    for name, x, y in zip(names, actual.tolist(), expected.tolist(), strict=True):
         tolerance = 0.5 if name == _NORM else 0.05 if step else 1e-3
         if not (math.isclose(x, y, rel_tol=tolerance, abs_tol=1e-6) or (math.isnan(x) and math.isnan(y))):
             raise RuntimeError(
@@ -250,7 +250,7 @@ def _groups(optimizers: Sequence[torch.optim.Optimizer]) -> list[dict[str, Any]]
 def _capturable(optimizers: Sequence[torch.optim.Optimizer], rates: Sequence[Tensor]) -> Iterator[None]:
     """Let optimizers read their learning rates from tensors, and mark their steps as capturable."""
     groups = _groups(optimizers)
-    before = [dict(group) for group in groups]
+    originals = [dict(group) for group in groups]
     for group, rate in zip(groups, rates, strict=True):
         group["lr"] = rate
         if "capturable" in group:
@@ -258,18 +258,18 @@ def _capturable(optimizers: Sequence[torch.optim.Optimizer], rates: Sequence[Ten
     try:
         yield
     finally:
-        for group, old in zip(groups, before, strict=True):
-            group.update(old)
+        for group, original in zip(groups, originals, strict=True):
+            group.update(original)
 
 
 @contextmanager
 def _no_waiting() -> Iterator[None]:
     """Let torch raise ``RuntimeError`` where the host would wait for the GPU, which a graph cannot contain."""
-    before = torch.cuda.get_sync_debug_mode()
+    previous = torch.cuda.get_sync_debug_mode()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns that this mode is new
         torch.cuda.set_sync_debug_mode("error")
         try:
             yield
         finally:
-            torch.cuda.set_sync_debug_mode(before)
+            torch.cuda.set_sync_debug_mode(previous)

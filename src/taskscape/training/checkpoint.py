@@ -25,7 +25,7 @@ FORMAT = 4
 _COMMENT = b"taskscape crc32 "
 _COMMENT_BYTES = len(_COMMENT) + 8
 _REMEDY = "restore it from a copy, or train again"
-_SAME = "resume the run with the settings that it was started with"
+_RESUME_REMEDY = "resume the run with the settings that it was started with"
 
 
 class Checkpointer:
@@ -66,7 +66,7 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
     atomic_write(path, buffer.getbuffer())
 
 
-def apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def copy_views(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors, with views copied: of a view, torch would save the whole storage."""
     return {name: x if x.untyped_storage().nbytes() == x.nbytes else x.clone() for name, x in tensors.items()}
 
@@ -80,9 +80,9 @@ def load(path: Path) -> dict[str, Any]:
         content = path.read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no checkpoint {path}: this run has not finished its first epoch") from None
-    end = content[-_COMMENT_BYTES:]
-    has_checksum = end.startswith(_COMMENT)
-    if has_checksum and end != _COMMENT + f"{zlib.crc32(memoryview(content)[:-8]):08x}".encode():
+    comment = content[-_COMMENT_BYTES:]
+    has_checksum = comment.startswith(_COMMENT)
+    if has_checksum and comment != _COMMENT + f"{zlib.crc32(memoryview(content)[:-8]):08x}".encode():
         raise ValueError(f"{path} is damaged, its checksum differs; {_REMEDY}")
     try:
         check_archive(io.BytesIO(content), len(content))  # torch does not compress
@@ -94,13 +94,13 @@ def load(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} was written by another version of taskscape; {_REMEDY}")
     if not has_checksum:
         raise ValueError(f"{path} is damaged, it has lost its checksum; {_REMEDY}")
-    for name, is_right, wanted in _FIELDS:
+    for name, is_valid, description in _FIELDS:
         if name not in state and name in _OPTIONAL:
             continue
         if name not in state:
             raise ValueError(f"{path} lacks {name!r}: it is incomplete; {_REMEDY}")
-        if not is_right(state[name]):
-            raise ValueError(f"{path}: {name!r} is {_shown(state[name])}, not {wanted}; {_REMEDY}")
+        if not is_valid(state[name]):
+            raise ValueError(f"{path}: {name!r} is {_shown(state[name])}, not {description}; {_REMEDY}")
     return state
 
 
@@ -166,18 +166,20 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any], p
     Raises ``ValueError`` if it belongs to another optimizer, or has other settings or parameters.
     """
     groups, saved = optimizer.param_groups, state["param_groups"]
-    belongs = f"{path} does not fit the optimizer {type(optimizer).__name__} with its settings"
+    mismatch = f"{path} does not fit the optimizer {type(optimizer).__name__} with its settings"
     if [len(group["params"]) for group in groups] != [len(group["params"]) for group in saved]:
-        raise ValueError(f"{belongs}: the numbers of parameters differ; {_SAME}")
-    for group, other in zip(groups, saved, strict=True):
-        if different := sorted(group.keys() ^ other.keys()):
-            raise ValueError(f"{belongs}: {', '.join(different)} is in only one of them; {_SAME}")
+        raise ValueError(f"{mismatch}: the numbers of parameters differ; {_RESUME_REMEDY}")
+    for group, saved_group in zip(groups, saved, strict=True):
+        if different := sorted(group.keys() ^ saved_group.keys()):
+            raise ValueError(f"{mismatch}: {', '.join(different)} is in only one of them; {_RESUME_REMEDY}")
         for name in sorted(group.keys() - {"params", "lr"}):  # the schedule changes the learning rate
-            if group[name] != other[name]:
-                raise ValueError(f"{belongs}: {name} was {_shown(other[name])} and is {_shown(group[name])}; {_SAME}")
-    known = {number for group in saved for number in group["params"]}
-    if stray := state["state"].keys() - known:
-        raise ValueError(f"{belongs}: it has a state for {len(stray)} other parameters; {_SAME}")
+            if group[name] != saved_group[name]:
+                raise ValueError(
+                    f"{mismatch}: {name} was {_shown(saved_group[name])} and is {_shown(group[name])}; {_RESUME_REMEDY}"
+                )
+    numbers = {number for group in saved for number in group["params"]}
+    if stray := state["state"].keys() - numbers:
+        raise ValueError(f"{mismatch}: it has a state for {len(stray)} other parameters; {_RESUME_REMEDY}")
     optimizer.load_state_dict(dict(state))
 
 
@@ -188,7 +190,8 @@ def load_weighting(weighting: nn.Module, state: Mapping[str, Any], path: Path) -
     except Exception as error:  # errors of torch, or of a method's extra state
         reason = " ".join(str(error).split())
         raise ValueError(
-            f"{path} does not fit the weighting {type(weighting).__name__} with its settings ({reason}); {_SAME}"
+            f"{path} does not fit the weighting {type(weighting).__name__} with its settings ({reason}); "
+            f"{_RESUME_REMEDY}"
         ) from error
 
 
@@ -215,17 +218,17 @@ def load_weights(path: Path, network: nn.Module) -> None:
 
 def load_into(network: nn.Module, weights: dict[str, Any], path: Path) -> None:
     """Load a state dict that was read from ``path``. Raises ``ValueError`` that lists the differences."""
-    own = network.state_dict()
+    expected = network.state_dict()
     different = [
-        *(f"lacks {name}" for name in own.keys() - weights.keys()),
-        *(f"has {name} in addition" for name in weights.keys() - own.keys()),
+        *(f"lacks {name}" for name in expected.keys() - weights.keys()),
+        *(f"has {name} in addition" for name in weights.keys() - expected.keys()),
         *(
-            f"{name} is {tuple(weights[name].shape)} instead of {tuple(own[name].shape)}"
-            for name in own.keys() & weights.keys()
-            if own[name].shape != weights[name].shape
+            f"{name} is {tuple(weights[name].shape)} instead of {tuple(expected[name].shape)}"
+            for name in expected.keys() & weights.keys()
+            if expected[name].shape != weights[name].shape
         ),
     ]
     if different:
-        first = "; ".join(sorted(different)[:3]) + (f"; and {len(different) - 3} more" if len(different) > 3 else "")
-        raise ValueError(f"{path} does not fit the network {type(network).__name__} with its settings: {first}")
+        summary = "; ".join(sorted(different)[:3]) + (f"; and {len(different) - 3} more" if len(different) > 3 else "")
+        raise ValueError(f"{path} does not fit the network {type(network).__name__} with its settings: {summary}")
     network.load_state_dict(weights)

@@ -14,9 +14,9 @@ def reusable_buffers() -> Iterator[None]:
     """
     from torch._functorch import config  # not public, but named by torch's own message about it
 
-    before = config.donated_buffer
+    previous = config.donated_buffer
     config.donated_buffer = False
     try:
         yield
     finally:
-        config.donated_buffer = before
+        config.donated_buffer = previous

@@ -30,10 +30,10 @@ from taskscape.serialization.plain import read_json
 _LOGGER = logging.getLogger(__name__)
 _FORMAT = 1
 """Version of the file format."""
-_AT_ONCE = 8
+_BATCH_SIZE = 8
 """Images per pass through the encoder."""
-_ABOUT = "features.json"
-_DONE = "done"
+_INFO_FILE = "features.json"
+_COUNT_FILE = "done"
 """A file with the number of images that are already on disk, while features are computed."""
 _SECONDS = 10.0
 """Time between two writes of that number."""
@@ -59,10 +59,10 @@ def require_constant(network: Network, augmentation: Augmentation, *, compiled: 
             "feature_cache: only the features of a frozen encoder can be kept, and this encoder is trained; set "
             "network.freeze to all and network.lora to 0, or feature_cache to 0"
         )
-    plain = Augmentation(flip=augmentation.flip)
-    if changed := [name for name, value in vars(augmentation).items() if value != vars(plain)[name]]:
+    allowed = Augmentation(flip=augmentation.flip)
+    if changing := [name for name, value in vars(augmentation).items() if value != vars(allowed)[name]]:
         raise ValueError(
-            f"feature_cache: augmentation.{', augmentation.'.join(changed)} would change the images in every epoch, "
+            f"feature_cache: augmentation.{', augmentation.'.join(changing)} would change the images in every epoch, "
             "but features are kept only for the original and the mirrored images; leave these at their defaults (flip "
             "may be on), or set feature_cache to 0"
         )
@@ -117,17 +117,17 @@ class FeatureCache:
         """
         with turn:
             folders = {split: self._folder(split, store) for split, store in self.stores.items()}
-            missing = [split for split, folder in folders.items() if not (folder / _ABOUT).exists()]
+            missing = [split for split, folder in folders.items() if not (folder / _INFO_FILE).exists()]
             if missing:
-                stopped = [file for split in missing for file in folders[split].glob("*.npy")]
-                needed = sum(map(self._bytes, missing)) - sum(file.stat().st_size for file in stopped)
+                partial_files = [file for split in missing for file in folders[split].glob("*.npy")]
+                needed = sum(map(self._bytes, missing)) - sum(file.stat().st_size for file in partial_files)
                 require_room(folders[missing[0]], needed, "what the encoder gives for all images")
             for split, folder in folders.items():
-                make_once(folder, partial(self._compute, split, folder, report), _ABOUT)
-                known: Any = read_json(folder / _ABOUT)
+                make_once(folder, partial(self._compute, split, folder, report), _INFO_FILE)
+                info: Any = read_json(folder / _INFO_FILE)
                 for index, shape in enumerate(self.shapes):
                     file = folder / f"{index}.npy"
-                    if known["bytes"][index] != file.stat().st_size:
+                    if info["bytes"][index] != file.stat().st_size:
                         raise ValueError(f"{file} is damaged: delete {folder}, and it is computed again")
                     array = np.load(file, mmap_mode="r")
                     assert array.shape == self._shape(split, shape)
@@ -151,43 +151,50 @@ class FeatureCache:
         with ExitStack() as stack:
             with writing(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-                done = _number_in(folder / _DONE)
-                if not all(f.is_file() and f.stat().st_size > done * n for f, n in zip(files, per_image, strict=True)):
-                    done = 0
-                streams = [stack.enter_context(file.open("r+b" if done else "wb", 0)) for file in files]
+                num_done = _read_count(folder / _COUNT_FILE)
+                if not all(
+                    f.is_file() and f.stat().st_size > num_done * n for f, n in zip(files, per_image, strict=True)
+                ):
+                    num_done = 0
+                streams = [stack.enter_context(file.open("r+b" if num_done else "wb", 0)) for file in files]
                 for stream, shape, size in zip(streams, self.shapes, per_image, strict=True):
                     _write_head(stream, self._shape(split, shape))
-                    stream.seek(done * size, os.SEEK_CUR)
-            at = time.monotonic()
-            for count, maps in self._passes(split, store, done):
-                is_due = time.monotonic() - at > _SECONDS or count == len(store)
+                    stream.seek(num_done * size, os.SEEK_CUR)
+            written_at = time.monotonic()
+            for count, maps in self._passes(split, store, num_done):
+                is_due = time.monotonic() - written_at > _SECONDS or count == len(store)
                 with writing(folder):
                     for stream, values in zip(streams, maps, strict=True):
                         _write(stream, values)
                         if is_due:
                             os.fsync(stream.fileno())
                 if is_due:
-                    atomic_write(folder / _DONE, str(count))
-                    at = time.monotonic()
+                    atomic_write(folder / _COUNT_FILE, str(count))
+                    written_at = time.monotonic()
                 if report is not None:
                     report(count, len(store))
-        about = {"encoder": self.encoder.name, "split": split, "size": self.size, "store": str(store.path)}
-        about |= {"bytes": [file.stat().st_size for file in files]}
-        atomic_write(folder / _ABOUT, json.dumps(about, indent=1) + "\n")
+        info = {"encoder": self.encoder.name, "split": split, "size": self.size, "store": str(store.path)}
+        info |= {"bytes": [file.stat().st_size for file in files]}
+        atomic_write(folder / _INFO_FILE, json.dumps(info, indent=1) + "\n")
 
     @torch.no_grad()
-    def _passes(self, split: str, store: Store, done: int) -> Iterator[tuple[int, list[Half]]]:
-        """Yield the number of images computed so far and the maps of the latest ones, starting at image ``done``.
+    def _passes(self, split: str, store: Store, num_done: int) -> Iterator[tuple[int, list[Half]]]:
+        """Yield the number of images computed so far and the maps of the latest ones, starting at image ``num_done``.
 
         A map is (image, mirrored or not, row, column, channel). Raises ``ValueError`` for values beyond the range of
         float16.
         """
         device = self.encoder.mean.device
-        for start in range(done, len(store), _AT_ONCE):
-            indices = np.arange(start, min(start + _AT_ONCE, len(store)))
+        for start in range(num_done, len(store), _BATCH_SIZE):
+            indices = np.arange(start, min(start + _BATCH_SIZE, len(store)))
             image = store.gather(indices, (), device).image
-            both = [self.encoder.maps(image.flip(-1) if variant else image) for variant in range(self._variants(split))]
-            maps = [torch.stack([some[level] for some in both], 1).permute(0, 1, 3, 4, 2).half() for level in self.read]
+            variants = [
+                self.encoder.maps(image.flip(-1) if variant else image) for variant in range(self._variants(split))
+            ]
+            maps = [
+                torch.stack([levels[level] for levels in variants], 1).permute(0, 1, 3, 4, 2).half()
+                for level in self.read
+            ]
             if not all(values.isfinite().all() for values in maps):
                 raise ValueError(
                     f"feature_cache: {self.encoder.name} gives features beyond the range of float16; set it to 0"
@@ -208,30 +215,30 @@ class FeatureCache:
 
     def _folder(self, split: str, store: Store) -> Path:
         digest = hashlib.sha256()
-        about = (_FORMAT, self.encoder.name, self.encoder.strides, self.size, self.read, self.shapes)
-        digest.update(repr((about, split, self._variants(split), store.manifest.fingerprint)).encode())
+        key = (_FORMAT, self.encoder.name, self.encoder.strides, self.size, self.read, self.shapes)
+        digest.update(repr((key, split, self._variants(split), store.manifest.fingerprint)).encode())
         for name, tensor in (*self.encoder.backbone.state_dict().items(), ("", self.encoder.mean)):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-        beside = store.path.with_name(f"{store.path.name}.features")
-        is_possible = store.path.is_dir() and os.access(store.path.parent, os.W_OK)
-        return (beside if is_possible else cache_folder() / "features") / f"{split}-{digest.hexdigest()[:16]}"
+        sibling = store.path.with_name(f"{store.path.name}.features")
+        is_writable = store.path.is_dir() and os.access(store.path.parent, os.W_OK)
+        return (sibling if is_writable else cache_folder() / "features") / f"{split}-{digest.hexdigest()[:16]}"
 
 
 def _write(stream: FileIO, values: Half) -> None:
     """Write a whole array. The stream is unbuffered, so closing it raises no error."""
-    rest = values.data.cast("B")
-    while rest:
-        rest = rest[stream.write(rest) :]
+    remaining = values.data.cast("B")
+    while remaining:
+        remaining = remaining[stream.write(remaining) :]
 
 
 def _write_head(stream: FileIO, shape: tuple[int, ...]) -> None:
     """Write the header of an ``.npy`` file of float16."""
-    head = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(stream, head)
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
 
 
-def _number_in(file: Path) -> int:
+def _read_count(file: Path) -> int:
     """Return the number in a file; 0 if there is none."""
     try:
         return int(file.read_text())
@@ -246,8 +253,8 @@ def _shapes(template: Network, size: tuple[int, int]) -> list[tuple[tuple[int, i
     maps = [x.detach().requires_grad_() for x in encoder.maps(image)]
     encoder.remember(image, dict(enumerate(maps)))
     outputs = template.train()(image)
-    everything = [raw.sum() for role in (outputs.final, *outputs.auxiliary.values()) for raw in role.values()]
-    gradients = torch.autograd.grad(torch.stack(everything).sum(), maps, allow_unused=True)
+    sums = [raw.sum() for role in (outputs.final, *outputs.auxiliary.values()) for raw in role.values()]
+    gradients = torch.autograd.grad(torch.stack(sums).sum(), maps, allow_unused=True)
     return [
         ((x.shape[1], x.shape[2], x.shape[3]), gradient is not None)
         for x, gradient in zip(maps, gradients, strict=True)

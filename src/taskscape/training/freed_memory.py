@@ -11,11 +11,11 @@ import torch
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """Parameters of ``mallopt``, from malloc.h of the GNU C library."""
-_MOST_KEPT, _BLOCKS = 64 << 20, 65536
+_USUAL_TRIM_THRESHOLD, _USUAL_MMAP_MAX = 64 << 20, 65536
 """Their usual values: the largest threshold that the library chooses by itself, and its default number of blocks."""
-_LARGE_PAGES = 14
+_MADV_HUGEPAGE = 14
 """``MADV_HUGEPAGE`` in mman.h of Linux."""
-_COUNTED, _STRICTLY = Path("/proc/sys/vm/overcommit_memory"), "2"
+_OVERCOMMIT, _STRICT = Path("/proc/sys/vm/overcommit_memory"), "2"
 """Setting of Linux, and its value with which addresses count as used memory before anything is written there."""
 
 
@@ -37,8 +37,8 @@ def freed_memory_kept(device: torch.device) -> Iterator[None]:
     try:
         yield
     finally:
-        libc.mallopt(_TRIM_THRESHOLD, _MOST_KEPT)
-        libc.mallopt(_MMAP_MAX, _BLOCKS)
+        libc.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM_THRESHOLD)
+        libc.mallopt(_MMAP_MAX, _USUAL_MMAP_MAX)
         libc.malloc_trim(0)
 
 
@@ -48,12 +48,12 @@ def _prefer_large_pages(libc: ctypes.CDLL) -> None:
     The request needs an address range, so the heap first grows by half as many addresses as the machine has memory.
     They use no memory before something is written there. Does nothing where the system counts addresses as memory.
     """
-    if _COUNTED.exists() and _COUNTED.read_text().strip() == _STRICTLY:
+    if _OVERCOMMIT.exists() and _OVERCOMMIT.read_text().strip() == _STRICT:
         return
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     libc.free.argtypes, libc.madvise.argtypes = [ctypes.c_void_p], [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     page = os.sysconf("SC_PAGE_SIZE")
     size = os.sysconf("SC_PHYS_PAGES") // 2 * page
     if (start := libc.malloc(size)) is not None:  # refused where address space is limited
-        libc.madvise(-(-start // page) * page, size - page, _LARGE_PAGES)
+        libc.madvise(-(-start // page) * page, size - page, _MADV_HUGEPAGE)
         libc.free(start)

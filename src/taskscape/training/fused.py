@@ -33,15 +33,15 @@ class _InPlace(_Uncompiled):
     """
 
     def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> Any:
-        found = super()._init_group(group, *lists)  # type: ignore[misc]
+        result = super()._init_group(group, *lists)  # type: ignore[misc]
         for tensors in lists:
             tensors[:] = map(_in_order, tensors)
-        return found
+        return result
 
 
 def _in_order(x: Tensor) -> Tensor:
-    is_last = x.ndim == 4 and x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
-    return x.permute(0, 2, 3, 1) if is_last else x
+    is_channels_last = x.ndim == 4 and x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
+    return x.permute(0, 2, 3, 1) if is_channels_last else x
 
 
 class SGD(_Uncompiled, torch.optim.SGD):

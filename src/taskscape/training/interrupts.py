@@ -40,8 +40,8 @@ class Interrupts:
 
     def stopped(self, where: str) -> Interrupted:
         """Return the error that ends the run; ``where`` says how far the run got."""
-        by = "" if self.signal in (None, signal.SIGINT) else f" by {signal.Signals(self.signal).name}"
-        return Interrupted(f"stopped{by} {where}", self.signal or signal.SIGINT)
+        cause = "" if self.signal in (None, signal.SIGINT) else f" by {signal.Signals(self.signal).name}"
+        return Interrupted(f"stopped{cause} {where}", self.signal or signal.SIGINT)
 
     def _request(self, signum: int, frame: FrameType | None) -> None:
         # After a Ctrl-C that reached all processes, a launcher also sends SIGTERM. Only a second Ctrl-C is urgent.

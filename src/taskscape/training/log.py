@@ -31,20 +31,20 @@ class Log:
             return
         self._logger = RunLogger(self._folder, step)
         if self._logger.rebuilt:
-            what = "%s was rebuilt from the TensorBoard events: %s"
-            _LOGGER.warning(what, self._folder.metrics, self._logger.rebuilt)
+            message = "%s was rebuilt from the TensorBoard events: %s"
+            _LOGGER.warning(message, self._folder.metrics, self._logger.rebuilt)
         self._tracking = None if self._track is None else self._track()
-        finished = False
+        is_finished = False
         try:
             yield
-            finished = True
+            is_finished = True
         except BaseException:
             with suppress(OSError):  # report the error that ended the run instead
                 self._logger.close()
             raise
         finally:
             if self._tracking is not None:
-                self._tracking.close(finished)
+                self._tracking.close(is_finished)
         self._logger.close()
 
     def write_step(self, step: int, values: Mapping[str, float]) -> None:

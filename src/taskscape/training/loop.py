@@ -21,7 +21,14 @@ from taskscape.progress import progress_bar, reporter
 from taskscape.run_folder import RunFolder
 from taskscape.trackers import Tracking
 from taskscape.training.average import WeightAverage
-from taskscape.training.checkpoint import Checkpointer, apart, load_into, load_optimizer, load_weighting, save_weights
+from taskscape.training.checkpoint import (
+    Checkpointer,
+    copy_views,
+    load_into,
+    load_optimizer,
+    load_weighting,
+    save_weights,
+)
 from taskscape.training.features import FeatureCache
 from taskscape.training.finite import REMEDY
 from taskscape.training.interrupts import Interrupts
@@ -41,7 +48,7 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 
-class Wanted(NamedTuple):
+class NextStep(NamedTuple):
     """The next step of a run, to be taken by the caller of ``Trainer.course``."""
 
     indices: npt.NDArray[np.int64]
@@ -119,15 +126,15 @@ class Trainer:
             self.features.prepare(self.fabric.rank_zero_first(), reporter(progress, "computing features"))
         with self.interrupts.handled(), closing(self.course(progress)) as course:
             try:
-                wanted = next(course)
+                request = next(course)
                 while True:
-                    batch = self.train_data.batch(wanted.indices, wanted.epoch)
-                    wanted = course.send(self.training_step(batch, wanted.step))
+                    batch = self.train_data.batch(request.indices, request.epoch)
+                    request = course.send(self.training_step(batch, request.step))
             except StopIteration as end:
                 evaluation: Evaluation = end.value
                 return evaluation
 
-    def course(self, progress: Progress) -> Generator[Wanted, StepResult, Evaluation]:
+    def course(self, progress: Progress) -> Generator[NextStep, StepResult, Evaluation]:
         """Yield the steps of the run one by one; the caller takes each and sends its result back.
 
         Everything else is done in between. Returns and raises as ``run`` does. ``run`` takes each step at once, several
@@ -153,31 +160,31 @@ class Trainer:
                 else:
                     self._finish(epoch, None, {})
                 if not is_last and self._stop_is_requested():
-                    raise self.interrupts.stopped(f"after {self._where(epoch, ' of ')}")
+                    raise self.interrupts.stopped(f"after {self._position(epoch, ' of ')}")
             if self._is_out_of_patience() and self.step < self.epochs * len(self.train_data):
-                _LOGGER.info("%s", self._early_end())
+                _LOGGER.info("%s", self._early_stop_message())
         return self.validation(self.val_data.epoch(0))[0] if evaluation is None else evaluation
 
-    def _train(self, epoch: int, show: Callable[[str], None]) -> Generator[Wanted, StepResult, None]:
+    def _train(self, epoch: int, show: Callable[[str], None]) -> Generator[NextStep, StepResult, None]:
         """Yield the remaining steps of an epoch."""
         per_epoch = len(self.train_data)
         for indices in self.train_data.indices(epoch, skip=self.step - epoch * per_epoch):
-            result = yield Wanted(indices, epoch, self.step)
+            result = yield NextStep(indices, epoch, self.step)
             self.step += 1
             if self.average is not None:
                 self.average.update(self.step)
             self.pending.add(self.step, self._learning_rate(), result)
-            show(f"{self._where(epoch)}  {_in_words(self.losses.last, '.3f')}")
+            show(f"{self._position(epoch)}  {_in_words(self.losses.last, '.3f')}")
             if self.pace.is_over():
                 break
             if self.step % self.flush_every or self.step % per_epoch == 0:
                 continue  # the last step of an epoch is read and saved with the epoch
             self._flush()
-            stop = self._stop_is_requested()
-            if stop or self.checkpointer.is_due():
+            must_stop = self._stop_is_requested()
+            if must_stop or self.checkpointer.is_due():
                 self._save()
-            if stop:
-                raise self.interrupts.stopped(f"in {self._where(epoch, ' of ')}")
+            if must_stop:
+                raise self.interrupts.stopped(f"in {self._position(epoch, ' of ')}")
         self._flush()
         self.training_step.check_finite()  # a step may overflow although its gradient is finite
         self.training_step.weighting.epoch_end(self.losses.compute())
@@ -185,10 +192,10 @@ class Trainer:
     def _flush(self) -> None:
         """Read, check and log the losses and weights of the pending steps: a synchronization point."""
         for read in self.pending.read():
-            checked = {f"loss of {name}": loss for name, loss in read.losses.items()}
-            for what, value in {**checked, "norm of the gradient": read.gradient_norm}.items():
+            quantities = {f"loss of {name}": loss for name, loss in read.losses.items()}
+            for quantity, value in {**quantities, "norm of the gradient": read.gradient_norm}.items():
                 if not math.isfinite(value):
-                    raise TrainingError(self._not_finite(what, value, read.step))
+                    raise TrainingError(self._not_finite_message(quantity, value, read.step))
             self.losses.update(read.losses)
             self.weights.update(read.weights)
             values = prefixed("step/loss", read.losses) | prefixed("step/weight", read.weights)
@@ -220,13 +227,13 @@ class Trainer:
         """Return metrics on training images, without those of single classes; empty unless requested."""
         if self.train_metrics is None:
             return {}
-        return _of_no_class(self.validation(self.train_metrics())[0])
+        return _without_class_metrics(self.validation(self.train_metrics())[0])
 
     def _metrics_not_averaged(self) -> dict[str, float]:
         """Return metrics of the weights without averaging on validation images; empty if there is no average."""
         if self.average is None:
             return {}
-        return _of_no_class(self.validation.as_it_is(self.val_data.epoch(0))[0])
+        return _without_class_metrics(self.validation.as_it_is(self.val_data.epoch(0))[0])
 
     def _save(self) -> None:
         self.pace.read_clock()
@@ -238,7 +245,7 @@ class Trainer:
         """Return everything that a resumed run needs. Raises ``TrainingError`` if some of it is not finite."""
         self.training_step.check_finite()
         return {
-            "network": apart(self.network.state_dict()),
+            "network": copy_views(self.network.state_dict()),
             **({} if self.average is None else {"average": self.average.tensors}),
             "optimizer": self.training_step.optimizer.state_dict(),
             "weighting": self.training_step.weighting.state_dict(),
@@ -275,15 +282,16 @@ class Trainer:
         self.step, self.pace.seconds = state["step"], state["seconds"]
         self.losses, self.weights = RunningMeans(state["losses"]), RunningMeans(state["weights"])
         return [
-            f"the run used {state[what]} {what} and continues with {now}: results are close, but not bit-identical"
-            for what, now in (("threads", torch.get_num_threads()), ("processes", world_size()))
-            if state[what] != now
+            f"the run used {state[resource]} {resource} and continues with {count}: results are close, but not "
+            "bit-identical"
+            for resource, count in (("threads", torch.get_num_threads()), ("processes", world_size()))
+            if state[resource] != count
         ]
 
     def _is_out_of_patience(self) -> bool:
         return self.patience is not None and self.best.epochs_since >= self.patience
 
-    def _early_end(self) -> str:
+    def _early_stop_message(self) -> str:
         epoch, since = self.step // len(self.train_data), self.best.epochs_since * self.validate_every
         return (
             f"stopped early after epoch {epoch} of {self.epochs}: {self.best.name} was best in epoch {epoch - since} "
@@ -296,23 +304,28 @@ class Trainer:
     def _learning_rate(self) -> float:
         return float(self.training_step.optimizer.param_groups[0]["lr"])
 
-    def _where(self, epoch: int, of: str = "/") -> str:
+    def _position(self, epoch: int, separator: str = "/") -> str:
         """Return the number of the epoch, and of how many unless a time limit decides that."""
-        return f"epoch {epoch + 1}" + (f"{of}{self.epochs}" if self.pace.allowed is None else "")
+        return f"epoch {epoch + 1}" + (f"{separator}{self.epochs}" if self.pace.allowed is None else "")
 
     def _summary(self, epoch: int, evaluation: Evaluation) -> str:
         headline = _in_words(self.best.headline(evaluation), ".4g")
-        return f"{self._where(epoch)}  {headline}  ({self.pace.seconds:.0f} s)"
+        return f"{self._position(epoch)}  {headline}  ({self.pace.seconds:.0f} s)"
 
-    def _not_finite(self, what: str, value: float, step: int) -> str:
-        saved = self.folder.checkpoint
-        kept = f"{saved} was not touched since it was written" if saved.exists() else "no checkpoint was written yet"
+    def _not_finite_message(self, quantity: str, value: float, step: int) -> str:
+        checkpoint = self.folder.checkpoint
+        note = (
+            f"{checkpoint} was not touched since it was written"
+            if checkpoint.exists()
+            else "no checkpoint was written yet"
+        )
         return (
-            f"the {what} is {value} at step {step} (epoch {(step - 1) // len(self.train_data) + 1}); {kept}. {REMEDY}"
+            f"the {quantity} is {value} at step {step} (epoch {(step - 1) // len(self.train_data) + 1}); {note}. "
+            f"{REMEDY}"
         )
 
 
-def _of_no_class(evaluation: Evaluation) -> dict[str, float]:
+def _without_class_metrics(evaluation: Evaluation) -> dict[str, float]:
     """Return the metrics without those of single classes."""
     return {name: x for name, x in evaluation.metrics.items() if not evaluation.specs[name].per_class}
 

@@ -70,9 +70,9 @@ def parameter_groups(
         for scale, parameters in by_scale.items()
         if parameters or scale == 1
     ]
-    if of_weighting := [p for p in weighting.parameters() if p.requires_grad]:
+    if learned := [p for p in weighting.parameters() if p.requires_grad]:
         rate = {} if weighting.learning_rate is None else {"lr": weighting.learning_rate}
-        groups.append({"params": of_weighting, "weight_decay": 0.0, **rate})
+        groups.append({"params": learned, "weight_decay": 0.0, **rate})
     return groups
 
 
@@ -195,11 +195,11 @@ class Schedule(RangedSettings, ABC):
 
         Raises ``ValueError`` if ``shape``, such as a user's, does not return a finite number ≥ 0.
         """
-        rise = min(1.0, epoch / self.warmup) if self.warmup > 0 else 1.0
+        warmup_factor = min(1.0, epoch / self.warmup) if self.warmup > 0 else 1.0
         shape: Any = self.shape(epoch, epochs)
         if not (isinstance(shape, SupportsFloat) and 0 <= float(shape) < math.inf):
             raise ValueError(f"{named(type(self).shape)} gives {shape!r} at epoch {epoch:g}: return a number ≥ 0")
-        return rise * float(shape)
+        return warmup_factor * float(shape)
 
     @abstractmethod
     def shape(self, epoch: float, epochs: int) -> float:
@@ -288,14 +288,14 @@ class OneCycle(Schedule):
 
     @override
     def shape(self, epoch: float, epochs: int) -> float:
-        done = min(epoch / epochs, 1.0)
-        if done < self.pct_start:
-            return _cosine(self.start, 1.0, done / self.pct_start)
-        return _cosine(1.0, self.end, (done - self.pct_start) / (1 - self.pct_start))
+        progress = min(epoch / epochs, 1.0)
+        if progress < self.pct_start:
+            return _cosine(self.start, 1.0, progress / self.pct_start)
+        return _cosine(1.0, self.end, (progress - self.pct_start) / (1 - self.pct_start))
 
 
-def _cosine(start: float, end: float, done: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
+def _cosine(start: float, end: float, progress: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
 
 
 OPTIMIZERS: tuple[type[OptimizerConfig], ...] = (SGDConfig, AdamConfig, AdamWConfig)

@@ -48,8 +48,8 @@ class Pace:
 
     def steps(self, step: int) -> int:
         """Return the number of steps after which the run will end, as estimated after ``step``."""
-        most = self.epochs * self.steps_per_epoch
-        return most if not step or not self._share else min(max(step, round(step / self._share)), most)
+        max_steps = self.epochs * self.steps_per_epoch
+        return max_steps if not step or not self._share else min(max(step, round(step / self._share)), max_steps)
 
     def _share_of_first_process(self) -> float:
         """Return the fraction of the time that has passed on the first process, since clocks of processes differ."""

@@ -26,8 +26,8 @@ def recompute_activations(network: nn.Module) -> list[str]:
     """
     names = {module: name for name, module in network.named_modules()}
     takes_tensors = _called_with_tensors(network)
-    most = max(2, _layers(network) // SHARE)
-    segments = list(_segments(network, takes_tensors, most))
+    max_layers = max(2, _layers(network) // SHARE)
+    segments = list(_segments(network, takes_tensors, max_layers))
     for module in segments:
         setattr(module, "forward", _recomputed(module, module.forward))  # noqa: B010
     return [names[module] for module in segments]
@@ -51,19 +51,19 @@ def _called_with_tensors(network: nn.Module) -> set[nn.Module]:
         network.train(training)
         for hook in hooks:
             hook.remove()
-    return {module for module, found in calls.items() if found == [True]}
+    return {module for module, outcomes in calls.items() if outcomes == [True]}
 
 
-def _segments(module: nn.Module, takes_tensors: set[nn.Module], most: int) -> Iterator[nn.Module]:
+def _segments(module: nn.Module, takes_tensors: set[nn.Module], max_layers: int) -> Iterator[nn.Module]:
     for child in module.children():
-        if child in takes_tensors and 2 <= _layers(child) <= most:
+        if child in takes_tensors and 2 <= _layers(child) <= max_layers:
             yield child
         else:
-            yield from _segments(child, takes_tensors, most)
+            yield from _segments(child, takes_tensors, max_layers)
 
 
 def _layers(module: nn.Module) -> int:
-    return sum(isinstance(one, KERNELS) for one in module.modules())
+    return sum(isinstance(submodule, KERNELS) for submodule in module.modules())
 
 
 def _recomputed(module: nn.Module, forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -85,7 +85,7 @@ class _WithoutStatistics:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self.norms = [one for one in module.modules() if isinstance(one, BATCH_NORMS)]
+        self.norms = [submodule for submodule in module.modules() if isinstance(submodule, BATCH_NORMS)]
         self.before: list[tuple[float | None, Tensor | None]] = []
 
     def __enter__(self) -> None:

@@ -54,10 +54,14 @@ class Stack:
         """
         batches = self._batches(batch)
         targets = {
-            f"{run} {task}": own.targets[task] for run, own in enumerate(batches) for task in self.steps[run].tasks
+            f"{run} {task}": run_batch.targets[task]
+            for run, run_batch in enumerate(batches)
+            for task in self.steps[run].tasks
         }
         if len(labelled(targets)) < len(targets):
-            return [step(own, number) for step, own, number in zip(self.steps, batches, numbers, strict=True)]
+            return [
+                step(run_batch, number) for step, run_batch, number in zip(self.steps, batches, numbers, strict=True)
+            ]
         for step, number in zip(self.steps, numbers, strict=True):
             step.prepare(number)
         names = list(self.steps[0].tasks)
@@ -68,27 +72,31 @@ class Stack:
         batches = self._batches(batch)
         outputs = self._forward(batch)
         losses = [
-            step.losses(part, own, names) for step, own, part in zip(self.steps, batches, outputs.parts, strict=True)
+            step.losses(part, run_batch, names)
+            for step, run_batch, part in zip(self.steps, batches, outputs.parts, strict=True)
         ]
-        contexts = [step.context(own, part) for step, own, part in zip(self.steps, losses, outputs.parts, strict=True)]
+        contexts = [
+            step.context(run_losses, part)
+            for step, run_losses, part in zip(self.steps, losses, outputs.parts, strict=True)
+        ]
         with record_function(PARTS[2]):
             if self._by_task:
                 losses = self._with_gradients(losses, outputs)
             weights = [
-                step.weighting.backward(own, context)
-                for step, own, context in zip(self.steps, losses, contexts, strict=True)
+                step.weighting.backward(run_losses, context)
+                for step, run_losses, context in zip(self.steps, losses, contexts, strict=True)
             ]
             if not self._by_task:
                 outputs.backward()
                 self._networks.hand_out_gradients()
         updates = [step.update() for step in self.steps]
-        again = _Again(lambda: self._losses(batch, batches))
+        recomputed = _RecomputedLosses(lambda: self._losses(batch, batches))
         for run, (step, (_, is_taken)) in enumerate(zip(self.steps, updates, strict=True)):
             if is_taken:
-                step.adjust(lambda run=run: again(run))  # type: ignore[misc]
+                step.adjust(lambda run=run: recomputed(run))  # type: ignore[misc]
         return [
-            StepResult(context.global_losses, of_run or {}, norm)
-            for context, of_run, (norm, _) in zip(contexts, weights, updates, strict=True)
+            StepResult(context.global_losses, run_weights or {}, norm)
+            for context, run_weights, (norm, _) in zip(contexts, weights, updates, strict=True)
         ]
 
     def _batches(self, batch: Batch) -> list[Batch]:
@@ -103,21 +111,23 @@ class Stack:
         """Compute the losses of each run again, for ``Weighting.after_step``."""
         parts = self._forward(batch).parts
         return [
-            global_losses(step.losses(part, own, step.tasks))
-            for step, own, part in zip(self.steps, batches, parts, strict=True)
+            global_losses(step.losses(part, run_batch, step.tasks))
+            for step, run_batch, part in zip(self.steps, batches, parts, strict=True)
         ]
 
     def _with_gradients(self, losses: Sequence[dict[str, Tensor]], outputs: "_Outputs") -> list[dict[str, Tensor]]:
         """Compute the gradients of each run's losses at its parameters, and return losses that carry them."""
-        known: list[dict[str, Tensor]] = [{} for _ in losses]
+        carried: list[dict[str, Tensor]] = [{} for _ in losses]
         for task in losses[0]:
-            gradients = self._networks.gradients(outputs, [own[task] for own in losses])
-            for run, (own, of_run) in enumerate(zip(losses, known, strict=True)):
+            gradients = self._networks.gradients(outputs, [run_losses[task] for run_losses in losses])
+            for run, (run_losses, run_carried) in enumerate(zip(losses, carried, strict=True)):
                 reached = [
                     (p, g[run]) for p, g in zip(self._networks.trained[run], gradients, strict=True) if g is not None
                 ]
-                of_run[task] = _Known.apply(own[task].detach(), [g for _, g in reached], *(p for p, _ in reached))
-        return known
+                run_carried[task] = _LossWithGradients.apply(
+                    run_losses[task].detach(), [g for _, g in reached], *(p for p, _ in reached)
+                )
+        return carried
 
 
 def require_stackable(networks: Sequence[Network]) -> None:
@@ -140,7 +150,7 @@ class Networks:
 
     def __init__(self, networks: Sequence[Network]) -> None:
         self._first = networks[0]
-        self._places: list[tuple[dict[str, Any], str, int]] = []
+        self._slots: list[tuple[dict[str, Any], str, int]] = []
         """Where the first network holds its tensors, and the index of each; one tensor may be in several places."""
         self._tensors: list[Tensor] = []
         self.trained: list[list[nn.Parameter]] = [[] for _ in networks]
@@ -149,54 +159,57 @@ class Networks:
         """The tensors with the extra axis of which they are views."""
         numbers: dict[int, int] = {}
         for modules in zip(*(network.modules() for network in networks), strict=True):
-            for kind in ("_parameters", "_buffers"):
-                for name, tensor in getattr(modules[0], kind).items():
+            for attribute in ("_parameters", "_buffers"):
+                for name, tensor in getattr(modules[0], attribute).items():
                     if tensor is None:
                         continue
                     if id(tensor) not in numbers:
                         numbers[id(tensor)] = len(self._tensors)
-                        self._add([getattr(module, kind)[name] for module in modules])
-                    self._places.append((getattr(modules[0], kind), name, numbers[id(tensor)]))
+                        self._add([getattr(module, attribute)[name] for module in modules])
+                    self._slots.append((getattr(modules[0], attribute), name, numbers[id(tensor)]))
 
-    def _add(self, own: Sequence[Tensor]) -> None:
-        whole = _joined(own)
-        if own[0].requires_grad:
-            whole.requires_grad_()
-            self._leaves.append(whole)
-            for trained, parameter in zip(self.trained, own, strict=True):
+    def _add(self, tensors: Sequence[Tensor]) -> None:
+        joined = _joined(tensors)
+        if tensors[0].requires_grad:
+            joined.requires_grad_()
+            self._leaves.append(joined)
+            for trained, parameter in zip(self.trained, tensors, strict=True):
                 assert isinstance(parameter, nn.Parameter)
                 trained.append(parameter)
-        self._tensors.append(whole)
+        self._tensors.append(joined)
 
     def __call__(self, images: Tensor) -> Outputs:
         """Return the outputs of the networks for images (networks, B, 3, H, W): maps with an extra first axis."""
-        own = [place[name] for place, name, _ in self._places]
+        originals = [holder[name] for holder, name, _ in self._slots]
         try:
             with AsAlone():
-                outputs: Outputs = torch.vmap(self._one)(self._tensors, images)
+                outputs: Outputs = torch.vmap(self._forward_one)(self._tensors, images)
             return outputs
         finally:
-            for (place, name, _), tensor in zip(self._places, own, strict=True):
-                place[name] = tensor
+            for (holder, name, _), tensor in zip(self._slots, originals, strict=True):
+                holder[name] = tensor
 
-    def _one(self, tensors: Sequence[Tensor], image: Tensor) -> Outputs:
-        for place, name, number in self._places:
-            place[name] = tensors[number]
+    def _forward_one(self, tensors: Sequence[Tensor], image: Tensor) -> Outputs:
+        for holder, name, number in self._slots:
+            holder[name] = tensors[number]
         return self._first.forward(image)  # __call__ would read values of the images
 
     def hand_out_gradients(self) -> None:
         """Give the parameters of each network their part of the gradients."""
-        for leaf, *own in zip(self._leaves, *self.trained, strict=True):
+        for leaf, *parameters in zip(self._leaves, *self.trained, strict=True):
             if leaf.grad is not None:
-                for parameter, gradient in zip(own, leaf.grad.unbind(), strict=True):
+                for parameter, gradient in zip(parameters, leaf.grad.unbind(), strict=True):
                     parameter.grad = gradient
                 leaf.grad = None
 
     def gradients(self, outputs: "_Outputs", losses: Sequence[Tensor]) -> list[Tensor | None]:
         """Return the gradients of one loss per network at its trainable parameters, each (networks, …)."""
-        maps, of_maps = outputs.gradients(losses)
-        found = torch.autograd.grad(maps, self._leaves, of_maps, retain_graph=True, allow_unused=True)
-        return [None if x is None else _laid_out(x, leaf) for x, leaf in zip(found, self._leaves, strict=True)]
+        maps, map_gradients = outputs.gradients(losses)
+        leaf_gradients = torch.autograd.grad(maps, self._leaves, map_gradients, retain_graph=True, allow_unused=True)
+        return [
+            None if x is None else _with_strides_of(x, leaf)
+            for x, leaf in zip(leaf_gradients, self._leaves, strict=True)
+        ]
 
 
 class _Outputs:
@@ -224,15 +237,15 @@ class _Outputs:
         )
 
     def _reached(self, by_run: Sequence[Sequence[Tensor | None]]) -> tuple[list[Tensor], list[Tensor]]:
-        found = []
+        reached = []
         for x, gradients in zip(self._maps, zip(*by_run, strict=True), strict=True):
             if any(gradient is not None for gradient in gradients):
                 parts = [torch.zeros_like(x[0]) if gradient is None else gradient for gradient in gradients]
-                found.append((x, torch.stack(parts)))
-        return [x for x, _ in found], [gradient for _, gradient in found]
+                reached.append((x, torch.stack(parts)))
+        return [x for x, _ in reached], [gradient for _, gradient in reached]
 
 
-class _Known(torch.autograd.Function):
+class _LossWithGradients(torch.autograd.Function):
     """A loss whose gradients at some parameters are already known."""
 
     @staticmethod
@@ -245,7 +258,7 @@ class _Known(torch.autograd.Function):
         return None, None, *(outer[0] * gradient for gradient in ctx.gradients)
 
 
-class _Again:
+class _RecomputedLosses:
     """The losses of each run after all runs have taken their step; computed for all runs at the first call."""
 
     def __init__(self, compute: Callable[[], list[dict[str, Tensor]]]) -> None:
@@ -258,24 +271,24 @@ class _Again:
         return self._losses[run]
 
 
-def _joined(own: Sequence[Tensor]) -> Tensor:
+def _joined(tensors: Sequence[Tensor]) -> Tensor:
     """Return the tensors as one, (tensors, …), with their memory format, and make each a view of it."""
-    first = own[0]
-    shape, strides = (len(own), *first.shape), (first.numel(), *first.stride())
-    whole = torch.empty_strided(shape, strides, dtype=first.dtype, device=first.device)
-    for part, tensor in zip(whole.unbind(), own, strict=True):
+    first = tensors[0]
+    shape, strides = (len(tensors), *first.shape), (first.numel(), *first.stride())
+    joined = torch.empty_strided(shape, strides, dtype=first.dtype, device=first.device)
+    for part, tensor in zip(joined.unbind(), tensors, strict=True):
         part.copy_(tensor.detach())
         tensor.data = part
-    return whole
+    return joined
 
 
-def _laid_out(x: Tensor, like: Tensor) -> Tensor:
+def _with_strides_of(x: Tensor, like: Tensor) -> Tensor:
     """Return a tensor with the strides of another, which fused optimizers require of gradients."""
     return x if x.stride() == like.stride() else torch.empty_like(like).copy_(x)
 
 
 def _maps(outputs: Outputs) -> list[Tensor]:
-    return list(chain(outputs.final.values(), *(of_role.values() for of_role in outputs.auxiliary.values())))
+    return list(chain(outputs.final.values(), *(maps.values() for maps in outputs.auxiliary.values())))
 
 
 def _of_run(outputs: Outputs, run: int) -> Outputs:

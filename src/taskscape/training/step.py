@@ -154,8 +154,8 @@ class TrainingStep:
         learned = _gradients(self.weighting)
         if self.gradient_clip is None:
             return nn.utils.get_total_norm([*_gradients(self.network), *learned])
-        of_network = nn.utils.clip_grad_norm_(self.network.parameters(), self.gradient_clip)
-        return torch.hypot(of_network, nn.utils.get_total_norm(learned)) if learned else of_network
+        network_norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.gradient_clip)
+        return torch.hypot(network_norm, nn.utils.get_total_norm(learned)) if learned else network_norm
 
     def _update(self, norm: Tensor) -> bool:
         """Step the optimizer unless the gradient is not finite; return False if it certainly did not step."""

@@ -15,7 +15,7 @@ from taskscape.data.augment import Draws, draw
 from taskscape.errors import Interrupted, TrainingError
 from taskscape.evaluation import Evaluation
 from taskscape.training.interrupts import Interrupts
-from taskscape.training.loop import Trainer, Wanted
+from taskscape.training.loop import NextStep, Trainer
 from taskscape.training.stack import Stack
 from taskscape.training.step_result import StepResult
 
@@ -42,7 +42,7 @@ class _Together:
         for trainer in trainers:
             trainer.interrupts = self.interrupts
         self.courses = [trainer.course(progress) for trainer in trainers]
-        self.wanted: dict[int, Wanted] = {}
+        self.requests: dict[int, NextStep] = {}
         """The next step of each run that has not ended."""
         self.ended: dict[int, Ended] = {}
         self.stopped: Interrupted | None = None
@@ -58,7 +58,7 @@ class _Together:
                 stack.callback(course.close)
             for run in range(len(self.trainers)):
                 self._continue(run, None)
-            while self.wanted:
+            while self.requests:
                 for run, result in self._step().items():
                     self._continue(run, result)
         if self.stopped is not None:
@@ -67,11 +67,11 @@ class _Together:
 
     def _continue(self, run: int, result: StepResult | None) -> None:
         """Send a run the result of its step, so that it continues to its next step or ends."""
-        self.wanted.pop(run, None)
+        self.requests.pop(run, None)
         course = self.courses[run]
         with logs.about(self.trainers[run].folder.log):
             try:
-                self.wanted[run] = next(course) if result is None else course.send(result)
+                self.requests[run] = next(course) if result is None else course.send(result)
             except StopIteration as end:
                 self.ended[run] = end.value
             except Interrupted as error:
@@ -81,23 +81,23 @@ class _Together:
 
     def _step(self) -> dict[int, StepResult]:
         """Take the next step of every run."""
-        runs = tuple(self.wanted)
-        sizes = {len(wanted.indices) for wanted in self.wanted.values()}
+        runs = tuple(self.requests)
+        sizes = {len(request.indices) for request in self.requests.values()}
         if self.is_refused or len(sizes) > 1 or len(runs) == 1:
             return {run: self._alone(run) for run in runs}
         if self.stack is None or self.stack[0] != runs:
             self.stack = runs, Stack([self.trainers[run].training_step for run in runs])
-        wanted = [self.wanted[run] for run in runs]
-        batch = batch_of([self.trainers[run].train_data for run in runs], wanted)
-        numbers = [one.step for one in wanted]
+        requests = [self.requests[run] for run in runs]
+        batch = batch_of([self.trainers[run].train_data for run in runs], requests)
+        numbers = [request.step for request in requests]
         if self.is_tried:
             return dict(zip(runs, self.stack[1](batch, numbers), strict=True))
         state = [x for run in runs for x in self.trainers[run].training_step.state()]
-        before = [x.clone() for x in state]
+        saved = [x.clone() for x in state]
         try:
             results = self.stack[1](batch, numbers)
         except RuntimeError as error:  # GPU kernels do not support everything that CPU kernels do
-            torch._foreach_copy_(state, before)
+            torch._foreach_copy_(state, saved)
             self.is_refused = True
             reason = str(error).partition("\n")[0]
             _LOGGER.warning("these runs take their steps one by one, since a stack of them fails here: %s", reason)
@@ -106,15 +106,17 @@ class _Together:
         return dict(zip(runs, results, strict=True))
 
     def _alone(self, run: int) -> StepResult:
-        trainer, wanted = self.trainers[run], self.wanted[run]
-        return trainer.training_step(trainer.train_data.batch(wanted.indices, wanted.epoch), wanted.step)
+        trainer, request = self.trainers[run], self.requests[run]
+        return trainer.training_step(trainer.train_data.batch(request.indices, request.epoch), request.step)
 
 
-def batch_of(loaders: Sequence[Loader], wanted: Sequence[Wanted]) -> Batch:
+def batch_of(loaders: Sequence[Loader], requests: Sequence[NextStep]) -> Batch:
     """Return the batches that the runs request as one batch, computed at once, with the images of each run together.
 
     The loaders differ only in their seeds.
     """
-    draws = [draw(loader.seed, one.epoch, one.indices) for loader, one in zip(loaders, wanted, strict=True)]
-    together = Draws(*(np.concatenate(numbers) for numbers in zip(*draws, strict=True)))
-    return loaders[0].augmented(np.concatenate([one.indices for one in wanted]), together)
+    draws = [
+        draw(loader.seed, request.epoch, request.indices) for loader, request in zip(loaders, requests, strict=True)
+    ]
+    joined = Draws(*(np.concatenate(numbers) for numbers in zip(*draws, strict=True)))
+    return loaders[0].augmented(np.concatenate([request.indices for request in requests]), joined)

@@ -26,9 +26,9 @@ class Usage:
         values = {"memory/process": _peak() / _MEBIBYTE}
         if self.device.type == "cuda":
             values["memory/gpu"] = torch.cuda.max_memory_allocated(self.device) / _MEBIBYTE
-        before, self.joules = self.joules, _joules(self.device)
-        if before is not None and self.joules is not None:
-            values["energy/gpu"] = self.joules - before
+        previous, self.joules = self.joules, _joules(self.device)
+        if previous is not None and self.joules is not None:
+            values["energy/gpu"] = self.joules - previous
         return values
 
 

@@ -50,8 +50,8 @@ def measure(
     calls = {str(way): step for way, step in steps.items()}
     rounds = 3 if seconds is None else 10
     warm_up = 1 if device.type == "cpu" else 1 + WARM_UP
-    found = seconds_of(calls, device, rounds=rounds, warm_up=warm_up, at_most=seconds, clock=clock)
-    return {names[name]: time for name, time in found.items()}
+    seconds_by_name = seconds_of(calls, device, rounds=rounds, warm_up=warm_up, at_most=seconds, clock=clock)
+    return {names[name]: time for name, time in seconds_by_name.items()}
 
 
 def fastest(times: Mapping[Way, float]) -> Way:
