@@ -1,8 +1,8 @@
-"""Runs the commands of README and docs in a scratch folder, at small scale: python .ci/documents.py [PAGE …]
+"""Run the commands of README and docs in a scratch folder, at small scale: python .ci/documents.py [PAGE …]
 
-Each page has a folder of its own with what pages take for given: a photograph, a folder of photographs, packed stores
-and runs. Trainings take eight streets for an epoch. What cannot run here is listed in ``ELSEWHERE``, with the reason.
-The exit status is 1 where a command fails. It takes about a quarter of an hour on two quiet cores.
+Each page is run in its own folder, which has the files that pages assume: a photograph, a folder of photographs, packed
+stores and runs. Training takes one epoch on eight streets. ``ELSEWHERE`` lists the commands that cannot run here, with
+the reason. The exit status is 1 if a command fails. It takes about a quarter of an hour on two idle cores.
 """
 
 import argparse
@@ -58,26 +58,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="*", type=Path, metavar="PAGE", help="by default README and all of docs")
     pages = [page.resolve() for page in parser.parse_args().pages] or [README, *PAGES]
-    original, there = runs.train, Path.cwd()
+    original, working_folder = runs.train, Path.cwd()
     runs.train = lambda experiment, *rest, **options: original(small(experiment), *rest, **options)
-    failed = 0
+    num_failed = 0
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["TASKSCAPE_CACHE"] = str(Path(scratch) / "cache")
-        given = make(Path(scratch) / "given", original)
+        template = make(Path(scratch) / "given", original)
         for page in pages:
             if not (lines := lines_of(page)):
                 continue
             folder = Path(scratch) / page.stem
-            lay_out(folder, given, page, lines)
+            lay_out(folder, template, page, lines)
             os.chdir(folder)
             sys.path.insert(0, str(folder))
             for line in lines:
-                failed += not run(page, line)
+                num_failed += not run(page, line)
             sys.path.pop(0)
-            os.chdir(there)
+            os.chdir(working_folder)
             shutil.rmtree(folder)
-    if failed:
-        raise SystemExit(f"{failed} commands failed")
+    if num_failed:
+        raise SystemExit(f"{num_failed} commands failed")
 
 
 def small(experiment: Experiment) -> Experiment:
@@ -89,7 +89,7 @@ def small(experiment: Experiment) -> Experiment:
 
 
 def make(folder: Path, train: Callable[..., Any]) -> Path:
-    """Make what pages take for given."""
+    """Make the files that pages assume, and return their folder."""
     store = pack(folder / "stores" / "rooms")
     for name in ("garden", "own"):
         shutil.copytree(store, folder / "stores" / name)
@@ -104,7 +104,7 @@ def make(folder: Path, train: Callable[..., Any]) -> Path:
 
 
 def raw_data(folder: Path) -> None:
-    """Make raw data as the page on own data has them: images with labels, and images with arrays of depth."""
+    """Make the raw data of the page on one's own data: images with labels, and images with arrays of depth."""
     rng = np.random.default_rng(0)
     garden, raw = folder / "my-garden", folder / "raw"
     for path in (raw, *(garden / name for name in ("images", "semseg", "depth"))):
@@ -122,15 +122,15 @@ def raw_data(folder: Path) -> None:
     )
 
 
-def lay_out(folder: Path, given: Path, page: Path, lines: list[str]) -> None:
-    """Copy what is given into the folder of a page, but for what the page makes, and save the files that it shows."""
-    shutil.copytree(given, folder)
+def lay_out(folder: Path, template: Path, page: Path, lines: list[str]) -> None:
+    """Copy ``template`` to a page's folder, without the runs and stores that the page makes, and save its files."""
+    shutil.copytree(template, folder)
     shutil.copytree(ROOT / "examples", folder / "examples")
     for example in (ROOT / "examples").glob("*.py"):
         shutil.copy(example, folder)
     for line in lines:
-        for made in re.findall(r"--out (runs/\S+)|prepare \S+ \S+ (stores/\S+)", line):
-            shutil.rmtree(folder / "".join(made), ignore_errors=True)
+        for groups in re.findall(r"--out (runs/\S+)|prepare \S+ \S+ (stores/\S+)", line):
+            shutil.rmtree(folder / "".join(groups), ignore_errors=True)
     for language in ("python", "yaml"):
         for block in blocks(page, language):
             if block.title:
@@ -139,15 +139,15 @@ def lay_out(folder: Path, given: Path, page: Path, lines: list[str]) -> None:
 
 
 def run(page: Path, line: str) -> bool:
-    """Run one command and say how it ended; return whether it did well."""
+    """Run one command, print its outcome, and return whether it succeeded."""
     name = f"{page.relative_to(ROOT)}: {line}"
     if reasons := [reason for expression, reason in ELSEWHERE.items() if re.search(expression, line)]:
         print(f"  not here: {name} ({reasons[0]})", flush=True)
         return True
     if line.startswith("python "):
-        good = subprocess.run([sys.executable, *line.split()[1:]], check=False).returncode == 0
-        print(f"{'well' if good else 'FAILED'}: {name}", flush=True)
-        return good
+        succeeded = subprocess.run([sys.executable, *line.split()[1:]], check=False).returncode == 0
+        print(f"{'well' if succeeded else 'FAILED'}: {name}", flush=True)
+        return succeeded
     _, *arguments = [word for part in shlex.split(line) for word in expanded(part)]
     if arguments[0] == "sweep" and "--resume" not in arguments:
         arguments += ["--data.train", str(STREETS), "--data.val", "4", "--data.size", "64x128", "--epochs", "1"]
@@ -156,23 +156,23 @@ def run(page: Path, line: str) -> bool:
     if arguments[0] in ("train", "sweep") and "--out" in arguments:  # pages show one folder for several ways
         shutil.rmtree(arguments[arguments.index("--out") + 1], ignore_errors=True)
     started = time.monotonic()
-    code: Any = 0
-    before = sys.stdout
+    exit_code: Any = 0
+    stdout = sys.stdout
     try:
         taskscape_main(["--quiet", *arguments] if arguments[0] == "train" and "--help" not in arguments else arguments)
     except SystemExit as end:
-        code = end.code
+        exit_code = end.code
     finally:
-        sys.stdout = before
-    if code in (129, 130, 143):  # stopped by a signal
-        raise SystemExit(code)
-    good = code in (0, None)
-    print(f"{'well' if good else 'FAILED'} in {time.monotonic() - started:.0f} s: {name}", flush=True)
-    return good
+        sys.stdout = stdout
+    if exit_code in (129, 130, 143):  # stopped by a signal
+        raise SystemExit(exit_code)
+    succeeded = exit_code in (0, None)
+    print(f"{'well' if succeeded else 'FAILED'} in {time.monotonic() - started:.0f} s: {name}", flush=True)
+    return succeeded
 
 
 def lines_of(page: Path) -> list[str]:
-    """Return the lines of a page that call taskscape or Python, a loop of the shell written out."""
+    """Return the lines of a page that call taskscape or Python, with loops of the shell unrolled."""
     code = "\n".join(block.code for block in blocks(page, "bash")).replace("\\\n", " ")
     for name, words, body in re.findall(r"^for (\w+) in (.+); do\n(.+)\ndone$", code, re.MULTILINE):
         loop = f"for {name} in {words}; do\n{body}\ndone"
@@ -182,7 +182,7 @@ def lines_of(page: Path) -> list[str]:
 
 
 def expanded(word: str) -> list[str]:
-    """Return the files that a word with a star stands for, as a shell does."""
+    """Return the files that match a word with a star, as a shell does; any other word is returned unchanged."""
     return sorted(map(str, Path().glob(word))) if "*" in word else [word]
 
 

@@ -1,4 +1,4 @@
-"""Writes licenses.csv: every package of the development environment and of all extras, its license, and what needs it.
+"""Write licenses.csv: each package of the development environment and of all extras, its license, and what needs it.
 
 python .ci/licenses.py
 
@@ -49,22 +49,22 @@ def write(report: Any) -> None:
 
 def closure(packages: Packages, extras: set[str]) -> set[str]:
     """Return the names of all packages that taskscape needs with these extras."""
-    rest = [("taskscape", frozenset(extras))]
-    seen = set(rest)
-    while rest:
-        name, wanted = rest.pop()
+    stack = [("taskscape", frozenset(extras))]
+    seen = set(stack)
+    while stack:
+        name, requested_extras = stack.pop()
         for requirement in map(Requirement, packages[name].get("requires_dist", ())):
             marker = requirement.marker
             item = (canonicalize_name(requirement.name), frozenset(requirement.extras))
-            needed = marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *wanted))
-            if needed and item[0] in packages and item not in seen:
+            is_needed = marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *requested_extras))
+            if is_needed and item[0] in packages and item not in seen:
                 seen.add(item)
-                rest.append(item)
+                stack.append(item)
     return {name for name, _ in seen} - {"taskscape"}
 
 
 def license_of(metadata: Mapping[str, Any]) -> str:
-    """Return what a package's metadata say of its license, in a line."""
+    """Return the license stated in a package's metadata, on one line."""
     classifiers = [
         text.rpartition(" :: ")[2] for text in metadata.get("classifier", ()) if text.startswith("License ::")
     ]

@@ -1,8 +1,8 @@
-"""Writes the versions that pip resolves, with no index named, for two environments.
+"""Write lock files, which name no index, with the versions that pip resolves for two environments.
 
 python .ci/lock.py
 
-requirements-dev.lock is the development environment, requirements-extras.lock that with all extras.
+requirements-dev.lock is the development environment, requirements-extras.lock the one with all extras.
 """
 
 import argparse
@@ -30,8 +30,8 @@ FILES = {
 def main() -> None:
     """Write both files."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    for (name, what), extras in zip(FILES.items(), (DEVELOPMENT, every_extra()), strict=True):
-        write(resolved(extras), name, what)
+    for (name, title), extras in zip(FILES.items(), (DEVELOPMENT, every_extra()), strict=True):
+        write(resolved(extras), name, title)
 
 
 def every_extra() -> list[str]:
@@ -48,12 +48,14 @@ def resolved(extras: Sequence[str]) -> Any:
         return json.loads(report.read_text("utf-8"))
 
 
-def write(report: Any, name: str, what: str) -> None:
+def write(report: Any, name: str, title: str) -> None:
     """Write a lock file from a report of pip."""
     packages = {entry["metadata"]["name"]: entry["metadata"]["version"] for entry in report["install"]}
     lines = [f"{package}=={packages[package]}" for package in sorted(packages, key=str.lower) if package != "taskscape"]
-    where = report["environment"]
-    head = HEAD.format(what=what, name=name, version=where["python_version"], platform=where["sys_platform"])
+    environment = report["environment"]
+    head = HEAD.format(
+        what=title, name=name, version=environment["python_version"], platform=environment["sys_platform"]
+    )
     (ROOT / name).write_text(head + "\n".join(lines) + "\n", "utf-8")
 
 

@@ -37,14 +37,14 @@ def app(runs: Runs = (), /, *, port: int = 8765, open: bool = True) -> None:
         raise ValueError(f"port is {port}: it must be 0 (any that is free) to 65535")
     from taskscape import released
 
-    named = runs or (Path(released.default()),)
-    for run in named:
-        if not released.is_name(run):
-            require_run(run)
+    models = runs or (Path(released.default()),)
+    for model in models:
+        if not released.is_name(model):
+            require_run(model)
     with quick_imports():
         from taskscape.app import serve
 
-    serve(named, port=port, show=open, tell=_tell)
+    serve(models, port=port, show=open, tell=_tell)
 
 
 def _tell(text: str) -> None:

@@ -55,40 +55,40 @@ def read(
     tree = list(tree)
     settings = by_flag(tree)
     flags: dict[str, list[str]] = {}
-    standing: list[str] = []
-    written: list[str] = []
-    rest = list(arguments)
-    before: Setting | None = None
-    while rest:
-        word = rest.pop(0)
+    positionals: list[str] = []
+    flag_words: list[str] = []
+    remaining = list(arguments)
+    setting: Setting | None = None
+    while remaining:
+        word = remaining.pop(0)
         if not _is_flag(word):
-            _check_place(word, len(standing), places, before, tree)
-            standing.append(word)
+            _check_place(word, len(positionals), places, setting, tree)
+            positionals.append(word)
             continue
-        name, attached = _named(word, settings, tree, also)
-        before = settings[name]
-        following = [attached] if attached is not None else list(takewhile(lambda one: not _is_flag(one), rest))
-        if is_switch(before.kind):
-            name, taken = _switch(name, before, following, attached=attached is not None)
+        name, attached = _parse_flag(word, settings, tree, also)
+        setting = settings[name]
+        following = [attached] if attached is not None else list(takewhile(lambda item: not _is_flag(item), remaining))
+        if is_switch(setting.kind):
+            name, count = _parse_switch(name, setting, following, attached=attached is not None)
             words: list[str] = []
         else:
-            words, taken = _taken(name, before, following)
+            words, count = _flag_values(name, setting, following)
         if attached is None:
-            del rest[:taken]
-        if any(other in flags for other in before.flags) and not is_repeated(before.kind):
+            del remaining[:count]
+        if any(flag in flags for flag in setting.flags) and not is_repeated(setting.kind):
             raise ValueError(f"--{name} is given twice: leave one out")
         flags.setdefault(name, []).extend(words)
-        written += [f"--{name}={words[0]}"] if len(words) == 1 else [f"--{name}", *words]
-    _require(tree, flags, places, len(standing))
-    return Arguments(flags, standing, [*standing, *written])
+        flag_words += [f"--{name}={words[0]}"] if len(words) == 1 else [f"--{name}", *words]
+    _require_all(tree, flags, places, len(positionals))
+    return Arguments(flags, positionals, [*positionals, *flag_words])
 
 
-def given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+def flags_and_values(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield each flag among the arguments, without its leading dashes, and its value, or "" if it has none."""
-    for argument, after in zip(arguments, [*arguments[1:], ""], strict=False):
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=False):
         name, equals, value = argument.partition("=")
         if name.startswith("--") and name != "--":
-            yield name[2:].replace("_", "-"), value if equals else "" if after.startswith("--") else after
+            yield name[2:].replace("_", "-"), value if equals else "" if following.startswith("--") else following
 
 
 # -- flags and their words ---------------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ def _is_flag(word: str) -> bool:
     return word.startswith("-") and word.lstrip("-")[:1].isalpha() and word.lower() not in ("-inf", "-nan")
 
 
-def _named(
+def _parse_flag(
     word: str, settings: Mapping[str, Setting], tree: Sequence[Node], also: Iterable[str]
 ) -> tuple[str, str | None]:
     """Return the name of a flag, and the value attached to it with ``=``, or None."""
@@ -107,40 +107,40 @@ def _named(
     name = name.replace("_", "-")
     if not word.startswith("--") or name not in settings:
         shown = word.partition("=")[0]
-        near = _choice(name, tree) or _other_classes(name, tree) or _near(name, tree, also)
+        near = _choice_hint(name, tree) or _other_classes_hint(name, tree) or _similar_hint(name, tree, also)
         raise ValueError(f"there is no flag {shown}{near}")
     return name, value if equals else None
 
 
-def _switch(name: str, setting: Setting, following: Sequence[str], *, attached: bool) -> tuple[str, int]:
+def _parse_switch(name: str, setting: Setting, following: Sequence[str], *, attached: bool) -> tuple[str, int]:
     """Return the name that a switch resolves to, and how many words it takes: 1 for ``True`` or ``False``, else 0."""
     word = following[0].lower() if following else ""
     if word in ("true", "false"):
-        on = (name == setting.flag) == (word == "true")
-        return setting.flags[0 if on else 1], 1
+        turns_on = (name == setting.flag) == (word == "true")
+        return setting.flags[0 if turns_on else 1], 1
     if attached:
-        turns_on, turns_off = setting.flags
-        raise ValueError(f"--{name}={following[0]}: it is a switch, --{turns_on} turns it on and --{turns_off} off")
+        on_flag, off_flag = setting.flags
+        raise ValueError(f"--{name}={following[0]}: it is a switch, --{on_flag} turns it on and --{off_flag} off")
     return name, 0
 
 
-def _taken(name: str, setting: Setting, following: Sequence[str]) -> tuple[list[str], int]:
+def _flag_values(name: str, setting: Setting, following: Sequence[str]) -> tuple[list[str], int]:
     """Return a flag's values in the form that tyro parses, and how many of the following words they took."""
     if is_size(setting.kind) and len(following) > 1 and all(word.isdecimal() for word in following[:2]):
         return ["x".join(following[:2])], 2
     least, most = arity(setting.kind)
     words = list(following[:most])
     if len(words) < least:
-        wrong = " ".join(words) or "without a value"
-        raise ValueError(f"--{name} {wrong}: give {expected(setting.kind)}")
+        shown = " ".join(words) or "without a value"
+        raise ValueError(f"--{name} {shown}: give {expected(setting.kind)}")
     if not fits(setting.kind, words):
-        if (known := words_of(setting.kind)) is not None:
-            raise ValueError(f"--{name}: there is no {words[0]!r}{nearest(words[0], known)}")
+        if (allowed := words_of(setting.kind)) is not None:
+            raise ValueError(f"--{name}: there is no {words[0]!r}{nearest(words[0], allowed)}")
         raise ValueError(f"--{name} {' '.join(words) or 'without a value'}: give {expected(setting.kind)}")
     return [spelled(setting.kind, word) for word in words], len(words)
 
 
-def _choice(name: str, tree: Iterable[Node]) -> str:
+def _choice_hint(name: str, tree: Iterable[Node]) -> str:
     """Return a hint for the error message if the flag is the path of a choice, which is written with a colon."""
     for node in tree:
         if name == node.flag and isinstance(node, Choice):
@@ -150,48 +150,52 @@ def _choice(name: str, tree: Iterable[Node]) -> str:
     return ""
 
 
-def _other_classes(name: str, tree: Iterable[Node]) -> str:
+def _other_classes_hint(name: str, tree: Iterable[Node]) -> str:
     """Return a hint for the error message: other classes of a choice that have this flag, unlike the chosen one."""
     for node in tree:
-        place = node.flag + "."
-        if isinstance(node, Choice) and name.startswith(place):
-            field = name.removeprefix(place).replace("-", "_")
-            having = [other for other, cls in node.classes.items() if cls is not None and field in kinds_of(cls)]
-            if having:
-                more = " and others" if len(having) > 3 else ""
-                return f"; it belongs to {', '.join(f'{node.path}:{other}' for other in having[:3])}{more}"
+        prefix = node.flag + "."
+        if isinstance(node, Choice) and name.startswith(prefix):
+            field = name.removeprefix(prefix).replace("-", "_")
+            owners = [owner for owner, cls in node.classes.items() if cls is not None and field in kinds_of(cls)]
+            if owners:
+                more = " and others" if len(owners) > 3 else ""
+                return f"; it belongs to {', '.join(f'{node.path}:{owner}' for owner in owners[:3])}{more}"
     return ""
 
 
-def _near(name: str, tree: Sequence[Node], also: Iterable[str]) -> str:
+def _similar_hint(name: str, tree: Sequence[Node], also: Iterable[str]) -> str:
     """Return a hint for the error message: the most similar flags and choices, those with the same last part first."""
-    known = {flag: f"--{flag}" for flag in also}
+    forms = {flag: f"--{flag}" for flag in also}
     for node in tree:
         if isinstance(node, Setting):
-            known[node.flag] = f"--{node.flag}"
+            forms[node.flag] = f"--{node.flag}"
         elif isinstance(node, Choice) and not name.startswith(f"{node.flag}."):
-            known[node.flag] = f"{node.path}:NAME"
-    known |= {flag.removeprefix("--"): flag for flag in GENERAL}
-    place, _, last = name.rpartition(".")
-    same = [flag for flag in known if flag.rpartition(".")[2] == last]
-    if same:
-        return nearest(name, same, known)
-    meant = get_close_matches(place, [node.flag for node in tree if isinstance(node, Choice)], 1) or [place]
-    return _other_classes(f"{meant[0]}.{last}", tree) or nearest(name, known, known)
+            forms[node.flag] = f"{node.path}:NAME"
+    forms |= {flag.removeprefix("--"): flag for flag in GENERAL}
+    prefix, _, last = name.rpartition(".")
+    candidates = [flag for flag in forms if flag.rpartition(".")[2] == last]
+    if candidates:
+        return nearest(name, candidates, forms)
+    prefixes = get_close_matches(prefix, [node.flag for node in tree if isinstance(node, Choice)], 1) or [prefix]
+    return _other_classes_hint(f"{prefixes[0]}.{last}", tree) or nearest(name, forms, forms)
 
 
 # -- places ------------------------------------------------------------------------------------------------------------
 
 
-def _check_place(word: str, number: int, places: Sequence[Place], before: Setting | None, tree: Sequence[Node]) -> None:
+def _check_place(
+    word: str, number: int, places: Sequence[Place], last_setting: Setting | None, tree: Sequence[Node]
+) -> None:
     """Raise ``ValueError`` for an invalid or superfluous positional argument."""
     if number < len(places) or (places and places[-1].many):
         place = places[min(number, len(places) - 1)]
-        known = words_of(place.kind)
-        if known is not None and word not in known:
-            raise ValueError(f"there is no {word!r}{nearest(word, known)}")
+        allowed = words_of(place.kind)
+        if allowed is not None and word not in allowed:
+            raise ValueError(f"there is no {word!r}{nearest(word, allowed)}")
         if not word and _is_path(place.kind):
-            raise ValueError(f"{place.name} is empty, perhaps because a shell variable is not set{_said(place.text)}")
+            raise ValueError(
+                f"{place.name} is empty, perhaps because a shell variable is not set{_first_sentence(place.text)}"
+            )
         return
     name, equals, value = word.partition("=")
     flag = name.replace("_", "-")
@@ -199,8 +203,8 @@ def _check_place(word: str, number: int, places: Sequence[Place], before: Settin
         hint = f"; did you mean --{flag} {value}?" if equals else f"; did you mean --{flag}?"
     elif any(isinstance(node, Choice | Entries) and flag == node.flag for node in tree):
         hint = f"; did you mean {name}:{value or 'NAME'}?"
-    elif before is not None:
-        hint = f"; --{before.flag} takes {_count(before)}"
+    elif last_setting is not None:
+        hint = f"; --{last_setting.flag} takes {_value_count(last_setting)}"
     else:
         hint = f"; only {' '.join(place.name for place in places)} can be given without a flag" if places else ""
     raise ValueError(f"{word!r} belongs to no flag{hint}")
@@ -208,27 +212,27 @@ def _check_place(word: str, number: int, places: Sequence[Place], before: Settin
 
 def _is_path(kind: Any) -> bool:
     """Return whether a positional argument is a path or several paths."""
-    return any(Path in (one, *get_args(one)) for one in members(kind))
+    return any(Path in (member, *get_args(member)) for member in members(kind))
 
 
-def _count(setting: Setting) -> str:
+def _value_count(setting: Setting) -> str:
     if is_switch(setting.kind):
         return "no value"
     _, most = arity(setting.kind)
     return "one value" if most == 1 else f"{most} values"
 
 
-def _require(tree: Iterable[Node], flags: Mapping[str, Sequence[str]], places: Sequence[Place], standing: int) -> None:
+def _require_all(tree: Iterable[Node], flags: Mapping[str, Sequence[str]], places: Sequence[Place], count: int) -> None:
     """Raise ``ValueError`` for the first missing positional argument or flag."""
     for number, place in enumerate(places):
-        if standing <= number and not place.optional:
-            raise ValueError(f"{place.name} is missing{_said(place.text)}")
+        if count <= number and not place.optional:
+            raise ValueError(f"{place.name} is missing{_first_sentence(place.text)}")
     for node in tree:
         if isinstance(node, Setting) and node.value is MISSING and not flags.keys() & set(node.flags):
-            raise ValueError(f"--{node.flag} {expected(node.kind, short=True)} is missing{_said(node.text)}")
+            raise ValueError(f"--{node.flag} {expected(node.kind, short=True)} is missing{_first_sentence(node.text)}")
 
 
-def _said(text: str) -> str:
+def _first_sentence(text: str) -> str:
     """Return the first sentence of a help text in the form of an error message's end."""
     first = text.partition(". ")[0].rstrip(".")
     return f": {first[0].lower()}{first[1:]}" if first else ""

@@ -34,7 +34,7 @@ GIB = 2**30
 
 def main(arguments: Sequence[str]) -> None:
     if not arguments or asks_for_help(arguments):
-        flags = [one for name, text in SWITCHES.items() for one in line(f"--{name}", text)]
+        flags = [row for name, text in SWITCHES.items() for row in line(f"--{name}", text)]
         print(help_or_page("bench", "\n".join([*usage(_USAGE), "", filled(_TEXT), "", *flags, ""]), arguments))
         raise SystemExit(0)
     recipe, *rest = arguments
@@ -43,22 +43,22 @@ def main(arguments: Sequence[str]) -> None:
             "what to measure comes first: a name of taskscape recipes, my.py:function or RUN/experiment.yaml"
         )
     experiment = _experiment(recipe, without(rest, (), [*SWITCHES]))
-    chosen = {name for name in SWITCHES if f"--{name}" in rest}
+    switches = {name for name in SWITCHES if f"--{name}" in rest}
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # silences messages of torch's profiler
     from taskscape.bench import bench
     from taskscape.devices import find_device
     from taskscape.progress import progress_bar, reporter
     from taskscape.training.freed_memory import freed_memory_kept
 
-    with progress_bar("json" not in chosen) as progress, freed_memory_kept(find_device(experiment.device)):
+    with progress_bar("json" not in switches) as progress, freed_memory_kept(find_device(experiment.device)):
         measured = bench(
             experiment,
-            compiled="compiled" in chosen,
-            with_memory="no-memory" not in chosen,
+            compiled="compiled" in switches,
+            with_memory="no-memory" not in switches,
             say=lambda text: progress.console.print(f"{text} …", highlight=False),
             report=reporter(progress, "convolutions"),
         )
-    if "json" in chosen:
+    if "json" in switches:
         print(json.dumps(plain(measured), indent=1, ensure_ascii=False))
     else:
         _print(measured)
@@ -67,10 +67,10 @@ def main(arguments: Sequence[str]) -> None:
 def _experiment(recipe: str, words: Sequence[str]) -> "Experiment":
     if (stand_in := described_recipe(recipe)) is not None:
         parse(recipe, stand_in, words, "bench", SWITCHES)  # find mistakes before torch is imported
-    asked = scaled(recipe, read_recipe(recipe), words, "bench", SWITCHES)
-    if asked.out or asked.resume:
+    command_line = scaled(recipe, read_recipe(recipe), words, "bench", SWITCHES)
+    if command_line.out or command_line.resume:
         raise ValueError("taskscape bench keeps nothing, so it has no run folder: leave out --out and --resume")
-    experiment: Experiment = asked.experiment
+    experiment: Experiment = command_line.experiment
     return experiment
 
 
@@ -102,11 +102,11 @@ def _print(measured: "Bench") -> None:
 
     console = Console(highlight=False)
     height, width = measured.size
-    about = measured.environment
+    info = measured.environment
     console.print(
         f"[bold]{measured.experiment.network.name}[/], {', '.join(measured.experiment.tasks)}: batches of "
-        f"{measured.images} images of {height}x{width}\n{about['processor']}; {about['device']}; torch {about['torch']}"
-        + (f"; load {about['load']}" if "load" in about else "")
+        f"{measured.images} images of {height}x{width}\n{info['processor']}; {info['device']}; torch {info['torch']}"
+        + (f"; load {info['load']}" if "load" in info else "")
     )
     table = Table(box=None, padding=(0, 2))
     for title in ("", "s per step", "images/s", "ratio"):

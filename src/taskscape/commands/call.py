@@ -33,7 +33,7 @@ class Signature(NamedTuple):
     """Its description, in paragraphs."""
     places: list[Place]
     settings: list[Setting]
-    named: dict[str, str]
+    metavars: dict[str, str]
     """Metavariables of flags whose type is not descriptive enough."""
 
 
@@ -51,12 +51,12 @@ def call(function: Callable[..., None], arguments: Sequence[str], command: str) 
 
 def checked(function: Callable[..., None], arguments: Sequence[str], command: str) -> Arguments:
     """Check command-line arguments and return them, or print the help and exit."""
-    takes = signature(function)
+    interface = signature(function)
     if any(word in HELP for word in arguments):
-        print("\n".join(page(takes, command)))
+        print("\n".join(page(interface, command)))
         raise SystemExit(0)
     try:
-        return read(arguments, takes.settings, takes.places)
+        return read(arguments, interface.settings, interface.places)
     except ValueError as error:
         raise ValueError(f"{error} (taskscape {command} --help lists everything)") from None
 
@@ -64,58 +64,60 @@ def checked(function: Callable[..., None], arguments: Sequence[str], command: st
 def signature(function: Callable[..., None]) -> Signature:
     """Return the command-line interface of a function, from its parameters and docstring."""
     text, _, args = (inspect.getdoc(function) or "").partition("\n\nArgs:\n")
-    texts = {one[1]: plain(one[2]) for one in re.finditer(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", args, re.MULTILINE)}
+    texts = {match[1]: plain(match[2]) for match in re.finditer(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", args, re.MULTILINE)}
     kinds = get_type_hints(function, include_extras=True)
-    takes = Signature(text, [], [], {})
+    interface = Signature(text, [], [], {})
     for name, parameter in inspect.signature(function).parameters.items():
-        kind, optional = kinds[name], parameter.default is not parameter.empty
+        kind, is_optional = kinds[name], parameter.default is not parameter.empty
         notes = getattr(kind, "__metadata__", ())
-        shown = metavar(kind)
-        said = texts.get(name) or next((str(one.help) for one in notes if getattr(one, "help", None)), "")
+        metavariable = metavar(kind)
+        help_text = texts.get(name) or next((str(note.help) for note in notes if getattr(note, "help", None)), "")
         if parameter.kind is parameter.POSITIONAL_ONLY:
-            many = get_origin(bare(kind)) is tuple
-            takes.places.append(Place(shown or name.upper(), kind, said, optional, many))
+            takes_many = get_origin(bare(kind)) is tuple
+            interface.places.append(Place(metavariable or name.upper(), kind, help_text, is_optional, takes_many))
         elif is_dataclass(cls := bare(kind)):
-            takes.settings.extend(one for one in nodes(_unset(cls)) if isinstance(one, Setting))
+            interface.settings.extend(node for node in nodes(_with_defaults(cls)) if isinstance(node, Setting))
         else:
-            takes.settings.append(Setting(name, kind, parameter.default if optional else tyro.MISSING, said))
-            takes.named[name] = shown
-    return takes
+            interface.settings.append(
+                Setting(name, kind, parameter.default if is_optional else tyro.MISSING, help_text)
+            )
+            interface.metavars[name] = metavariable
+    return interface
 
 
-def _unset(cls: Any) -> Any:
+def _with_defaults(cls: Any) -> Any:
     """Return an instance of a dataclass with its defaults, where ``MISSING`` marks fields without one."""
-    required = [one.name for one in fields(cls) if one.default is one.default_factory is MISSING and one.init]
+    required = [field.name for field in fields(cls) if field.default is field.default_factory is MISSING and field.init]
     return cls(**dict.fromkeys(required, tyro.MISSING))
 
 
 # -- pages -------------------------------------------------------------------------------------------------------------
 
 
-def page(takes: Signature, command: str) -> Iterator[str]:
+def page(interface: Signature, command: str) -> Iterator[str]:
     """Yield the lines of a command's help."""
-    required = [_flag(one, takes) for one in takes.settings if one.value is tyro.MISSING]
-    optional = [one for one in takes.settings if one.value is not tyro.MISSING]
-    places = [f"[{place.name}]" if place.optional else place.name for place in takes.places]
+    required = [_flag(setting, interface) for setting in interface.settings if setting.value is tyro.MISSING]
+    optional = [setting for setting in interface.settings if setting.value is not tyro.MISSING]
+    places = [f"[{place.name}]" if place.optional else place.name for place in interface.places]
     yield from usage(" ".join(["taskscape", command, *places, *required, *["[--OPTION ...]"] * bool(optional)]))
-    for paragraph in takes.text.split("\n\n"):
+    for paragraph in interface.text.split("\n\n"):
         yield ""
         yield from wrapped(plain(paragraph))
-    if takes.places:
+    if interface.places:
         yield ""
-    for place in takes.places:
+    for place in interface.places:
         yield from line(place.name, place.text)
-    if takes.settings:
+    if interface.settings:
         yield ""
-    for one in takes.settings:
-        yield from line(_flag(one, takes), with_words(one))
-    if any(one.value not in EMPTY and not is_switch(one.kind) for one in optional):
+    for setting in interface.settings:
+        yield from line(_flag(setting, interface), with_words(setting))
+    if any(setting.value not in EMPTY and not is_switch(setting.kind) for setting in optional):
         yield from ["", *wrapped("The values shown are the defaults.")]
-    yield from switches(takes.settings)
+    yield from switches(interface.settings)
 
 
-def _flag(one: Setting, takes: Signature) -> str:
+def _flag(setting: Setting, interface: Signature) -> str:
     """Return a flag with its default value, or else with its metavariable."""
-    if one.value in EMPTY or one.value is tyro.MISSING:
-        return f"--{one.flag} {takes.named.get(one.path) or expected(one.kind, short=True)}"
-    return assignment(one)
+    if setting.value in EMPTY or setting.value is tyro.MISSING:
+        return f"--{setting.flag} {interface.metavars.get(setting.path) or expected(setting.kind, short=True)}"
+    return assignment(setting)

@@ -32,16 +32,16 @@ def split(arguments: Sequence[str], names: Iterable[str]) -> tuple[list[tuple[st
     A choice is ``PATH:NAME``. Directly after a flag it counts as the flag's value, unless its path starts with one of
     ``names``.
     """
-    known = set(names)
-    choices, rest = [], []
-    for before, argument in zip(["", *arguments], arguments, strict=False):
-        found = re.fullmatch(r"(\w[\w.-]*):(.+)", argument)
-        is_value = before.startswith("--") and "=" not in before
-        if found and (underscored(found[1].partition(".")[0]) in known or not is_value):
-            choices.append((found[1], found[2]))
+    roots = set(names)
+    choices, others = [], []
+    for previous, argument in zip(["", *arguments], arguments, strict=False):
+        match = re.fullmatch(r"(\w[\w.-]*):(.+)", argument)
+        is_value = previous.startswith("--") and "=" not in previous
+        if match and (underscored(match[1].partition(".")[0]) in roots or not is_value):
+            choices.append((match[1], match[2]))
         else:
-            rest.append(argument)
-    return choices, rest
+            others.append(argument)
+    return choices, others
 
 
 def chosen(default: T, choices: Iterable[tuple[str, str]]) -> T:
@@ -51,73 +51,73 @@ def chosen(default: T, choices: Iterable[tuple[str, str]]) -> T:
     an unknown choice, with the nearest names.
     """
     for path, name in sorted(choices, key=lambda choice: (choice[1] == NONE, choice[0].count("."))):
-        default = _with(default, path.split("."), name, path, default)
+        default = _with_choice(default, path.split("."), name, path, default)
     return default
 
 
-def _with(value: Any, parts: list[str], name: str, path: str, root: Any) -> Any:
+def _with_choice(value: Any, parts: list[str], name: str, path: str, root: Any) -> Any:
     """Return ``value`` with the class at the given path replaced."""
     kinds = kinds_of(type(value))
     field = underscored(parts[0])
     if field not in {f.name for f in fields(value)}:
         raise _no_choice(path, root)
-    kind, old, rest = kinds[field], getattr(value, field), parts[1:]
-    if (base := entries_of(kind)) is not None and rest:
-        key = next((key for key in old if underscored(key) == underscored(rest[0])), rest[0])
-        if len(rest) > 1:
+    kind, old, remaining = kinds[field], getattr(value, field), parts[1:]
+    if (base := entries_of(kind)) is not None and remaining:
+        key = next((key for key in old if underscored(key) == underscored(remaining[0])), remaining[0])
+        if len(remaining) > 1:
             if key not in old:
                 raise _no_choice(path, root)
-            holder = _with_inside(old[key], rest[1:], name, path, root)
+            changed = _with_nested_choice(old[key], remaining[1:], name, path, root)
         else:
-            holder = _replaced(old.get(key), {**classes_of(base, old.get(key)), NONE: None}, name, path)
-        new = {**old, key: holder}
+            changed = _replaced(old.get(key), {**classes_of(base, old.get(key)), NONE: None}, name, path)
+        new = {**old, key: changed}
         return replace(value, **{field: {k: entry for k, entry in new.items() if entry is not None}})
-    if rest:
-        return replace(value, **{field: _with_inside(old, rest, name, path, root)})
+    if remaining:
+        return replace(value, **{field: _with_nested_choice(old, remaining, name, path, root)})
     classes = classes_of(kind, old)
     if not classes:
         raise _no_choice(path, root)
     return replace(value, **{field: _replaced(old, classes, name, path)})
 
 
-def _with_inside(value: Any, parts: list[str], name: str, path: str, root: Any) -> Any:
+def _with_nested_choice(value: Any, parts: list[str], name: str, path: str, root: Any) -> Any:
     if not is_dataclass(value):
         raise _no_choice(path, root)
-    return _with(value, parts, name, path, root)
+    return _with_choice(value, parts, name, path, root)
 
 
 def _replaced(old: Any, classes: Mapping[str, type | None], name: str, path: str) -> Any:
-    cls = _class(classes, name, path)
-    return old if cls is type(old) else None if cls is None else _carried(cls, old)
+    cls = _find_class(classes, name, path)
+    return old if cls is type(old) else None if cls is None else _converted(cls, old)
 
 
-def _class(classes: Mapping[str, type | None], name: str, path: str) -> type | None:
+def _find_class(classes: Mapping[str, type | None], name: str, path: str) -> type | None:
     aliases = {kebab(cls): cls for cls in classes.values() if cls is not None}
     if name in classes or name in aliases:
         return classes[name] if name in classes else aliases[name]
     file, colon, qualified = name.rpartition(":")
     if colon and file.endswith(".py"):
         cls = load_name(Path(file), qualified)
-        bases = {base for known in classes.values() if known is not None for base in known.__mro__[1:-2]}
+        bases = {base for option in classes.values() if option is not None for base in option.__mro__[1:-2]}
         if isinstance(cls, type) and is_dataclass(cls) and issubclass(cls, tuple(bases)):
             return cls
         raise ValueError(f"{path}: {name} is not a class that can be used there")
     raise ValueError(f"{path}: there is no {name!r}{nearest(name, classes)}")
 
 
-def _carried(cls: type, old: Any) -> Any:
+def _converted(cls: type, old: Any) -> Any:
     """Return an instance of ``cls`` that keeps the values of ``old``.
 
     These are values that differ from their default, in fields that both classes have with the same type.
     """
     kinds = kinds_of(cls)
-    values = dict(set_apart(old))
+    values = dict(changed_fields(old))
     kept = {f.name: values[f.name][0] for f in fields(cls) if values.get(f.name, (0, 0))[1] == kinds[f.name]}
     required = {f.name: tyro.MISSING for f in fields(cls) if f.default is f.default_factory is MISSING and f.init}
     return cls(**required | kept)
 
 
-def set_apart(value: Any) -> Iterator[tuple[str, tuple[Any, Any]]]:
+def changed_fields(value: Any) -> Iterator[tuple[str, tuple[Any, Any]]]:
     """Yield the fields whose value is not the default, each with its value and type."""
     for field in fields(value) if is_dataclass(value) else ():
         default = field.default if field.default_factory is MISSING else field.default_factory()
@@ -127,11 +127,11 @@ def set_apart(value: Any) -> Iterator[tuple[str, tuple[Any, Any]]]:
 
 
 def _no_choice(path: str, root: Any) -> ValueError:
-    known = {node.path: node for node in nodes(root) if isinstance(node, Choice | Entries)}
-    if isinstance(known.get(path), Entries):
+    choices = {node.path: node for node in nodes(root) if isinstance(node, Choice | Entries)}
+    if isinstance(choices.get(path), Entries):
         return ValueError(f"{path} has names: write {path}.NAME:KIND")
-    same = [one for one in known if one.rpartition(".")[2] == path.rpartition(".")[2]]
-    return ValueError(f"there is no choice {path!r}{nearest(path, same or known)}")
+    candidates = [candidate for candidate in choices if candidate.rpartition(".")[2] == path.rpartition(".")[2]]
+    return ValueError(f"there is no choice {path!r}{nearest(path, candidates or choices)}")
 
 
 def underscored(name: str) -> str:

@@ -76,22 +76,22 @@ def completion(shell: Shell, /) -> None:
 
 def words(line: Sequence[str]) -> list[str]:
     """Return the possible last words of a command line, whose last word may be partial; empty if it is a file."""
-    *before, last = line or [""]
-    while before and before[0] in GENERAL:
-        del before[: 2 if before[0] == "--threads" else 1]
-    if not before:
+    *preceding, last = line or [""]
+    while preceding and preceding[0] in GENERAL:
+        del preceding[: 2 if preceding[0] == "--threads" else 1]
+    if not preceding:
         return [*COMMANDS, "--help", "--version"]
-    command, *rest = before
+    command, *rest = preceding
     if command in ("train", "bench"):
-        return list(_of_train(rest, last))
+        return list(_complete_train(rest, last))
     if command == "sweep":
-        return list(_of_sweep(rest, last))
+        return list(_complete_sweep(rest, last))
     if command not in COMMANDS:
         return []
-    return list(_of_function(command, rest, last))
+    return list(_complete_function(command, rest, last))
 
 
-def _of_train(before: Sequence[str], last: str) -> Iterator[str]:
+def _complete_train(preceding: Sequence[str], last: str) -> Iterator[str]:
     from taskscape.commands.choices import chosen, split
     from taskscape.commands.described import described, experiment
     from taskscape.commands.experiment import RUN_FLAGS
@@ -99,10 +99,10 @@ def _of_train(before: Sequence[str], last: str) -> Iterator[str]:
     from taskscape.commands.settings import by_flag, nodes, words_of
     from taskscape.commands.topics import topics
 
-    if not before:
+    if not preceding:
         yield from (*recipes(), *described()["models"], "--resume", "--help")
         return
-    recipe, *rest = before
+    recipe, *rest = preceding
     try:
         default = described_recipe(recipe) or experiment("joint")
         choices, _ = split(rest, [field.name for field in fields(default)])
@@ -111,84 +111,86 @@ def _of_train(before: Sequence[str], last: str) -> Iterator[str]:
         return
     tree = list(nodes(base))
     flags = by_flag(tree)
-    after = rest[-1] if rest else ""
-    if after == "--help":
+    previous = rest[-1] if rest else ""
+    if previous == "--help":
         yield from topics(base)
-    elif after.startswith("--") and (setting := flags.get(after[2:].replace("_", "-"))) and len(setting.flags) == 1:
+    elif (
+        previous.startswith("--") and (setting := flags.get(previous[2:].replace("_", "-"))) and len(setting.flags) == 1
+    ):
         yield from words_of(setting.kind) or ()
-    elif after == "--scale":
+    elif previous == "--scale":
         yield "small"
-    elif after in ("--threads", *(f"--{flag}" for flag in RUN_FLAGS)):
+    elif previous in ("--threads", *(f"--{flag}" for flag in RUN_FLAGS)):
         return
     elif last.startswith("-"):
         yield from (*(f"--{flag}" for flag in (*flags, *RUN_FLAGS)), *GENERAL)
     else:
-        yield from _choices(tree, last)
+        yield from _complete_choices(tree, last)
 
 
-def _choices(tree: "Sequence[Node]", last: str) -> Iterator[str]:
+def _complete_choices(tree: "Sequence[Node]", last: str) -> Iterator[str]:
     """Yield the paths of choices, or the classes of a choice whose path and colon have been typed."""
     from taskscape.commands.settings import Choice, Entries
 
-    place, colon, _ = last.partition(":")
+    path, colon, _ = last.partition(":")
     for node in tree:
-        named, end = (place.rpartition(".")[0], ".") if isinstance(node, Entries) else (place, ":")
+        choice_path, end = (path.rpartition(".")[0], ".") if isinstance(node, Entries) else (path, ":")
         if isinstance(node, Entries) or (isinstance(node, Choice) and len(node.classes) > 1):
             if not colon:
                 yield f"{node.path}{end}"
-            elif node.path == named:
-                yield from (f"{place}:{name}" for name in node.classes)
+            elif node.path == choice_path:
+                yield from (f"{path}:{name}" for name in node.classes)
 
 
-def _of_sweep(before: Sequence[str], last: str) -> Iterator[str]:
+def _complete_sweep(preceding: Sequence[str], last: str) -> Iterator[str]:
     """Yield completions of the recipe's settings and the flags of ``taskscape sweep`` itself."""
     from taskscape.commands.published import published_sweeps
     from taskscape.commands.sweep_flags import OWN
 
     published = published_sweeps()
-    if not before:
+    if not preceding:
         yield from published
-    elif before[0] in published:
-        before = [published[before[0]].recipe, *before[1:]]
-    if before[-1:] == ["--on"]:
+    elif preceding[0] in published:
+        preceding = [published[preceding[0]].recipe, *preceding[1:]]
+    if preceding[-1:] == ["--on"]:
         yield from ("local", "ray")
-    elif last.startswith("-") and before:
+    elif last.startswith("-") and preceding:
         yield from (f"--{flag}" for flag in OWN)
-    yield from _of_train(before, last)
+    yield from _complete_train(preceding, last)
 
 
-def _of_function(command: str, before: Sequence[str], last: str) -> Iterator[str]:
+def _complete_function(command: str, preceding: Sequence[str], last: str) -> Iterator[str]:
     """Yield the flags of a command written as a function, or the possible values of a flag or positional argument."""
     from taskscape.commands.call import signature
     from taskscape.commands.described import described, reader
     from taskscape.commands.settings import by_flag, words_of
 
     module = importlib.import_module(f"taskscape.commands.{command}")
-    if command == "recipes" and not before and not last.startswith("-"):
+    if command == "recipes" and not preceding and not last.startswith("-"):
         yield from filter(None, module.by_group())
         return
     if command == "prepare":
-        if not before:
+        if not preceding:
             yield from (*described()["readers"], "--help")
             return
-        name, *before = before
+        name, *preceding = preceding
         if name not in described()["readers"]:
             return
         function = module.function_of(reader(name))
     elif command == "data":
-        if not before:
+        if not preceding:
             yield from (*module.ACTIONS, "--help")
             return
-        action, *before = before
+        action, *preceding = preceding
         function = module.ACTIONS.get(action, module.show)
     else:
         function = getattr(module, f"print_{command}", None) or getattr(module, command)
-    takes = signature(function)
-    flags = by_flag(takes.settings)
-    setting = flags.get(before[-1].removeprefix("--").replace("_", "-")) if before else None
-    if setting is not None and before[-1].startswith("--") and len(setting.flags) == 1:
+    interface = signature(function)
+    flags = by_flag(interface.settings)
+    setting = flags.get(preceding[-1].removeprefix("--").replace("_", "-")) if preceding else None
+    if setting is not None and preceding[-1].startswith("--") and len(setting.flags) == 1:
         yield from words_of(setting.kind) or ()
     elif last.startswith("-"):
         yield from (*(f"--{flag}" for flag in flags), *GENERAL)
-    elif len(before) < len(takes.places):
-        yield from words_of(takes.places[len(before)].kind) or ()
+    elif len(preceding) < len(interface.places):
+        yield from words_of(interface.places[len(preceding)].kind) or ()

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> None:
     elif action in ("-h", "--help"):
         print("\n".join(usage(*_USAGE)))
         print("\nCheck or inspect packed stores, which taskscape prepare writes:\n")
-        print_list({name: (one.__doc__ or "").partition("\n")[0] for name, one in ACTIONS.items()})
+        print_list({name: (function.__doc__ or "").partition("\n")[0] for name, function in ACTIONS.items()})
         print("\nRun taskscape data check --help, for example, for the help of check.")
         raise SystemExit(0)
     else:
@@ -44,7 +44,7 @@ def check_stores(stores: Stores, /) -> None:
     Prints counts, shares of labeled pixels and a histogram of each field (class frequencies, depth). Several stores are
     checked independently, one after the other.
     """
-    for store in _there(stores):
+    for store in _existing(stores):
         if len(stores) > 1:
             print(f"{store}:\n")
         _check(store)
@@ -61,7 +61,7 @@ def show(stores: Stores, /, *, out: Path | None = None, images: int = 8) -> None
         raise ValueError(f"--images {images}: it must be 1 or more")
     if out is not None and len(stores) > 1:
         raise ValueError(f"--out {out} is one file, and {len(stores)} stores are named: leave it out, or name one")
-    for store in _there(stores):
+    for store in _existing(stores):
         path = out or store.resolve().with_name(f"{store.resolve().name}.png")
         _show(store, path, images)
         print(f"the contact sheet is {path}")
@@ -83,7 +83,7 @@ def baseline(store: Store, /, *, split: str = "val", recipe: str | None = None) 
 ACTIONS: dict[str, Callable[..., None]] = {"check": check_stores, "show": show, "baseline": baseline}
 
 
-def _there(stores: Sequence[Path]) -> Sequence[Path]:
+def _existing(stores: Sequence[Path]) -> Sequence[Path]:
     """Return the stores. Raises ``FileNotFoundError`` or ``ValueError`` first if any of them is not a store."""
     from taskscape.data.place import require_store
 
@@ -125,8 +125,8 @@ def _print_findings(findings: "Findings") -> None:
 
     for name, modality in findings.fields.items():
         if modality.bins:
-            counts = [split.fields[name].histogram for split in splits]
-            shares = [100 * some / max(some.sum(), 1) for some in counts]
+            histograms = [split.fields[name].histogram for split in splits]
+            shares = [100 * histogram / max(histogram.sum(), 1) for histogram in histograms]
             cells = {bin_: [f"{share[i]:.2f} %" for share in shares] for i, bin_ in enumerate(modality.bins)}
             _print_table(console, f"{name}, {modality.unit}", findings, cells)
     for warning in findings.warnings:
@@ -189,11 +189,11 @@ def _show(folder: Path, path: Path, images: int) -> None:
     from taskscape.data.contact_sheet import contact_sheet
     from taskscape.files import atomic_write, writing
 
-    form = Image.registered_extensions().get(path.suffix.lower())
-    if form not in Image.SAVE:
+    image_format = Image.registered_extensions().get(path.suffix.lower())
+    if image_format not in Image.SAVE:
         raise ValueError(f"--out {path}: images cannot be written with this extension; use {path.stem}.png")
     content = io.BytesIO()
-    Image.fromarray(contact_sheet(folder, images)).save(content, form)
+    Image.fromarray(contact_sheet(folder, images)).save(content, image_format)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, content.getbuffer())

@@ -54,15 +54,15 @@ def _compiling_streets() -> "subprocess.Popen[bytes]":
 
 def reached(result: "Result", minutes: float) -> str:
     """Return a summary: the network's metrics next to those of an image-blind prediction, and what to do next."""
-    blind = result.baselines.get("by position", {})
-    parts, learned = [], False
+    baseline = result.baselines.get("by position", {})
+    parts, has_learned = [], False
     for name, spec in result.specs.items():
-        if spec.leads and name in result.metrics and name in blind:
-            value, other = result.metrics[name], blind[name]
-            learned |= value > other if spec.higher_is_better else value < other
+        if spec.leads and name in result.metrics and name in baseline:
+            value, blind_value = result.metrics[name], baseline[name]
+            has_learned |= value > blind_value if spec.higher_is_better else value < blind_value
             unit = f" {spec.unit}" if spec.unit else ""
-            parts.append(f"{spec.title} {value:.3g}{unit} (image-blind: {other:.3g}{unit})")
+            parts.append(f"{spec.title} {value:.3g}{unit} (image-blind: {blind_value:.3g}{unit})")
     text = f"reached in {minutes:g} minutes: {', '.join(parts)}"
-    if not learned:
+    if not has_learned:
         return f"{text}; so the network has learned nothing yet: give it more time with --minutes {4 * minutes:g}"
     return f"{text}; with taskscape demo --minutes {4 * minutes:g} it learns finer outlines and rarer classes"

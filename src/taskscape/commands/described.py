@@ -19,7 +19,7 @@ from taskscape.serialization.ranges import Range, RangedSettings
 
 FILE = Path(__file__).with_name("settings.json")
 
-_NOWHERE = {"__module__": "taskscape stand-ins"}
+_NAMESPACE = {"__module__": "taskscape stand-ins"}
 """A module name that does not exist, so that nothing looks for the source of a stand-in."""
 
 SCALARS: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str, "path": Path, "none": None}
@@ -54,9 +54,9 @@ def _class(name: str) -> type:
     bases = [_base(base) for base, offered in content["offers"].items() if name in offered]
     return make_dataclass(
         name.rpartition(".")[2],
-        [(key, _kind(one["type"]), _field(one)) for key, one in entry["fields"].items()],
+        [(key, _kind(field_entry["type"]), _field(field_entry)) for key, field_entry in entry["fields"].items()],
         bases=tuple(bases) or (RangedSettings,),
-        namespace={**_NOWHERE, "__doc__": entry["text"], "name": entry["name"]},
+        namespace={**_NAMESPACE, "__doc__": entry["text"], "name": entry["name"]},
         frozen=True,
         repr=False,
     )
@@ -65,26 +65,26 @@ def _class(name: str) -> type:
 @cache
 def _base(name: str) -> type:
     """Return the stand-in of an abstract base."""
-    return type(name.rpartition(".")[2], (RangedSettings,), dict(_NOWHERE))
+    return type(name.rpartition(".")[2], (RangedSettings,), dict(_NAMESPACE))
 
 
 def _field(entry: Mapping[str, Any]) -> Any:
-    about = {"metadata": {"text": entry["text"]}, "init": entry.get("init", True)}
+    options = {"metadata": {"text": entry["text"]}, "init": entry.get("init", True)}
     if "default" not in entry:
-        return field(**about)
-    return field(default_factory=lambda: _value(entry["default"]), **about)
+        return field(**options)
+    return field(default_factory=lambda: _value(entry["default"]), **options)
 
 
 def _kind(written: Any) -> Any:
     """Return a type from its written form."""
     if isinstance(written, str):
         return SCALARS[written] if written in SCALARS else _class(written)
-    head, *rest = written
+    head, *parts = written
     if head == "range":
-        return Annotated[SCALARS[rest[0]], Range(*rest[1:])]
+        return Annotated[SCALARS[parts[0]], Range(*parts[1:])]
     if head == "words":
-        return Literal[tuple(rest)]
-    kinds = [... if one == "..." else _kind(one) for one in rest]
+        return Literal[tuple(parts)]
+    kinds = [... if part == "..." else _kind(part) for part in parts]
     if head == "tuple":
         return tuple[tuple(kinds)]  # type: ignore[misc]
     return Mapping[kinds[0], kinds[1]] if head == "mapping" else Union[tuple(kinds)]  # type: ignore[valid-type]  # noqa: UP007
@@ -93,11 +93,11 @@ def _kind(written: Any) -> Any:
 def _value(written: Any) -> Any:
     """Return a value from its written form."""
     if isinstance(written, list):
-        return tuple(_value(one) for one in written)
+        return tuple(_value(item) for item in written)
     if not isinstance(written, dict):
         return written
     if "path" in written:
         return Path(written["path"])
     if "class" in written:
-        return _class(written["class"])(**{key: _value(one) for key, one in written["fields"].items()})
-    return {key: _value(one) for key, one in written["entries"].items()}
+        return _class(written["class"])(**{key: _value(item) for key, item in written["fields"].items()})
+    return {key: _value(item) for key, item in written["entries"].items()}

@@ -117,10 +117,10 @@ def _threads() -> list[Line]:
     from taskscape.parallel import cores
 
     usable, threads = cores(), torch.get_num_threads()
-    set_to = {
+    settings = {
         name: value for name, value in os.environ.items() if name.startswith(("OMP_", "MKL_NUM", "KMP_", "GOMP_"))
     }
-    lines = [Line("settings of threads", " ".join(f"{k}={v}" for k, v in sorted(set_to.items())) or "none")]
+    lines = [Line("settings of threads", " ".join(f"{k}={v}" for k, v in sorted(settings.items())) or "none")]
     value = f"{threads} threads on {usable} cores"
     if threads > usable:
         lines.append(Line("threads", value, "off", f"set OMP_NUM_THREADS={usable}: more threads wait for each other"))
@@ -137,9 +137,9 @@ def _threads() -> list[Line]:
 def _memory() -> Line:
     from taskscape.machine import memory
 
-    known = memory()
-    value = f"{known.free / GIB:.1f} of {known.total / GIB:.1f} GiB available"
-    if known.free < GIB:
+    info = memory()
+    value = f"{info.free / GIB:.1f} of {info.total / GIB:.1f} GiB available"
+    if info.free < GIB:
         return Line("memory", value, "off", "end other programs, or train with a smaller --batch-size")
     return Line("memory", value)
 
@@ -166,13 +166,13 @@ def _cache() -> list[Line]:
 def _precision(device: str) -> list[Line]:
     from taskscape.devices import find_device, with_float64
 
-    place = find_device(device)
+    torch_device = find_device(device)
     # Bf16 is compared with float32, and float32 with float64 if the device supports it.
-    first = _operators(place, "fp32") if with_float64(place) == place else []
-    return [*first, *_operators(place, "bf16")]
+    fp32_lines = _operators(torch_device, "fp32") if with_float64(torch_device) == torch_device else []
+    return [*fp32_lines, *_operators(torch_device, "bf16")]
 
 
-def _operators(place: "torch.device", precision: "Precision") -> list[Line]:
+def _operators(device: "torch.device", precision: "Precision") -> list[Line]:
     import torch
 
     from taskscape.selfcheck.findings import IN_WORDS, short
@@ -181,20 +181,20 @@ def _operators(place: "torch.device", precision: "Precision") -> list[Line]:
     from taskscape.training.precision import autocast
 
     def context() -> torch.autocast:
-        return autocast(place, precision)
+        return autocast(device, precision)
 
-    operators = {operator.signature: operator for operator in standard_operators(place, context)}
+    operators = {operator.signature: operator for operator in standard_operators(device, context)}
     exact = torch.float64 if precision == "fp32" else torch.float32
-    found = verdicts(operators, place, context, fresh=True, exact=exact)
+    results = verdicts(operators, device, context, fresh=True, exact=exact)
     lines = []
     for signature, operator in operators.items():
-        wrong, remedy = found[signature]
+        wrong, remedy = results[signature]
         if wrong:
-            done = "" if remedy is None else f"in training it {IN_WORDS[remedy]} instead; "
+            advice = "" if remedy is None else f"in training it {IN_WORDS[remedy]} instead; "
             if remedy is None and precision == "bf16":
-                done = "train with --precision fp32; "
-            done += "another version of torch may compute it correctly"
-            lines.append(Line(f"{precision}: {short(operator.title)}", wrong, "off", done, remedy is not None))
-    right = f"{len(operators) - len(lines)} of {len(operators)} layers and functions are correct"
+                advice = "train with --precision fp32; "
+            advice += "another version of torch may compute it correctly"
+            lines.append(Line(f"{precision}: {short(operator.title)}", wrong, "off", advice, remedy is not None))
+    summary = f"{len(operators) - len(lines)} of {len(operators)} layers and functions are correct"
     avoided = bool(lines) and all(line.avoided for line in lines)
-    return [Line(f"{precision} on {place}", right, "off" if lines else "fine", avoided=avoided), *lines]
+    return [Line(f"{precision} on {device}", summary, "off" if lines else "fine", avoided=avoided), *lines]

@@ -22,6 +22,6 @@ def require_encoder(name: str, flag: str) -> None:
         word in source and re.search(rb"(?:def |['\"])%s\b" % re.escape(word), source) for source in sources
     ):
         return
-    known = [found.decode() for source in sources for found in re.findall(rb"@register_model\r?\ndef (\w+)", source)]
-    if known:
-        raise ValueError(f"{flag}: timm has no model {name!r}{nearest(model, known)}")
+    names = [match.decode() for source in sources for match in re.findall(rb"@register_model\r?\ndef (\w+)", source)]
+    if names:
+        raise ValueError(f"{flag}: timm has no model {name!r}{nearest(model, names)}")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import tyro
 
-from taskscape.commands.arguments import given, read
+from taskscape.commands.arguments import flags_and_values, read
 from taskscape.commands.choices import chosen, split
 from taskscape.commands.encoders import require_encoder
 from taskscape.commands.flags import RefusedError, registry
@@ -43,7 +43,7 @@ OF_STORES = ("packed", "part", "mixed")
 """Data sources that consist of packed stores."""
 
 
-class Asked(NamedTuple):
+class CommandLine(NamedTuple):
     """A parsed command line of a command with a recipe."""
 
     experiment: Any
@@ -54,30 +54,30 @@ class Asked(NamedTuple):
 
 def parse(
     recipe: str, default: Any, arguments: Sequence[str], command: str = "train", own: Iterable[str] = ()
-) -> Asked:
+) -> CommandLine:
     """Apply the choices and flags of a command line to the experiment ``default``. Their order does not matter.
 
     ``command`` is the name of the command, and ``own`` has its own flags, which were parsed before. Raises
     ``ValueError`` for an unknown choice or flag, with the nearest names, and for a value of the wrong type.
     """
-    choices, rest = split(arguments, [field.name for field in fields(default)])
+    choices, others = split(arguments, [field.name for field in fields(default)])
     paths = [path for path, _ in choices]
     try:
-        if twice := next((path for path in paths if paths.count(path) > 1), None):
-            raise ValueError(f"{twice} is chosen twice: leave one out")
-        base = chosen(default, [*choices, *_implied(default, choices, rest)])
-        words = read(rest, [*nodes(base), *RUN_SETTINGS], also=own)
+        if repeated := next((path for path in paths if paths.count(path) > 1), None):
+            raise ValueError(f"{repeated} is chosen twice: leave one out")
+        base = chosen(default, [*choices, *_implied_choices(default, choices, others)])
+        parsed = read(others, [*nodes(base), *RUN_SETTINGS], also=own)
     except ValueError as error:
         raise ValueError(f"{error} (taskscape {command} {recipe} --help all lists everything)") from None
 
-    named = {flag: values[0] for flag, values in words.flags.items() if values}
-    out = named.get("out", named.get("run"))
-    if out and named.get("resume", out) != out:
-        raise ValueError(f"--out {out} and --resume {named['resume']} are different folders; leave out --out")
+    value_by_flag = {flag: values[0] for flag, values in parsed.flags.items() if values}
+    out = value_by_flag.get("out", value_by_flag.get("run"))
+    if out and value_by_flag.get("resume", out) != out:
+        raise ValueError(f"--out {out} and --resume {value_by_flag['resume']} are different folders; leave out --out")
     settings = by_flag(nodes(base))
-    for flag, value in named.items():
-        _require(flag, value, settings.get(flag))
-    for flag, store in _stores(base.data, words.flags):
+    for flag, value in value_by_flag.items():
+        _require_existing(flag, value, settings.get(flag))
+    for flag, store in _stores(base.data, parsed.flags):
         require_store(flag, store)
 
     def options(
@@ -87,43 +87,45 @@ def parse(
         resume: OptionalRun = None,
         scale: Literal["small"] | None = None,
         origin: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN")] = None,
-    ) -> Asked:
+    ) -> CommandLine:
         changed: Any = experiment
-        if "from" in named:  # --from none overrides a recipe that starts from a model
+        if "from" in value_by_flag:  # --from none overrides a recipe that starts from a model
             changed = replace(changed, start_from=origin, start_checksum=None)
-        return Asked(changed, out, resume, scale)
+        return CommandLine(changed, out, resume, scale)
 
     try:
-        return tyro.cli(options, args=words.words, prog=f"taskscape {command}", registry=registry(), add_help=False)
+        return tyro.cli(options, args=parsed.words, prog=f"taskscape {command}", registry=registry(), add_help=False)
     except RefusedError as refused:
-        places = (node.path for node in nodes(base) if isinstance(node, Choice) and type(node.value) is refused.cls)
-        place = next((f"{path}: " for path in places if path not in str(refused)), "")
-        raise ValueError(f"{place}{refused}") from refused
+        candidates = (node.path for node in nodes(base) if isinstance(node, Choice) and type(node.value) is refused.cls)
+        prefix = next((f"{path}: " for path in candidates if path not in str(refused)), "")
+        raise ValueError(f"{prefix}{refused}") from refused
 
 
 def scaled(
     recipe: str, default: Any, arguments: Sequence[str], command: str = "train", own: Iterable[str] = ()
-) -> Asked:
+) -> CommandLine:
     """Return the result of ``parse``, with the experiment and its data shrunk if ``--scale small`` is given.
 
     Raises ``ValueError`` under the same conditions as ``parse``.
     """
-    if dict(given(arguments)).get("scale") != "small":
+    if dict(flags_and_values(arguments)).get("scale") != "small":
         return parse(recipe, default, arguments, command, own)
     from taskscape.recipes.scale import small, small_store
 
-    asked = parse(recipe, small(default), arguments, command, own)
-    return asked._replace(experiment=replace(asked.experiment, data=small_store(asked.experiment.data)))
+    command_line = parse(recipe, small(default), arguments, command, own)
+    return command_line._replace(
+        experiment=replace(command_line.experiment, data=small_store(command_line.experiment.data))
+    )
 
 
-def _implied(default: Any, choices: Sequence[tuple[str, str]], rest: Sequence[str]) -> list[tuple[str, str]]:
+def _implied_choices(default: Any, choices: Sequence[tuple[str, str]], rest: Sequence[str]) -> list[tuple[str, str]]:
     """Return the choice ``data:packed`` if ``--data.path`` implies it, because the recipe's data have no path."""
     has_path = any(field.name == "path" for field in fields(default.data))
     is_chosen = has_path or any(path == "data" for path, _ in choices)
-    return [("data", "packed")] if "data.path" in dict(given(rest)) and not is_chosen else []
+    return [("data", "packed")] if "data.path" in dict(flags_and_values(rest)) and not is_chosen else []
 
 
-def _require(flag: str, value: str, setting: Setting | None) -> None:
+def _require_existing(flag: str, value: str, setting: Setting | None) -> None:
     """Check that the run, file or encoder named by a flag exists, before slow imports.
 
     Raises ``FileNotFoundError`` or ``ValueError`` with the flag.

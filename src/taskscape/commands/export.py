@@ -77,7 +77,7 @@ def export(
 
     folder = out or Path("exported", to)
     with if_interrupted(f"{folder} is unchanged; start the same command again"):
-        done = export_run(
+        exported = export_run(
             run,
             to,
             folder,
@@ -88,26 +88,28 @@ def export(
             options={"single": True} if single else {},
             reduction=Int8(calibrate) if int8 else None,
         )
-    _print(done)
+    _print(exported)
 
 
-def _print(done: "Exported") -> None:
+def _print(exported: "Exported") -> None:
     """Print the exported file, its differences from the network, its accuracy and its speed."""
     from taskscape.report.glossary import leading
 
-    print(f"{done.path}: {done.bytes / 1e6:.1f} MB")
-    for name, parity in done.parity.items():
+    print(f"{exported.path}: {exported.bytes / 1e6:.1f} MB")
+    for name, parity in exported.parity.items():
         print(f"  {name}: {parity}")
-    if done.reduced is not None:
-        print(f"  {done.reduced.words}")
-    if done.measured is not None:
-        print(f"  on {done.measured.images} images of the validation data, with PyTorch and with this file:")
-        for name in leading(done.measured.network, done.measured.specs):
-            spec = done.measured.specs[name]
-            before, after = (spec.show(values[name]) for values in (done.measured.network, done.measured.file))
-            print(f"    {name}: {before} and {after} {spec.unit}".rstrip())
-    for sentence in () if done.reduced is None else done.reduced.sentences:
+    if exported.reduced is not None:
+        print(f"  {exported.reduced.words}")
+    if exported.measured is not None:
+        print(f"  on {exported.measured.images} images of the validation data, with PyTorch and with this file:")
+        for name in leading(exported.measured.network, exported.measured.specs):
+            spec = exported.measured.specs[name]
+            network_value, file_value = (
+                spec.show(values[name]) for values in (exported.measured.network, exported.measured.file)
+            )
+            print(f"    {name}: {network_value} and {file_value} {spec.unit}".rstrip())
+    for sentence in () if exported.reduced is None else exported.reduced.sentences:
         print(f"  {sentence}")
-    network, file = done.seconds
-    print(f"  an image takes {1000 * file:.1f} ms with this file, {1000 * network:.1f} ms with PyTorch")
-    print(f"{done.path.with_name('model-card.md')} describes the model")
+    network_seconds, file_seconds = exported.seconds
+    print(f"  an image takes {1000 * file_seconds:.1f} ms with this file, {1000 * network_seconds:.1f} ms with PyTorch")
+    print(f"{exported.path.with_name('model-card.md')} describes the model")

@@ -35,11 +35,11 @@ def registry() -> ConstructorRegistry:
     @rules.struct_rule
     def chosen(info: StructTypeInfo) -> StructConstructorSpec | None:
         if entries_of(info.type) is not None:
-            specs = [StructFieldSpec(name, cast(Any, type(one)), one, "") for name, one in _items(info.default)]
+            specs = [StructFieldSpec(name, cast(Any, type(value)), value, "") for name, value in _items(info.default)]
             return StructConstructorSpec(lambda **entries: entries, tuple(specs))
         if not (isinstance(info.type, type) and is_dataclass(info.type)):
             return None
-        return StructConstructorSpec(partial(_made, info.type), tuple(_fields(info.type, info.default)))
+        return StructConstructorSpec(partial(_construct, info.type), tuple(_fields(info.type, info.default)))
 
     @rules.primitive_rule
     def size(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
@@ -48,7 +48,7 @@ def registry() -> ConstructorRegistry:
     return rules
 
 
-def _made(cls: type, **values: Any) -> Any:
+def _construct(cls: type, **values: Any) -> Any:
     try:
         return cls(**values)
     except ValueError as error:
@@ -60,17 +60,17 @@ def _items(default: Any) -> list[tuple[str, Any]]:
 
 
 def _fields(cls: type[Any], default: Any) -> Iterator[StructFieldSpec]:
-    kinds, about = kinds_of(cls), texts(cls)
+    kinds, help_texts = kinds_of(cls), texts(cls)
     for field in fields(cls):
         if field.init:
-            unset = field.default if field.default_factory is MISSING else field.default_factory()
-            value = getattr(default, field.name) if is_dataclass(default) else unset
-            kind = _concrete(kinds[field.name], value)
-            text = about.get(field.name, "")
+            default_value = field.default if field.default_factory is MISSING else field.default_factory()
+            value = getattr(default, field.name) if is_dataclass(default) else default_value
+            kind = _resolved(kinds[field.name], value)
+            text = help_texts.get(field.name, "")
             yield StructFieldSpec(field.name, kind, tyro.MISSING if value is MISSING else value, text)
 
 
-def _concrete(kind: Any, default: Any) -> Any:
+def _resolved(kind: Any, default: Any) -> Any:
     """Return the chosen class if the setting is a choice, otherwise its type."""
     if not classes_of(kind, default):
         return Annotated[kind, _NUMBERS] if is_numbers(kind) else kind

@@ -35,16 +35,20 @@ def metavar(kind: Any) -> str:
 def is_numbers(kind: Any) -> bool:
     """Return whether a type maps names to numbers, as for weights of tasks."""
     origin, arguments = get_origin(bare(kind)), get_args(bare(kind))
-    return isinstance(origin, type) and issubclass(origin, Mapping) and [bare(one) for one in arguments] == [str, float]
+    return (
+        isinstance(origin, type)
+        and issubclass(origin, Mapping)
+        and [bare(argument) for argument in arguments] == [str, float]
+    )
 
 
 def arity(kind: Any) -> tuple[int, int | None]:
     """Return the minimum and maximum number of words that a flag takes; a maximum of None means any number."""
     if words_of(kind) or is_size(kind) or is_repeated(kind):
         return 1, 1
-    ends = [_arity(one) for one in members(kind)]
-    most = [last for _, last in ends]
-    return min(first for first, _ in ends), None if None in most else max(last for last in most if last is not None)
+    bounds = [_arity(member) for member in members(kind)]
+    highs = [high for _, high in bounds]
+    return min(low for low, _ in bounds), None if None in highs else max(high for high in highs if high is not None)
 
 
 def _arity(kind: Any) -> tuple[int, int | None]:
@@ -58,22 +62,22 @@ def _arity(kind: Any) -> tuple[int, int | None]:
 
 def fits(kind: Any, words: Sequence[str]) -> bool:
     """Return whether words can be parsed as a value of a type. Further conditions are checked by the settings class."""
-    if (known := words_of(kind)) is not None:
-        return words[0] in known
+    if (allowed := words_of(kind)) is not None:
+        return words[0] in allowed
     if is_size(kind):
-        return words[0].lower() == "none" or _can(read_size, words[0])
+        return words[0].lower() == "none" or _can_read(read_size, words[0])
     if is_repeated(kind):
         return True
-    return any(_fits(one, words) for one in members(kind))
+    return any(_fits(member, words) for member in members(kind))
 
 
 def _fits(kind: Any, words: Sequence[str]) -> bool:
     if is_numbers(kind):
-        return len(words) % 2 == 0 and all(_can(float, word) for word in words[1::2])
+        return len(words) % 2 == 0 and all(_can_read(float, word) for word in words[1::2])
     if get_origin(kind) is tuple:
         parts = get_args(kind)
         kinds = [parts[0]] * len(words) if Ellipsis in parts else parts
-        return len(kinds) == len(words) and all(fits(one, [word]) for one, word in zip(kinds, words, strict=True))
+        return len(kinds) == len(words) and all(fits(part, [word]) for part, word in zip(kinds, words, strict=True))
     if len(words) != 1:
         return False
     word = words[0]
@@ -83,10 +87,10 @@ def _fits(kind: Any, words: Sequence[str]) -> bool:
         return word.lower() == "none"
     if kind is bool:
         return word.lower() in ("true", "false")
-    return _can(kind, word) if kind in (int, float) else kind is not Path or bool(word)
+    return _can_read(kind, word) if kind in (int, float) else kind is not Path or bool(word)
 
 
-def _can(read: Any, word: str) -> bool:
+def _can_read(read: Any, word: str) -> bool:
     try:
         read(word)
     except ValueError:
@@ -96,8 +100,8 @@ def _can(read: Any, word: str) -> bool:
 
 def known_words(kind: Any) -> list[str]:
     """Return the fixed words that a type allows, including those in tuples and in unions with other types."""
-    kinds = [part for one in members(kind) for part in (get_args(one) if get_origin(one) is tuple else (one,))]
-    literals = [one for one in kinds if get_origin(one) is Literal]
+    kinds = [part for item in members(kind) for part in (get_args(item) if get_origin(item) is tuple else (item,))]
+    literals = [item for item in kinds if get_origin(item) is Literal]
     return words_of(kind) or [str(word) for literal in literals for word in get_args(literal)]
 
 
@@ -110,16 +114,16 @@ def spelled(kind: Any, word: str) -> str:
 
 def expected(kind: Any, *, short: bool = False) -> str:
     """Return a description of a flag's value for an error message, or a short one for the help (``HxW``, ``N N``)."""
-    if (known := words_of(kind)) is not None:
-        return "WORD" if short else f"one of {', '.join(known)}"
+    if (allowed := words_of(kind)) is not None:
+        return "WORD" if short else f"one of {', '.join(allowed)}"
     if is_size(kind):
         return _SIZE if short else "HEIGHTxWIDTH, such as 128x256"
     if is_repeated(kind):
         return "WORD" if short else "a word"
-    kinds = [one for one in members(kind) if one is not NoneType]
+    kinds = [member for member in members(kind) if member is not NoneType]
     if short:
         return _expected(kinds[0], short=True)
-    return " or ".join([*(_expected(one, short=False) for one in kinds), *["none"] * (NoneType in members(kind))])
+    return " or ".join([*(_expected(member, short=False) for member in kinds), *["none"] * (NoneType in members(kind))])
 
 
 def _expected(kind: Any, *, short: bool) -> str:
@@ -129,9 +133,9 @@ def _expected(kind: Any, *, short: bool) -> str:
         return "WORD" if short else ", ".join(map(str, get_args(kind)))
     if get_origin(kind) is tuple:
         parts = get_args(kind)
-        one = bare(parts[0])
+        first = bare(parts[0])
         if short:
             shown = [_SHORT.get(bare(part), "WORD") for part in parts if part is not Ellipsis]
             return f"{shown[0]} ..." if Ellipsis in parts else " ".join(shown)
-        return _SEVERAL.get(one, "words") if Ellipsis in parts else f"{len(parts)} {_SEVERAL.get(one, 'words')}"
+        return _SEVERAL.get(first, "words") if Ellipsis in parts else f"{len(parts)} {_SEVERAL.get(first, 'words')}"
     return _SHORT.get(kind, "VALUE") if short else _WORDS.get(kind, "a value")

@@ -66,8 +66,11 @@ def label(
         from taskscape.inference.label import label as write
     from taskscape.progress import progress_bar, reporter
 
-    where = out or store
-    with if_interrupted(f"what is finished in {where} is kept; the same command continues"), progress_bar() as progress:
+    folder = out or store
+    with (
+        if_interrupted(f"what is finished in {folder} is kept; the same command continues"),
+        progress_bar() as progress,
+    ):
         manifest = write(
             model,
             store,
@@ -83,10 +86,10 @@ def label(
             device=device,
             report=reporter(progress, "images labeled"),
         )
-    for field, about in manifest.source["predicted"].items():
-        shares = ", ".join(f"{100 * share:.1f} % of {split}" for split, share in about["share with a label"].items())
-        print(f"{field}: {shares} has a label, predicted by {about['model']}")
-        if not any(about["share with a label"].values()) and about["threshold"] is not None:
-            text = f"the model's confidence is below --threshold {about['threshold']:g} everywhere: choose a lower one"
+    for field, source in manifest.source["predicted"].items():
+        shares = ", ".join(f"{100 * share:.1f} % of {split}" for split, share in source["share with a label"].items())
+        print(f"{field}: {shares} has a label, predicted by {source['model']}")
+        if not any(source["share with a label"].values()) and source["threshold"] is not None:
+            text = f"the model's confidence is below --threshold {source['threshold']:g} everywhere: choose a lower one"
             print(f"warning: {text}", file=sys.stderr)
-    print(f"the labels are in {where}; {show_command(where)} writes a contact sheet")
+    print(f"the labels are in {folder}; {show_command(folder)} writes a contact sheet")

@@ -26,7 +26,7 @@ def line(name: str, text: str, *, first_sentence: bool = False, one_line: bool =
         yield f"  {name}"
     else:
         yield f"  {name:<{INDENT - 2}}{lines.pop(0) if lines else ''}".rstrip()
-    yield from (" " * INDENT + one for one in lines)
+    yield from (" " * INDENT + row for row in lines)
 
 
 def wrapped(text: str, indent: int = 0) -> list[str]:
@@ -38,17 +38,19 @@ def wrapped(text: str, indent: int = 0) -> list[str]:
 def filled(text: str) -> str:
     """Wrap the paragraphs of a text, except indented ones such as examples."""
     paragraphs = text.split("\n\n")
-    return "\n\n".join(one if one.startswith(" ") else "\n".join(wrapped(one)) for one in paragraphs)
+    return "\n\n".join(
+        paragraph if paragraph.startswith(" ") else "\n".join(wrapped(paragraph)) for paragraph in paragraphs
+    )
 
 
 def usage(*ways: str) -> list[str]:
     """Return the usage lines of a command, with one or more forms. Text in brackets is not broken."""
-    kept = (re.sub(r"\[[^]]*\]", lambda found: found[0].replace(" ", _UNBROKEN), way) for way in ways)
+    unbroken = (re.sub(r"\[[^]]*\]", lambda match: match[0].replace(" ", _UNBROKEN), way) for way in ways)
     lines = (
         textwrap.wrap(way, width(), initial_indent=" " * 7, subsequent_indent=" " * 8, break_on_hyphens=False)
-        for way in kept
+        for way in unbroken
     )
-    text = "\n".join(one for way in lines for one in way).replace(_UNBROKEN, " ")
+    text = "\n".join(row for way in lines for row in way).replace(_UNBROKEN, " ")
     return f"usage: {text.lstrip()}".splitlines()
 
 
@@ -58,7 +60,7 @@ def names(texts: Mapping[str, str]) -> Iterator[str]:
     for name, text in texts.items():
         first, *more = textwrap.wrap(text, width() - indent, break_on_hyphens=False) or [""]
         yield f"{name:<{indent}}{first}".rstrip()
-        yield from (" " * indent + one for one in more)
+        yield from (" " * indent + row for row in more)
 
 
 def table(head: tuple[str, str, str], rows: Iterable[tuple[str, str, str]]) -> Iterator[str]:
@@ -66,14 +68,14 @@ def table(head: tuple[str, str, str], rows: Iterable[tuple[str, str, str]]) -> I
     rows = [head, *rows]
     indent = max(len(name) for name, *_ in rows) + 2
     room = width() - indent - 2
-    first = 3 * room // 5
+    first_width = 3 * room // 5
     for name, *texts in rows:
         cells = [
-            textwrap.wrap(text, wide, break_on_hyphens=False)
-            for text, wide in zip(texts, (first, room - first), strict=True)
+            textwrap.wrap(text, cell_width, break_on_hyphens=False)
+            for text, cell_width in zip(texts, (first_width, room - first_width), strict=True)
         ]
         for number, (left, right) in enumerate(zip_longest(*cells, fillvalue="")):
-            yield f"{'' if number else name:<{indent}}{left:<{first + 2}}{right}".rstrip()
+            yield f"{'' if number else name:<{indent}}{left:<{first_width + 2}}{right}".rstrip()
 
 
 def width() -> int:

@@ -14,10 +14,10 @@ from taskscape.serialization import is_size, show_size
 
 def switches(settings: list[Setting]) -> list[str]:
     """Return lines that explain (on) and (off), if any setting is a switch."""
-    of_switches = [one for one in settings if is_switch(one.kind)]
-    if not of_switches:
+    switch_settings = [setting for setting in settings if is_switch(setting.kind)]
+    if not switch_settings:
         return []
-    on, off = of_switches[0].flags
+    on, off = switch_settings[0].flags
     return ["", *wrapped(f"Flags with (on) or (off) are switches: --{on} turns one on, --{off} turns it off.")]
 
 
@@ -36,15 +36,15 @@ def show(value: Any, kind: Any) -> str:
     """Return a value as written on the command line, or a description of valid values if there is no value."""
     if value is MISSING or (value in ((), {}) and not is_repeated(kind)):
         return expected(kind, short=True)
-    for about in getattr(kind, "__metadata__", ()):
-        if isinstance(about, PrimitiveConstructorSpec):
-            return " ".join(about.str_from_instance(value))
+    for note in getattr(kind, "__metadata__", ()):
+        if isinstance(note, PrimitiveConstructorSpec):
+            return " ".join(note.str_from_instance(value))
     if is_size(kind):
         return show_size(value)
     if isinstance(value, Mapping):
-        return " ".join(f"{key} {_number(one)}" for key, one in value.items())
+        return " ".join(f"{key} {_number(item)}" for key, item in value.items())
     if isinstance(value, tuple):
-        return " ".join(show(one, None) for one in value)
+        return " ".join(show(item, None) for item in value)
     return _number(value) if isinstance(value, float) else "none" if value is None else str(value)
 
 

@@ -39,7 +39,7 @@ def print_models(*, tasks: Tasks = (), encoder: str | None = None, released: boo
         return
     channels: dict[str, int] = {}
     for text in tasks:
-        task, number = _channels(text)
+        task, number = _parse_channels(text)
         if task in channels:
             raise ValueError(f"--tasks {text}: {task} is given twice, leave one out")
         channels[task] = number
@@ -50,7 +50,9 @@ def print_models(*, tasks: Tasks = (), encoder: str | None = None, released: boo
     table.add_column("parameters", justify="right")
     table.add_column("FLOPs", justify="right")
     table.add_column("paper")
-    for name, parameters, flops, text in _counted(channels, encoder) if channels or encoder is not None else _known():
+    for name, parameters, flops, text in (
+        _measured_networks(channels, encoder) if channels or encoder is not None else _described_networks()
+    ):
         counts = (f"{parameters / 1e6:.2f} M", f"{flops / 1e9:.2f} G") if parameters else ("–", "–")
         table.add_row(f"[bold]{name}[/]", *counts, text)
     Console(highlight=False).print(table)
@@ -74,7 +76,7 @@ def _print_released() -> None:
         console.print(f"[bold]{name}[/]", table, sep="\n")
 
 
-def _known() -> Iterator[tuple[str, int, int, str]]:
+def _described_networks() -> Iterator[tuple[str, int, int, str]]:
     """Yield the networks with their default settings from their descriptions, without building them."""
     from taskscape.commands.described import described
 
@@ -82,22 +84,22 @@ def _known() -> Iterator[tuple[str, int, int, str]]:
         yield name, entry["parameters"], entry["flops"], entry["paper"]
 
 
-def _counted(channels: dict[str, int], encoder: str | None) -> Iterator[tuple[str, int, int, str]]:
+def _measured_networks(channels: dict[str, int], encoder: str | None) -> Iterator[tuple[str, int, int, str]]:
     """Build and count every network; yield 0 and the reason for one that does not support the tasks or the encoder."""
     from taskscape.models import CONFIGS, EncoderConfig
     from taskscape.recipes import EXAMPLE_CHANNELS
 
     for name, config in track(CONFIGS.items(), "measuring", console=Console(stderr=True), transient=True):
-        chosen = {"encoder": encoder} if encoder and issubclass(config, EncoderConfig) else {}
+        options = {"encoder": encoder} if encoder and issubclass(config, EncoderConfig) else {}
         try:
-            parameters, flops = cost(config, channels or EXAMPLE_CHANNELS, chosen)
+            parameters, flops = cost(config, channels or EXAMPLE_CHANNELS, options)
         except ValueError as error:
             yield name, 0, 0, str(error)
         else:
             yield name, parameters, flops, config.paper
 
 
-def _channels(text: str) -> tuple[str, int]:
+def _parse_channels(text: str) -> tuple[str, int]:
     from taskscape.files.paths import is_file_name
 
     task, _, number = text.partition("=")

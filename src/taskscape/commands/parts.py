@@ -38,14 +38,14 @@ def share(words: Sequence[str], out: Path, on: On, workers: int | None, address:
 
 def without(words: Sequence[str], flags: Sequence[str], switches: Sequence[str] = ()) -> list[str]:
     """Return command-line arguments without these flags and their values, and without these switches."""
-    kept: list[str] = []
-    skip = False
+    remaining: list[str] = []
+    skips_value = False
     for word in words:
         name = word.partition("=")[0].removeprefix("--")
         if word.startswith("--") and name in (*flags, *switches):
-            skip = "=" not in word and name not in switches
-        elif skip:
-            skip = False
+            skips_value = "=" not in word and name not in switches
+        elif skips_value:
+            skips_value = False
         else:
-            kept.append(word)
-    return kept
+            remaining.append(word)
+    return remaining

@@ -30,8 +30,8 @@ Settings = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(m
 
 
 def main(arguments: Sequence[str]) -> None:
-    for before, word in pairwise(("", *arguments)):
-        if not (word or before.startswith("--")):  # it would mean the current folder
+    for previous, word in pairwise(("", *arguments)):
+        if not (word or previous.startswith("--")):  # it would mean the current folder
             raise ValueError("the name of an image or run is empty, perhaps because a shell variable is not set")
     call(predict, arguments, "predict")
 
@@ -124,8 +124,8 @@ def predict(
     """
     if camera is not None and watch is not None:
         raise ValueError("--camera and --watch exclude each other: use only one")
-    live = camera is not None or watch is not None
-    run, images = _chosen(named, live)
+    is_live = camera is not None or watch is not None
+    run, images = _model_and_images(named, is_live)
     with quick_imports():
         from taskscape.inference.cameras import Lens
         from taskscape.inference.sources import videos_among
@@ -134,7 +134,7 @@ def predict(
     if (lens.focal or lens.fov or point_color != "image") and not (point_cloud or rerun):
         raise ValueError("--focal, --fov and --point-color are for points: add --point-cloud or --rerun")
     outputs = _outputs(submission, lens, pictures=pictures, points=point_cloud, rerun=rerun, color=point_color)
-    loading = {
+    load_options = {
         "height": height,
         "native_resolution": native_resolution,
         "tta": chosen_tta(tta, tta_as),
@@ -149,17 +149,17 @@ def predict(
     films, images = videos_among(images, out)
     if len(outputs) > 1 and (films or camera is not None):
         raise ValueError("--point-cloud, --rerun and --submission are for images: leave them out, or name no video")
-    making = {"videos": videos, "smooth": smooth, "maps": frames, "height": video_height}
-    if any(making.values()) and not (films or live):
+    video_options = {"videos": videos, "smooth": smooth, "maps": frames, "height": video_height}
+    if any(video_options.values()) and not (films or is_live):
         raise ValueError("--videos, --smooth, --frames and --video-height are for videos: name one, or leave them out")
     if camera is not None:
-        record_camera(run, camera, out, loading, making)
+        record_camera(run, camera, out, load_options, video_options)
     elif watch is not None:
-        watch_folder(run, watch, out, loading, making, outputs)
+        watch_folder(run, watch, out, load_options, video_options, outputs)
     elif films:
-        predict_videos(run, films, out, loading, making)
-    if images or not (films or live):  # without any images, _predict_images reports that
-        _predict_images(run, images, out, loading, outputs)
+        predict_videos(run, films, out, load_options, video_options)
+    if images or not (films or is_live):  # without any images, _predict_images reports that
+        _predict_images(run, images, out, load_options, outputs)
 
 
 def _outputs(
@@ -171,7 +171,7 @@ def _outputs(
 
     outputs: list[Output] = [Maps(pictures)]
     outputs += [PointClouds(color, lens)] * points + [Recording(color, lens)] * rerun
-    outputs += [CityscapesLabels() if one == "cityscapes" else CocoPanoptic() for one in dict.fromkeys(submission)]
+    outputs += [CityscapesLabels() if name == "cityscapes" else CocoPanoptic() for name in dict.fromkeys(submission)]
     return outputs
 
 
@@ -185,7 +185,7 @@ def _tiles(tiles: bool, size: tuple[int, int] | None, overlap: float | None) -> 
 
 
 def _predict_images(
-    run: Path, images: Sequence[Path], out: Path, loading: Mapping[str, Any], outputs: "Sequence[Output]"
+    run: Path, images: Sequence[Path], out: Path, load_options: Mapping[str, Any], outputs: "Sequence[Output]"
 ) -> None:
     """Predict images; ``loading`` has arguments of ``load``."""
     with quick_imports():
@@ -199,11 +199,11 @@ def _predict_images(
         progress_bar() as progress,
     ):
         report = reporter(progress, "images")
-        files = predict_files(run, images, out, **loading, outputs=outputs, progress=report, note=notes.append)
+        files = predict_files(run, images, out, **load_options, outputs=outputs, progress=report, note=notes.append)
     print(*notes, f"{len(files)} files are in {out}", sep="\n")
 
 
-def _chosen(named: Sequence[Path], live: bool) -> tuple[Path, Sequence[Path]]:
+def _model_and_images(paths: Sequence[Path], is_live: bool) -> tuple[Path, Sequence[Path]]:
     """Return the model, by default a released one, and the images, of which there are none if the input is ``live``.
 
     Raises ``ValueError`` or ``FileNotFoundError`` if one of them does not exist, before torch is imported.
@@ -212,15 +212,15 @@ def _chosen(named: Sequence[Path], live: bool) -> tuple[Path, Sequence[Path]]:
     from taskscape.files.paths import require_images
     from taskscape.run_folder.names import RunFolder
 
-    if not named and not live:
+    if not paths and not is_live:
         raise ValueError("IMAGES is missing: name images, videos, or folders of them")
-    first, *rest = named or (Path(released.default()),)
-    if live and rest:
+    first, *rest = paths or (Path(released.default()),)
+    if is_live and rest:
         raise ValueError(f"--camera and --watch take no images: leave out {rest[0]}")
     if rest:
         require_images(rest)
     if released.is_name(first) or RunFolder(first).experiment.is_file():
-        if not rest and not live:
+        if not rest and not is_live:
             raise ValueError(f"there is no image to predict: name some after {first}")
         return first, rest
     if RunFolder(first).runs():
@@ -231,12 +231,12 @@ def _chosen(named: Sequence[Path], live: bool) -> tuple[Path, Sequence[Path]]:
         )
     if rest and not first.exists() and not first.suffix:
         require_run(first)
-    if live:
+    if is_live:
         require_run(first)
     require_images([first])
     model = released.default()
     print(released.introduced(model), file=sys.stderr)
-    return Path(model), named
+    return Path(model), paths
 
 
 def _view_settings(texts: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -29,39 +29,39 @@ def main(arguments: Sequence[str]) -> None:
     name, *rest = arguments or ["--help"]
     if name in HELP:
         print("\n".join([*usage("taskscape prepare NAME RAW OUT [options]"), "", filled(_TEXT), ""]))
-        print_list({f"  {name}": one["text"] for name, one in described()["readers"].items()})
+        print_list({f"  {name}": entry["text"] for name, entry in described()["readers"].items()})
         print("\nRun taskscape prepare NAME --help for the options of a data set.")
         if arguments:
             raise SystemExit(0)
     elif name in described()["readers"]:
         # Find mistakes before numpy is imported.
         raw, *_ = checked(function_of(reader(name)), rest, f"prepare {name}").places
-        _require(Path(raw))
+        _require_raw_data(Path(raw))
         from taskscape.data.readers import READERS
 
-        _prepare(name, next(one for one in READERS if one.name == name), rest)
+        _prepare(name, next(entry for entry in READERS if entry.name == name), rest)
     else:
-        _prepare(name, _own(name), rest)
+        _prepare(name, _user_reader(name), rest)
 
 
-def _require(raw: Path) -> None:
+def _require_raw_data(raw: Path) -> None:
     if not raw.exists():
         raise FileNotFoundError(
             f"there is no folder {raw}: name the folder of the raw data first, and then that of the store"
         )
 
 
-def _own(name: str) -> "type[RawData]":
+def _user_reader(name: str) -> "type[RawData]":
     """Return the reader from a user's file, such as ``my.py:MyData``. Raises ``ValueError``."""
-    file, colon, cls = name.rpartition(":")
+    file, colon, class_name = name.rpartition(":")
     if not colon:
         raise ValueError(f"there is no data set {name!r} to prepare{nearest(name, described()['readers'])}")
-    found: Any = load_name(Path(file), cls)
+    cls: Any = load_name(Path(file), class_name)
     from taskscape.data.readers import RawData
 
-    bases: tuple[type, ...] = found.__mro__ if isinstance(found, type) and is_dataclass(found) else ()
-    if RawData in bases and isinstance(getattr(found, "name", None), str):
-        return cast("type[RawData]", found)
+    bases: tuple[type, ...] = cls.__mro__ if isinstance(cls, type) and is_dataclass(cls) else ()
+    if RawData in bases and isinstance(getattr(cls, "name", None), str):
+        return cast("type[RawData]", cls)
     raise ValueError(f"{name} must be a dataclass that derives from taskscape.data.RawData and has a name")
 
 
@@ -130,8 +130,8 @@ def function_of(kind: Any, words: Sequence[str] = ()) -> Callable[..., None]:
                     report,
                     lambda text: progress.console.print(text, markup=False, highlight=False),
                 )
-            for doubt in quick({split: Store.open(out, split) for split in manifest.counts}, manifest.labels):
-                warnings.warn(doubt, stacklevel=1)
+            for warning in quick({split: Store.open(out, split) for split in manifest.counts}, manifest.labels):
+                warnings.warn(warning, stacklevel=1)
         counts = ", ".join(f"{count} {split}" for split, count in manifest.counts.items())
         print(f"{out} holds {counts}; {show_command(out)} writes a contact sheet of them")
 

@@ -17,4 +17,4 @@ class PublishedSweep(NamedTuple):
 
 def published_sweeps() -> dict[str, PublishedSweep]:
     """Return the published sweeps by name."""
-    return {name: PublishedSweep(*one) for name, one in described()["sweeps"].items()}
+    return {name: PublishedSweep(*entry) for name, entry in described()["sweeps"].items()}

@@ -40,7 +40,7 @@ def print_recipes(group: str = "", /) -> None:
             in full; by default all groups are listed.
     """
     if (recipe := group.replace("-", "_")) in recipes():
-        print("\n\n".join(map(filled, _about(recipe))))
+        print("\n\n".join(map(filled, _full_description(recipe))))
         return
     if group and group not in (known := [name for name in by_group() if name]):
         raise ValueError(f"there is no group of recipes {group!r}{nearest(group, [*known, *recipes()])}")
@@ -61,17 +61,17 @@ def print_group(group: str, listed: Mapping[str, Listed]) -> None:
     """Print the recipes of a group: name, description and published results."""
     if group:
         print(f"\n{group}:")
-    if any(one.published for one in listed.values()):
-        rows = ((name, one.text, one.published if one.published != "-" else "") for name, one in listed.items())
+    if any(entry.published for entry in listed.values()):
+        rows = ((name, entry.text, entry.published if entry.published != "-" else "") for name, entry in listed.items())
         print("\n".join(table(("", "", "published"), rows)))
     else:
-        print_list({name: one.text for name, one in listed.items()})
-    if sweeps := {name: one.text for name, one in published_sweeps().items() if name.partition("/")[0] == group}:
+        print_list({name: entry.text for name, entry in listed.items()})
+    if sweeps := {name: entry.text for name, entry in published_sweeps().items() if name.partition("/")[0] == group}:
         print(f"\n{group}, with taskscape sweep NAME:")
         print_list(sweeps)
 
 
-def _about(recipe: str) -> list[str]:
+def _full_description(recipe: str) -> list[str]:
     """Return the full description of a recipe and of its group, in paragraphs."""
     texts = [f"{recipe}: {described()['texts'][recipe]}"]
     if group := recipe.rpartition("/")[0]:
@@ -86,18 +86,18 @@ def print_list(texts: Mapping[str, str]) -> None:
 
 def recipes() -> dict[str, str]:
     """Return the summaries of all recipes by name."""
-    return {name: one.text for listed in by_group().values() for name, one in listed.items()}
+    return {name: entry.text for listed in by_group().values() for name, entry in listed.items()}
 
 
 @cache
 def by_group() -> dict[str, dict[str, Listed]]:
     """Return the entries of recipes by group and name. The group of general recipes has an empty name."""
-    found: dict[str, dict[str, Listed]] = {}
+    groups: dict[str, dict[str, Listed]] = {}
     for name, text in described()["texts"].items():
         published = re.search(r"^Published: (.*)$", text, re.MULTILINE)
-        listed = Listed(text.partition("\n")[0].replace("``", ""), published[1] if published else "")
-        found.setdefault(name.rpartition("/")[0], {})[name] = listed
-    return found
+        entry = Listed(text.partition("\n")[0].replace("``", ""), published[1] if published else "")
+        groups.setdefault(name.rpartition("/")[0], {})[name] = entry
+    return groups
 
 
 def described_recipe(recipe: str, also: Iterable[str] = ()) -> Any:

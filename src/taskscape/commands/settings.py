@@ -82,11 +82,11 @@ Node = Setting | Choice | Entries
 
 def nodes(value: Any, prefix: str = "") -> Iterator[Node]:
     """Yield all settings and choices of a dataclass, in the order of its fields."""
-    kinds, about = kinds_of(type(value)), texts(type(value))
+    kinds, field_texts = kinds_of(type(value)), texts(type(value))
     for field in fields(value):
         if field.init:
             path, current = f"{prefix}{field.name}", getattr(value, field.name)
-            yield from _nodes(path, kinds[field.name], current, about.get(field.name, ""))
+            yield from _nodes(path, kinds[field.name], current, field_texts.get(field.name, ""))
 
 
 def by_flag(tree: Iterable[Node]) -> dict[str, Setting]:
@@ -126,18 +126,18 @@ def classes_of(kind: Any, value: Any = None) -> dict[str, type | None]:
     """
     if words_of(kind):
         return {}
-    of = members(kind)
-    found: dict[str, type | None] = {}
-    for member in of:
+    kinds = members(kind)
+    classes: dict[str, type | None] = {}
+    for member in kinds:
         if is_offered(member):
-            found |= offered(member)
+            classes |= offered(member)
         elif is_dataclass(member) and isinstance(member, type):
-            found[name_of(member)] = member
-    if not found and not is_dataclass(value):
+            classes[name_of(member)] = member
+    if not classes and not is_dataclass(value):
         return {}
-    if is_dataclass(value) and type(value) not in found.values():
-        found[name_of(type(value))] = type(value)
-    return found | {NONE: None} if NoneType in of else found
+    if is_dataclass(value) and type(value) not in classes.values():
+        classes[name_of(type(value))] = type(value)
+    return classes | {NONE: None} if NoneType in kinds else classes
 
 
 def words_of(kind: Any) -> list[str] | None:
@@ -167,12 +167,12 @@ def kinds_of(cls: type) -> dict[str, Any]:
 
 def texts(cls: type) -> dict[str, str]:
     """Return the docstrings of a dataclass's fields, each as a single line of plain text."""
-    found: dict[str, str] = {}
+    field_texts: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         if is_dataclass(base):
-            found |= {f.name: f.metadata["text"] for f in fields(base) if "text" in f.metadata}  # for a stand-in
-            found |= _texts_in_source(cast(Any, base))
-    return found
+            field_texts |= {f.name: f.metadata["text"] for f in fields(base) if "text" in f.metadata}  # for a stand-in
+            field_texts |= _texts_in_source(cast(Any, base))
+    return field_texts
 
 
 @cache
@@ -182,12 +182,12 @@ def _texts_in_source(cls: Any) -> dict[str, str]:
     except (OSError, TypeError, SyntaxError):
         return {}  # the class has no source file
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-    found = {}
-    for field, after in pairwise(body):
-        match field, after:
+    field_texts = {}
+    for field, following in pairwise(body):
+        match field, following:
             case ast.AnnAssign(ast.Name(name)), ast.Expr(ast.Constant(str(text))):
-                found[name] = plain(text)
-    return found
+                field_texts[name] = plain(text)
+    return field_texts
 
 
 def plain(text: str) -> str:

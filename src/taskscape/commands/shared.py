@@ -41,9 +41,9 @@ def chosen_tta(tta: bool, tta_as: str | None) -> bool | str:
     with quick_imports():
         from taskscape.evaluation import find_tta
 
-    found = find_tta(tta_as)
-    assert found is not None
-    return found.word == "mirror" or found.word
+    augmentation = find_tta(tta_as)
+    assert augmentation is not None
+    return augmentation.word == "mirror" or augmentation.word
 
 
 def require_run(run: Path) -> None:

@@ -43,20 +43,20 @@ def main(arguments: Sequence[str]) -> None:
     if recipe.startswith("-"):
         _resume(arguments)
     else:
-        _sweep(*_published(recipe), rest)
+        _sweep(*_recipe_and_arguments(recipe), rest)
 
 
 def _print_help(arguments: Sequence[str]) -> None:
     """Print the help of ``taskscape sweep`` with the published sweeps, or a page of a recipe's settings."""
     recipe, *rest = arguments or ["--help"]
     text = "\n".join([*usage(*_USAGE), "", filled(_TEXT), "", *flag_lines(), ""])
-    print(help_or_page("sweep", text, [_published(recipe)[0], *rest]))
+    print(help_or_page("sweep", text, [_recipe_and_arguments(recipe)[0], *rest]))
     if recipe.startswith("-") or topic_of(rest) is None:
         print("NAME is a published sweep:\n")
-        print_list({name: one.text for name, one in published_sweeps().items()})
+        print_list({name: entry.text for name, entry in published_sweeps().items()})
 
 
-def _published(name: str) -> tuple[str, list[str]]:
+def _recipe_and_arguments(name: str) -> tuple[str, list[str]]:
     """Return the recipe and arguments of a published sweep; any other name is a recipe, without arguments."""
     published = published_sweeps().get(name.replace("_", "-"))
     return (name, []) if published is None else (published.recipe, shlex.split(published.arguments))
@@ -64,19 +64,19 @@ def _published(name: str) -> tuple[str, list[str]]:
 
 def _resume(arguments: Sequence[str]) -> None:
     """Continue a sweep with its own settings. Raises ``ValueError`` for arguments that would change the sweep."""
-    own, others = own_and_others(arguments, ())
-    if "resume" not in own:
+    own_flags, others = own_and_others(arguments, ())
+    if "resume" not in own_flags:
         raise ValueError(
             "what to sweep comes first: a recipe, or a published sweep from taskscape sweep --help; or --resume alone"
         )
-    if odd := [*(f"--{flag.split()[0]}" for flag in own if flag not in (*EXECUTION, "resume")), *others]:
+    if extra := [*(f"--{flag.split()[0]}" for flag in own_flags if flag not in (*EXECUTION, "resume")), *others]:
         raise ValueError(
-            f"{odd[0]} does not go with --resume: a sweep is resumed with its own settings. To extend it, repeat its "
+            f"{extra[0]} does not go with --resume: a sweep is resumed with its own settings. To extend it, repeat its "
             "command with more --seeds or a larger --search"
         )
-    folder = Path(own["resume"][0])
+    folder = Path(own_flags["resume"][0])
     plan = read_plan(folder)
-    execution = [word for flag in EXECUTION if flag in own for word in (f"--{flag}", *own[flag])]
+    execution = [word for flag in EXECUTION if flag in own_flags for word in (f"--{flag}", *own_flags[flag])]
     _sweep(plan.recipe, [], [*plan.arguments, *execution], folder)
 
 
@@ -86,17 +86,17 @@ def _sweep(recipe: str, published: Sequence[str], arguments: Sequence[str], out:
     default = read_recipe(recipe) if stand_in is None else stand_in
     names = [field.name for field in fields(default)]
     arguments = [*not_replaced(published, arguments, names), *arguments]
-    own, others = own_and_others(arguments, names)
-    if "resume" in own:
-        raise ValueError(f"a sweep is resumed with its own settings: {resume_command(Path(own['resume'][0]))}")
-    options = parse_options(own)
-    words = take_apart(default, own, others, search=options.search is not None)
+    own_flags, others = own_and_others(arguments, names)
+    if "resume" in own_flags:
+        raise ValueError(f"a sweep is resumed with its own settings: {resume_command(Path(own_flags['resume'][0]))}")
+    options = parse_options(own_flags)
+    words = take_apart(default, own_flags, others, search=options.search is not None)
     _check_values(recipe, default, words)
     options.check()
     if not words.variations:
         more = "several --seeds" if options.search is None else "a range such as 1e-5..1e-2"
         raise ValueError(f"nothing varies: give a setting several values, or {more}")
-    real = read_recipe(recipe)
+    experiment = read_recipe(recipe)
     from taskscape.run_folder import RunFolder, locked
     from taskscape.run_folder.fresh import first_free, short_name
 
@@ -104,14 +104,16 @@ def _sweep(recipe: str, published: Sequence[str], arguments: Sequence[str], out:
     require_place(folder)
     with locked(RunFolder(folder)):
         plan = write_plan(folder, recipe, arguments, names)
-        SweepRun(recipe, real, words, options, folder, plan.study).run()
+        SweepRun(recipe, experiment, words, options, folder, plan.study).run()
 
 
 def _check_values(recipe: str, default: Any, words: Words) -> None:
     """Parse each value like ``taskscape train``, together with the first value of every other variation."""
-    firsts = {variation.name: variation.points[0] for variation in words.variations}
-    parse(recipe, default, [*words.common, *(word for point in firsts.values() for word in point)], "sweep", [*OWN])
+    first_points = {variation.name: variation.points[0] for variation in words.variations}
+    parse(
+        recipe, default, [*words.common, *(word for point in first_points.values() for word in point)], "sweep", [*OWN]
+    )
     for variation in words.variations:
         for point in variation.points[1:]:
-            varied = [word for one in (firsts | {variation.name: point}).values() for word in one]
+            varied = [word for point_words in (first_points | {variation.name: point}).values() for word in point_words]
             parse(recipe, default, [*words.common, *varied], "sweep", [*OWN])

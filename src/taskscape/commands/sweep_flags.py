@@ -13,7 +13,7 @@ from taskscape.commands.layout import line
 from taskscape.commands.settings import Setting, nodes
 
 
-def _shown(name: str) -> Any:
+def _metavar(name: str) -> Any:
     return tyro.conf.arg(metavar=name)
 
 
@@ -21,25 +21,25 @@ def _shown(name: str) -> Any:
 class Options:
     """How to run a sweep."""
 
-    out: Annotated[Path | None, _shown("SWEEP")] = None
+    out: Annotated[Path | None, _metavar("SWEEP")] = None
     """Folder of the sweep; by default sweeps/RECIPE-N. It has a run folder for each run, index.html, results.csv and
     results.json."""
-    seeds: Annotated[tuple[int, ...], _shown("SEED ...")] = ()
+    seeds: Annotated[tuple[int, ...], _metavar("SEED ...")] = ()
     """Train each setting with each of these seeds, and report means and standard deviations over the seeds."""
-    search: Annotated[int | None, _shown("N")] = None
+    search: Annotated[int | None, _metavar("N")] = None
     """Let Optuna propose N runs instead of a grid; --optimizer.lr 1e-5..1e-2 is a range. Runs that are worse than most
     after an epoch are stopped early. Runs are compared by the metric of --monitor."""
-    storage: Annotated[str | None, _shown("URL")] = None
+    storage: Annotated[str | None, _metavar("URL")] = None
     """Database of the search, such as sqlite:///sweep.db; by default a file in the folder of the sweep."""
-    workers: Annotated[int | None, _shown("N")] = None
+    workers: Annotated[int | None, _metavar("N")] = None
     """Number of runs at a time; by default one per GPU. They share the threads."""
-    on: Annotated[Literal["local", "ray"], _shown("ray")] = "local"
+    on: Annotated[Literal["local", "ray"], _metavar("ray")] = "local"
     """Train on a Ray cluster whose nodes share the file system, with one GPU per run if there are GPUs."""
-    address: Annotated[str | None, _shown("ADDRESS")] = None
+    address: Annotated[str | None, _metavar("ADDRESS")] = None
     """Address of the Ray cluster; by default that of this machine's own cluster, which is started if necessary."""
-    gpus_per_run: Annotated[float, _shown("N")] = 1.0
+    gpus_per_run: Annotated[float, _metavar("N")] = 1.0
     """GPUs per run: with 0.5 two runs share a GPU, with 2 a run uses two GPUs of a Ray cluster. By default 1."""
-    stack: Annotated[int | None, _shown("N")] = None
+    stack: Annotated[int | None, _metavar("N")] = None
     """Train up to N runs of a worker at once, as one network with N sets of weights. The runs may differ in seed, task
     weights, learning rate and the like. Useful for small networks on a GPU."""
     plan: bool = False
@@ -81,12 +81,12 @@ class Options:
 EXECUTION = ("workers", "on", "address", "gpus-per-run", "stack")
 """Flags that determine how a sweep is executed, but not its results. They may change when it is resumed."""
 
-_SETTINGS = [one for one in nodes(Options()) if isinstance(one, Setting)]
+_SETTINGS = [setting for setting in nodes(Options()) if isinstance(setting, Setting)]
 
 AXIS = "axis"
 
 OWN: Mapping[str, int | None] = {
-    **{one.flag: 0 if is_switch(one.kind) else arity(one.kind)[1] for one in _SETTINGS},
+    **{setting.flag: 0 if is_switch(setting.kind) else arity(setting.kind)[1] for setting in _SETTINGS},
     AXIS: None,
     "resume": 1,
 }
@@ -102,9 +102,9 @@ def parse_options(own: Mapping[str, Sequence[str]]) -> Options:
 
 def flag_lines() -> Iterator[str]:
     """Yield the lines of the help about the flags of ``taskscape sweep`` itself."""
-    for one in _SETTINGS:
-        yield from line(f"--{one.flag} {metavar(one.kind)}".rstrip(), one.text)
-        if one.flag == "seeds":
+    for setting in _SETTINGS:
+        yield from line(f"--{setting.flag} {metavar(setting.kind)}".rstrip(), setting.text)
+        if setting.flag == "seeds":
             yield from line(
                 f'--{AXIS} "ARGUMENTS" ...',
                 f'Settings that vary together: --{AXIS} "--batch-size 4 --epochs 8" "--batch-size 8 --epochs 16".',

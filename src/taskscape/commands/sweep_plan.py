@@ -34,8 +34,8 @@ def require_place(folder: Path) -> None:
     from taskscape.run_folder import RunFolder
 
     require_no_file(folder, "the sweep")
-    found = set(folder.iterdir()) if folder.exists() else set()
-    if found - {RunFolder(folder).lock} and folder / FILE not in found:
+    entries = set(folder.iterdir()) if folder.exists() else set()
+    if entries - {RunFolder(folder).lock} and folder / FILE not in entries:
         raise ValueError(f"{folder} is not empty and holds no sweep: name another folder with --out")
 
 
@@ -50,15 +50,15 @@ def write_plan(folder: Path, recipe: str, arguments: Sequence[str], names: Seque
 
     plan = Plan(recipe, without(arguments, (*EXECUTION, "resume", "out"), switches=["plan"]), "")
     if (folder / FILE).is_file():
-        before = read_plan(folder)
-        if before.recipe != recipe or not continues(plan.arguments, before.arguments, names):
-            there = shlex.join(["taskscape", "sweep", before.recipe, *before.arguments])
+        existing = read_plan(folder)
+        if existing.recipe != recipe or not continues(plan.arguments, existing.arguments, names):
+            command = shlex.join(["taskscape", "sweep", existing.recipe, *existing.arguments])
             raise ValueError(
-                f"{folder} holds another sweep ({there}); continue it with {resume_command(folder)}, or name "
+                f"{folder} holds another sweep ({command}); continue it with {resume_command(folder)}, or name "
                 "another folder"
             )
-        plan = plan._replace(study=before.study)
-        if plan == before:
+        plan = plan._replace(study=existing.study)
+        if plan == existing:
             return plan
     else:
         plan = plan._replace(study=f"{folder.resolve().name}-{uuid4().hex[:8]}")

@@ -52,7 +52,7 @@ class SweepRun:
         with if_interrupted(f"continue with {resume_command(self.folder)}"):
             outcomes = run(sweep)
         page = self._write(outcomes, monitor)
-        self._say(outcomes, monitor, page)
+        self._print_outcome(outcomes, monitor, page)
 
     def experiment(self, words: Sequence[str]) -> "Experiment":
         """Return the experiment of a trial."""
@@ -73,13 +73,15 @@ class SweepRun:
         from taskscape.sweeps.sweep import Monitor
 
         grid = Grid(self.folder, [axis for axis in self._axes() if isinstance(axis, Values)])
-        same: dict[str, Trial] = {}
+        first_trials: dict[str, Trial] = {}
         for trial in grid.trials:
             experiment = self.experiment(trial.words)
             experiment.check()
-            other = same.setdefault(dump(experiment), trial)
-            if other is not trial:
-                raise ValueError(f"{other.name} and {trial.name} are the same experiment: leave one of the values out")
+            earlier = first_trials.setdefault(dump(experiment), trial)
+            if earlier is not trial:
+                raise ValueError(
+                    f"{earlier.name} and {trial.name} are the same experiment: leave one of the values out"
+                )
         if self.options.plan:
             self._plan(grid.trials)
         return grid, Monitor.of(self.experiment(grid.trials[0].words))
@@ -88,9 +90,9 @@ class SweepRun:
         from taskscape.sweeps.search import Search
         from taskscape.sweeps.sweep import Monitor
 
-        first = self.experiment([word for one in self.words.variations for word in one.points[0]])
-        first.check()
-        monitor = Monitor.of(first)
+        experiment = self.experiment([word for variation in self.words.variations for word in variation.points[0]])
+        experiment.check()
+        monitor = Monitor.of(experiment)
         search = Search(
             self.folder,
             self._axes(),
@@ -105,10 +107,10 @@ class SweepRun:
         from taskscape.sweeps import Point, Range, Values
 
         return [
-            Values(one.name, [Point(label, words) for label, words in one.values.items()])
-            if one.ends is None
-            else Range(one.name, one.flag, *one.ends, one.whole)
-            for one in self.words.variations
+            Values(variation.name, [Point(label, words) for label, words in variation.values.items()])
+            if variation.ends is None
+            else Range(variation.name, variation.flag, *variation.ends, variation.whole)
+            for variation in self.words.variations
         ]
 
     def _executor(self) -> "Executor":
@@ -151,7 +153,7 @@ class SweepRun:
         axes = [variation.name for variation in self.words.variations]
         return write_sweep(SweepTable(self.folder.resolve().name, runs, axes, monitor.name, monitor.spec), self.folder)
 
-    def _say(self, outcomes: "Outcomes", monitor: "Monitor", page: Path) -> None:
+    def _print_outcome(self, outcomes: "Outcomes", monitor: "Monitor", page: Path) -> None:
         """Print the outcome of the sweep. Raises ``TrainingError`` if all runs failed."""
         from taskscape.errors import TrainingError
 
@@ -162,6 +164,6 @@ class SweepRun:
         if best is not None:
             print(f"best by {monitor.name}: {best['run']}\n  {best['command']}")
         if failed:
-            again = f"; {resume_command(self.folder)} tries again" if self.options.search is None else ""
-            print(f"{len(failed)} of {len(outcomes)} runs failed{again}")
+            hint = f"; {resume_command(self.folder)} tries again" if self.options.search is None else ""
+            print(f"{len(failed)} of {len(outcomes)} runs failed{hint}")
         print(f"sweep: {self.folder}\npage: {page}")

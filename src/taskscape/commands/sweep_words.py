@@ -73,7 +73,7 @@ def parts(arguments: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str,
         yield flag, words
 
 
-def _written(flag: str, words: Sequence[str]) -> list[str]:
+def _as_arguments(flag: str, words: Sequence[str]) -> list[str]:
     """Return a part in its form on the command line."""
     return [flag + words[0]] if flag.endswith(":") else [f"--{flag}", *words]
 
@@ -83,25 +83,25 @@ def own_and_others(arguments: Sequence[str], names: Sequence[str]) -> tuple[dict
 
     Raises ``ValueError`` if one of the sweep's own flags has the wrong number of values.
     """
-    own: dict[str, list[str]] = {}
+    own_flags: dict[str, list[str]] = {}
     others: list[str] = []
     axes = 0
     for flag, words in parts(arguments, names):
         if flag not in OWN:
-            others += _written(flag, words)
+            others += _as_arguments(flag, words)
             continue
-        takes = OWN[flag]
-        if (takes is not None and len(words) != takes) or (takes is None and not words):
-            wanted = {0: "no value", 1: "one value", None: "one value or more"}[takes]
-            raise ValueError(f"--{flag} takes {wanted}, not {' '.join(words) or 'none'}")
+        num_values = OWN[flag]
+        if (num_values is not None and len(words) != num_values) or (num_values is None and not words):
+            expected = {0: "no value", 1: "one value", None: "one value or more"}[num_values]
+            raise ValueError(f"--{flag} takes {expected}, not {' '.join(words) or 'none'}")
         if flag == AXIS:
             axes += 1
-            own[f"{AXIS} {axes}"] = words
-        elif flag in own:
+            own_flags[f"{AXIS} {axes}"] = words
+        elif flag in own_flags:
             raise ValueError(f"--{flag} is given twice: leave one out")
         else:
-            own[flag] = words
-    return own, others
+            own_flags[flag] = words
+    return own_flags, others
 
 
 def not_replaced(published: Sequence[str], further: Sequence[str], names: Sequence[str]) -> list[str]:
@@ -109,30 +109,30 @@ def not_replaced(published: Sequence[str], further: Sequence[str], names: Sequen
 
     An ``--axis`` of several settings is dropped as a whole if one of them is overridden.
     """
-    again = _set(further, names)
-    kept: list[str] = []
+    overridden = _paths_set_by(further, names)
+    remaining: list[str] = []
     for flag, words in parts(published, names):
-        argument = _written(flag, words)
-        if not again & _set(argument, names):
-            kept += argument
-    return kept
+        argument = _as_arguments(flag, words)
+        if not overridden & _paths_set_by(argument, names):
+            remaining += argument
+    return remaining
 
 
-def _set(arguments: Sequence[str], names: Sequence[str]) -> set[str]:
+def _paths_set_by(arguments: Sequence[str], names: Sequence[str]) -> set[str]:
     """Return the paths of the settings and choices that arguments set, including those in ``--axis``."""
-    found: set[str] = set()
+    paths: set[str] = set()
     for flag, words in parts(arguments, names):
-        within = [_set(shlex.split(word), names) for word in words] if flag == AXIS else []
-        found |= set().union(*within) if within else {underscored(flag)}
-    return found
+        nested = [_paths_set_by(shlex.split(word), names) for word in words] if flag == AXIS else []
+        paths |= set().union(*nested) if nested else {underscored(flag)}
+    return paths
 
 
-def take_apart(default: Any, own: dict[str, list[str]], others: Sequence[str], *, search: bool) -> Words:
+def take_apart(default: Any, own_flags: dict[str, list[str]], others: Sequence[str], *, search: bool) -> Words:
     """Divide arguments into varied and common settings; ``default`` is the recipe's experiment, or a stand-in.
 
     Raises ``ValueError`` for an unknown choice, and for values that occur twice.
     """
-    names = [one.name for one in fields(default)]
+    names = [f.name for f in fields(default)]
     flags: dict[str, list[str]] = {}
     choices: dict[str, list[str]] = {}
     for flag, words in parts(others, names):
@@ -156,10 +156,10 @@ def take_apart(default: Any, own: dict[str, list[str]], others: Sequence[str], *
             common += [f"--{flag}", *words]
         else:
             variations.append(variation)
-    for name, words in own.items():
+    for name, words in own_flags.items():
         if name.startswith(AXIS):
             variations.append(_labeled(_name(words), [(_label(word), tuple(shlex.split(word))) for word in words]))
-    if seeds := own.get("seeds"):
+    if seeds := own_flags.get("seeds"):
         if "seed" in flags:
             raise ValueError("--seed and --seeds exclude each other: leave out --seed")
         variations.append(_labeled(SEED, [(seed, ("--seed", seed)) for seed in seeds]))
@@ -168,12 +168,12 @@ def take_apart(default: Any, own: dict[str, list[str]], others: Sequence[str], *
 
 def _settings(default: Any, choices: dict[str, list[str]]) -> dict[str, Setting]:
     """Return the settings of all chosen classes by flag."""
-    alone = [(path, values[0]) for path, values in choices.items() if len(values) == 1]
-    found = by_flag(nodes(chosen(default, alone)))
+    single_choices = [(path, values[0]) for path, values in choices.items() if len(values) == 1]
+    settings = by_flag(nodes(chosen(default, single_choices)))
     for path, values in choices.items():
         for value in values if len(values) > 1 else ():
-            found = by_flag(nodes(chosen(default, [*alone, (path, value)]))) | found
-    return found
+            settings = by_flag(nodes(chosen(default, [*single_choices, (path, value)]))) | settings
+    return settings
 
 
 def _variation(flag: str, words: list[str], setting: Setting | None, *, search: bool) -> Variation | None:
@@ -182,13 +182,13 @@ def _variation(flag: str, words: list[str], setting: Setting | None, *, search: 
         return None
     name = setting.path
     if is_switch(setting.kind):
-        off = next(other for other in setting.flags if other != setting.flag)
-        states = {"on": (f"--{setting.flag}",), "off": (f"--{off}",)}
+        off_flag = next(candidate for candidate in setting.flags if candidate != setting.flag)
+        states = {"on": (f"--{setting.flag}",), "off": (f"--{off_flag}",)}
         if set(words) - set(states):
             raise ValueError(f"--{flag} is a switch: without a value it is on; in a sweep its values are on and off")
         return _labeled(name, [(word, states[word]) for word in words])
-    if len(words) == 1 and (found := re.fullmatch(r"(.+)\.\.(.+)", words[0])):
-        return _range(name, flag, setting, found[1], found[2], search=search)
+    if len(words) == 1 and (match := re.fullmatch(r"(.+)\.\.(.+)", words[0])):
+        return _range(name, flag, setting, match[1], match[2], search=search)
     if arity(setting.kind)[1] != 1:  # a single value consists of several words
         if not any("," in word for word in words):
             return None
@@ -214,21 +214,24 @@ def _range(name: str, flag: str, setting: Setting, low: str, high: str, *, searc
     return Variation(name, flag=f"--{flag}", ends=ends, whole=whole)
 
 
-def continues(now: Sequence[str], before: Sequence[str], names: Sequence[str]) -> bool:
-    """Return whether arguments define the same sweep as before, possibly with more seeds or a longer search."""
-    nothing: tuple[str, list[str]] = "", []
-    pairs = zip_longest(parts(now, names), parts(before, names), fillvalue=nothing)
-    return all(a == b or (flag == other and _grows(flag, a, b)) for (flag, a), (other, b) in pairs)
+def continues(arguments: Sequence[str], earlier: Sequence[str], names: Sequence[str]) -> bool:
+    """Return whether arguments define the same sweep as ``earlier``, possibly with more seeds or a longer search."""
+    missing: tuple[str, list[str]] = "", []
+    pairs = zip_longest(parts(arguments, names), parts(earlier, names), fillvalue=missing)
+    return all(
+        words == earlier_words or (flag == earlier_flag and _is_extension(flag, words, earlier_words))
+        for (flag, words), (earlier_flag, earlier_words) in pairs
+    )
 
 
-def _grows(flag: str, words: Sequence[str], before: Sequence[str]) -> bool:
-    return (flag == "seeds" and set(words) >= set(before)) or (flag == "search" and int(words[0]) >= int(before[0]))
+def _is_extension(flag: str, words: Sequence[str], earlier: Sequence[str]) -> bool:
+    return (flag == "seeds" and set(words) >= set(earlier)) or (flag == "search" and int(words[0]) >= int(earlier[0]))
 
 
 def _labeled(name: str, values: Sequence[tuple[str, tuple[str, ...]]]) -> Variation:
     labels = [label for label, _ in values]
-    if twice := next((label for label in labels if labels.count(label) > 1), None):
-        raise ValueError(f"{name}: the value {twice} is given twice; leave one out")
+    if repeated := next((label for label in labels if labels.count(label) > 1), None):
+        raise ValueError(f"{name}: the value {repeated} is given twice; leave one out")
     return Variation(name, dict(values))
 
 

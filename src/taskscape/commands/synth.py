@@ -58,8 +58,8 @@ def synth(
 
     with if_interrupted(f"the streets in {out} are kept; the same command continues"):
         if on is not None:
-            what = {"split": split, "count": count, "size": f"{size[0]}x{size[1]}", "samples": samples, "seed": seed}
-            words = [word for flag, value in {**what, "style": style}.items() for word in (f"--{flag}", str(value))]
+            options = {"split": split, "count": count, "size": f"{size[0]}x{size[1]}", "samples": samples, "seed": seed}
+            words = [word for flag, value in {**options, "style": style}.items() for word in (f"--{flag}", str(value))]
             share(["synth", str(out), *words], out / split, on, workers, address)
         with progress_bar() as progress:
             report = reporter(progress, f"streets of {split}")

@@ -38,9 +38,9 @@ def asks_for_help(arguments: Sequence[str]) -> bool:
 
 def topic_of(arguments: Sequence[str]) -> str | None:
     """Return the help topic in arguments that ask for help, or None for the overview."""
-    at = next(i for i, argument in enumerate(arguments) if argument in HELP)
-    after = arguments[at + 1] if at + 1 < len(arguments) else ""
-    return after if after and not after.startswith("-") and ":" not in after else None
+    index = next(i for i, argument in enumerate(arguments) if argument in HELP)
+    topic = arguments[index + 1] if index + 1 < len(arguments) else ""
+    return topic if topic and not topic.startswith("-") and ":" not in topic else None
 
 
 def help_of(recipe: str, arguments: Sequence[str], command: str = "train") -> str:
@@ -76,9 +76,9 @@ def page(recipe: str, text: str, experiment: Any, topic: str | None, command: st
         return "\n".join(_overview(recipe, text, tree))
     topic = topic.replace("-", "_")
     if topic in ("all", "run"):
-        lines = [] if topic == "run" else [line for one in _topics(tree) for line in [*_topic(tree, one), ""]]
+        lines = [] if topic == "run" else [line for name in _topics(tree) for line in [*_topic(tree, name), ""]]
         return "\n".join([*lines, *_run(tree, command)])
-    if not any(_within(node, topic) for node in tree):
+    if not any(_is_within(node, topic) for node in tree):
         known = [*_topics(tree), "run", "all", *(n.path for n in tree if isinstance(n, Choice) and "." in n.path)]
         raise ValueError(f"there is no help about {topic!r}{nearest(topic, known)}")
     return "\n".join(_topic(tree, topic))
@@ -94,7 +94,7 @@ def _topics(tree: Iterable[Node]) -> list[str]:
     return list(dict.fromkeys(n.path.partition(".")[0] for n in tree if "." in n.path or not isinstance(n, Setting)))
 
 
-def _within(node: Node, topic: str) -> bool:
+def _is_within(node: Node, topic: str) -> bool:
     path = node.path.replace("-", "_")
     return path == topic or path.startswith(f"{topic}.")
 
@@ -129,7 +129,7 @@ def _overview(recipe: str, text: str, tree: Sequence[Node]) -> Iterator[str]:
 
 def _topic(tree: Sequence[Node], topic: str) -> Iterator[str]:
     """Yield the lines of a page: the settings below a path, then the classes of each choice, one per line."""
-    inside = [node for node in tree if _within(node, topic)]
+    inside = [node for node in tree if _is_within(node, topic)]
     for node in inside:
         if not isinstance(node, Setting) and node is not inside[0]:
             yield ""
@@ -140,7 +140,7 @@ def _topic(tree: Sequence[Node], topic: str) -> Iterator[str]:
         yield from ["", f"{node.flag}.NAME:KIND adds an entry with any name, {node.flag}.NAME:none removes one:"]
         yield from _members(node)
     for node in inside:
-        if isinstance(node, Choice) and _is_free(node) and not any(node.classes == one.classes for one in entries):
+        if isinstance(node, Choice) and _is_free(node) and not any(node.classes == entry.classes for entry in entries):
             yield from ["", f"{node.flag}:NAME, where NAME is"]
             yield from _members(node)
 
@@ -151,8 +151,8 @@ def _node(node: Node) -> Iterator[str]:
     elif isinstance(node, Entries) or not _is_free(node):
         yield from line(node.flag, node.text)
     else:
-        about = summary(type(node.value)) if is_dataclass(node.value) else ""
-        yield from line(assignment(node), f"{node.text} {about}".strip())
+        class_text = summary(type(node.value)) if is_dataclass(node.value) else ""
+        yield from line(assignment(node), f"{node.text} {class_text}".strip())
 
 
 def _is_free(node: Choice) -> bool:
@@ -171,9 +171,13 @@ def _members(node: Choice | Entries) -> Iterator[str]:
 def _run(tree: Sequence[Node], command: str) -> Iterator[str]:
     """Yield the lines of the page ``run``: settings without a topic, and flags that are not settings."""
     hidden = ("start_from", "start_checksum", "note")
-    settings = [one for one in tree if isinstance(one, Setting) and "." not in one.path and one.path not in hidden]
-    for one in settings:
-        yield from line(assignment(one), with_words(one))
-    for one in (flag for flag in RUN_SETTINGS if command == "train" or flag.path in OF_RECIPE):
-        yield from line(f"--{one.flag} {'small' if one.flag == 'scale' else 'RUN'}", with_words(one))
+    settings = [
+        setting
+        for setting in tree
+        if isinstance(setting, Setting) and "." not in setting.path and setting.path not in hidden
+    ]
+    for setting in settings:
+        yield from line(assignment(setting), with_words(setting))
+    for setting in (flag for flag in RUN_SETTINGS if command == "train" or flag.path in OF_RECIPE):
+        yield from line(f"--{setting.flag} {'small' if setting.flag == 'scale' else 'RUN'}", with_words(setting))
     yield from switches(settings)

@@ -83,9 +83,9 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
         experiment = replace(
             experiment, precision=saved.precision, channels_last=saved.channels_last, compile=saved.compile
         )
-    if different := _differences(saved, experiment):
+    if differences := _differences(saved, experiment):
         raise ValueError(
-            f"{resume} was started with other settings ({', '.join(different)}); "
+            f"{resume} was started with other settings ({', '.join(differences)}); "
             f"continue it with its own settings: {RunFolder(resume).resume_command}"
         )
     _train(saved, resume)
@@ -111,8 +111,8 @@ def resumable(run: Path) -> Iterator[None]:
         from taskscape.run_folder import RunFolder
 
         folder = RunFolder(run)
-        started = folder.experiment.exists()
-        kept = f"continue with {folder.resume_command}" if started else "generated data are kept; start again"
+        is_started = folder.experiment.exists()
+        kept = f"continue with {folder.resume_command}" if is_started else "generated data are kept; start again"
         with if_interrupted(kept):
             raise
     finally:
@@ -127,21 +127,21 @@ def _train(experiment: "Experiment", run: Path | None, *, name: str = "") -> Non
     from taskscape.run_folder.fresh import fresh_folder
 
     folder = fresh_folder(run, name) if name or run is None else run
-    if not name and runs.is_finished(files := RunFolder(folder), experiment):
+    if not name and runs.is_finished(run_folder := RunFolder(folder), experiment):
         print(
             f"{folder} is finished; to continue training from its weights: "
-            f"{files.train_on_command} --epochs {experiment.epochs} --out NEW"
+            f"{run_folder.train_on_command} --epochs {experiment.epochs} --out NEW"
         )
     with resumable(folder):
         print_outcome(folder, runs.train(experiment, folder, resume=not name))
 
 
-def _differences(saved: Any, asked: Any) -> list[str]:
+def _differences(saved: Any, requested: Any) -> list[str]:
     """Return the fields in which two experiments differ, except those that the run filled in from its data."""
     import yaml
 
     from taskscape.report.run import flatten
     from taskscape.serialization import dump
 
-    old, new = (flatten(yaml.safe_load(dump(experiment))) for experiment in (saved, asked))
+    old, new = (flatten(yaml.safe_load(dump(experiment))) for experiment in (saved, requested))
     return [name for name, value in new.items() if value != "none" and old.get(name) != value]

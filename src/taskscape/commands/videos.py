@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def predict_videos(
-    run: Path, videos: Sequence[Path], out: Path, loading: Mapping[str, Any], making: Mapping[str, Any]
+    run: Path, videos: Sequence[Path], out: Path, load_options: Mapping[str, Any], video_options: Mapping[str, Any]
 ) -> None:
     """Predict video files. Files that cannot be read are skipped, and reported at the end by a ``ValueError``.
 
@@ -27,8 +27,8 @@ def predict_videos(
         from taskscape.inference.video.settings import VideoSettings
     from taskscape.progress import progress_bar, reporter
 
-    settings = VideoSettings(**making)
-    predictor = load(run, **loading)
+    settings = VideoSettings(**video_options)
+    predictor = load(run, **load_options)
     unreadable: list[str] = []
     sources = name_images(videos, out)
     require_kept(sources, out, [f"{video}.mp4" for video in videos_of(predictor, settings.videos)])
@@ -50,7 +50,9 @@ def predict_videos(
         raise ValueError("\n".join(unreadable))
 
 
-def record_camera(run: Path, camera: str, out: Path, loading: Mapping[str, Any], making: Mapping[str, Any]) -> None:
+def record_camera(
+    run: Path, camera: str, out: Path, load_options: Mapping[str, Any], video_options: Mapping[str, Any]
+) -> None:
     """Predict the frames of a camera until Ctrl-C."""
     with quick_imports():
         from taskscape.inference import load
@@ -59,8 +61,8 @@ def record_camera(run: Path, camera: str, out: Path, loading: Mapping[str, Any],
     from taskscape.progress import progress_bar, reporter
 
     notes: list[str] = []
-    settings = VideoSettings(**making)
-    predictor = load(run, **loading)
+    settings = VideoSettings(**video_options)
+    predictor = load(run, **load_options)
     with printed_warnings(), progress_bar() as progress:
         report = reporter(progress, "frames")
         files = record(
@@ -79,8 +81,8 @@ def watch_folder(
     run: Path,
     folder: Path,
     out: Path,
-    loading: Mapping[str, Any],
-    making: Mapping[str, Any],
+    load_options: Mapping[str, Any],
+    video_options: Mapping[str, Any],
     outputs: "Sequence[Output]",
 ) -> None:
     """Predict the images and videos in a folder, and those added to it, until Ctrl-C."""
@@ -91,8 +93,8 @@ def watch_folder(
         from taskscape.inference.video.settings import VideoSettings
         from taskscape.inference.video.watching import watch
 
-    predictor = load(run, **loading)
+    predictor = load(run, **load_options)
     print(f"watching {folder}; Ctrl-C stops it", file=sys.stderr)
     with printed_warnings():
-        count = watch(predictor, folder, out, outputs, VideoSettings(**making), note=print)
+        count = watch(predictor, folder, out, outputs, VideoSettings(**video_options), note=print)
     print(f"{count} files were predicted; their predictions are in {out}")
