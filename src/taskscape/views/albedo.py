@@ -33,9 +33,9 @@ class AlbedoView(View[Albedo]):
 
     @override
     def colorize(self, values: Array, valid: Mask | None = None) -> RgbArray:
-        known = finite(values, valid)
-        rgb = encode_8bit(np.where(known[..., None], values, 0.0))
-        rgb[~known] = INVALID
+        usable = finite(values, valid)
+        rgb = encode_8bit(np.where(usable[..., None], values, 0.0))
+        rgb[~usable] = INVALID
         return rgb
 
     @override

@@ -41,12 +41,14 @@ class View(ABC, Generic[M]):
 
         Raises ``ValueError`` for unknown settings and invalid values.
         """
-        known = [field.name for field in fields(self) if field.name != "modality"]
+        names = [field.name for field in fields(self) if field.name != "modality"]
         for name in settings:
-            if name not in known:
-                raise ValueError(f"{where} has no setting {name!r}{nearest(name, known)}")
-        kinds = get_type_hints(type(self))
-        return replace(self, **{name: structure(v, f"{where}.{name}", kinds[name]) for name, v in settings.items()})
+            if name not in names:
+                raise ValueError(f"{where} has no setting {name!r}{nearest(name, names)}")
+        types = get_type_hints(type(self))
+        return replace(
+            self, **{name: structure(value, f"{where}.{name}", types[name]) for name, value in settings.items()}
+        )
 
     def fit(self, values: Array, valid: Mask | None = None) -> Self:
         """Return this view with its color scale fitted to these values, so that several maps can share it."""

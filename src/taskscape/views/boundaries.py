@@ -35,8 +35,8 @@ class BoundariesView(View[Boundaries]):
 
     @override
     def colorize(self, values: Array, valid: Mask | None = None) -> RgbArray:
-        known = np.isfinite(values) if valid is None else np.isfinite(values) & valid
-        return apply_scale(values, known, PROBABILITY)
+        usable = np.isfinite(values) if valid is None else np.isfinite(values) & valid
+        return apply_scale(values, usable, PROBABILITY)
 
     @override
     def difference(self, label: Array, prediction: Array, valid: Mask) -> RgbArray:
@@ -53,8 +53,8 @@ class BoundariesView(View[Boundaries]):
         """Return the F-measure at the threshold, without tolerance, for images with a boundary."""
         texts = []
         for y, p, v in zip(label > 0.5, prediction >= self.threshold, valid, strict=True):
-            both, either = (y & p & v).sum(), (y & v).sum() + (p & v).sum()
-            texts.append(f"F {200 * both / either:.1f} %" if (y & v).any() else "")
+            hits, total = (y & p & v).sum(), (y & v).sum() + (p & v).sum()
+            texts.append(f"F {200 * hits / total:.1f} %" if (y & v).any() else "")
         return texts
 
     @override

@@ -27,8 +27,8 @@ class ConfidenceView:
 
     def colorize(self, values: Array, valid: Mask | None = None) -> RgbArray:
         """Return the colors, (..., 3); pixels that are not valid become ``INVALID``."""
-        known = np.isfinite(values) if valid is None else np.isfinite(values) & valid
-        return apply_scale(values.astype(np.float32), known, COLORS)
+        usable = np.isfinite(values) if valid is None else np.isfinite(values) & valid
+        return apply_scale(values.astype(np.float32), usable, COLORS)
 
     def coloring(self) -> Mapping[str, Any]:
         """Return how programs without taskscape can color values as ``colorize`` does; see ``View.coloring``."""
@@ -36,8 +36,8 @@ class ConfidenceView:
 
     def key(self) -> Key:
         """Return the color key of ``colorize``."""
-        how = "" if self.calibrated else ", not calibrated"
-        text = f"{self.words[:1].upper()}{self.words[1:]}{how}."
+        suffix = "" if self.calibrated else ", not calibrated"
+        text = f"{self.words[:1].upper()}{self.words[1:]}{suffix}."
         return (text, Scale(COLORS, [(0.0, "0, unsure"), (0.5, "50 %"), (1.0, "100 %, sure")]))
 
     def encode(self, values: Array) -> Image.Image:

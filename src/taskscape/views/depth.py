@@ -68,8 +68,8 @@ class DepthView(View[Depth]):
         """Return this view with the finest unit that covers the largest depth, unless a unit is set."""
         if self.unit is not None:
             return self
-        reaching = (unit for unit, steps in STEPS_PER_METRE.items() if largest * steps <= LARGEST_STEP)
-        return replace(self, unit=next(reaching, "m"))
+        units = (unit for unit, steps in STEPS_PER_METRE.items() if largest * steps <= LARGEST_STEP)
+        return replace(self, unit=next(units, "m"))
 
     @override
     def align(self, prediction: Array, label: Array, valid: Mask) -> Array:
@@ -129,17 +129,17 @@ class DepthView(View[Depth]):
     @override
     def key(self) -> Key:
         """Return the scale in metres, or in medians for relative depth; its ends include nearer and farther values."""
-        about = () if self.modality.metric else ("Relative depth: 1 is the median of the image.",)
+        notes = () if self.modality.metric else ("Relative depth: 1 is the median of the image.",)
         if self.near is None or self.far is None:
-            return (*about, Scale(DEPTH, [(0.0, "near"), (1.0, "far")]))
+            return (*notes, Scale(DEPTH, [(0.0, "near"), (1.0, "far")]))
         near, far, unit = self.near, self.far, " m" if self.modality.metric else ""
         inner = [(float(np.log(x / near) / np.log(far / near)), f"{x:g}") for x in TICKS if near < x < far]
         ticks = [
             (0.0, f"{_rounded(near)}{unit} or less"),
-            *((position, words) for position, words in inner if 0.3 < position < 0.7),
+            *((position, label) for position, label in inner if 0.3 < position < 0.7),
             (1.0, f"{_rounded(far)}{unit} or more"),
         ]
-        return (*about, Scale(DEPTH, ticks))
+        return (*notes, Scale(DEPTH, ticks))
 
     @override
     def difference_key(self) -> Key:
@@ -160,7 +160,7 @@ class DepthView(View[Depth]):
     @override
     def metadata(self) -> Mapping[str, Any]:
         metric = self.modality.metric
-        about: dict[str, Any] = {
+        content: dict[str, Any] = {
             "type": self.modality.name,
             "unit": "metre" if metric else "unknown: proportional to metres within an image",
             "metres_per_step" if metric else "value_per_step": 1 / self._steps,
@@ -168,8 +168,8 @@ class DepthView(View[Depth]):
             "clipped_beyond": LARGEST_STEP / self._steps,
         }
         if self.near is not None and self.far is not None:
-            about["colors_of_views"] = {"near": self.near, "far": self.far, "in": self.axis}
-        return about
+            content["colors_of_views"] = {"near": self.near, "far": self.far, "in": self.axis}
+        return content
 
     @override
     def beyond_file(self, values: Array) -> Mask:

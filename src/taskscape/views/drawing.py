@@ -21,9 +21,9 @@ _SIZE, _LINE, _CHIP, _BAR, _EXAMPLE = 13, 18, 11, 12, 64
 
 def captioned(picture: RgbArray, title: str, key: Key = ()) -> RgbArray:
     """Return an (H, W, 3) picture with its title above and its color key below."""
-    big = enlarged(picture, LEAST_WIDTH)
-    width = big.shape[1]
-    return stacked([text(title, width), big, draw_key(key, width)])
+    large = enlarged(picture, LEAST_WIDTH)
+    width = large.shape[1]
+    return stacked([text(title, width), large, draw_key(key, width)])
 
 
 def with_key(picture: RgbArray, key: Key) -> RgbArray:
@@ -96,12 +96,12 @@ def _scale(part: Scale, width: int) -> RgbArray:
     bar = table[np.linspace(0, len(table) - 1, width).round().astype(int)]
     image = Image.new("RGB", (width, _LINE + 6), _PAPER)
     pen = ImageDraw.Draw(image)
-    taken: list[tuple[float, float]] = []
+    occupied: list[tuple[float, float]] = []
     for position, words in sorted(part.ticks, key=lambda tick: (tick[0] not in (0.0, 1.0), tick[0])):
         length = _font().getlength(words)
         left = min(max(position * width - length / 2, 0), width - length)
-        if all(left >= end + GAP or left + length + GAP <= start for start, end in taken):
-            taken.append((left, left + length))
+        if all(left >= end + GAP or left + length + GAP <= start for start, end in occupied):
+            occupied.append((left, left + length))
             pen.text((left, 2), words, _SOFT, _font())
     return np.concatenate([np.repeat(bar[None], _BAR, 0), np.asarray(image)])
 

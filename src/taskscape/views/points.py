@@ -35,11 +35,11 @@ class PointCloud:
 
     def ply(self, *comments: str) -> memoryview:
         """Return the cloud as a binary little-endian PLY file, with the unit, axes and comments in its header."""
-        kinds = [(axis, "<f4") for axis in "xyz"]
+        dtype = [(axis, "<f4") for axis in "xyz"]
         if self.normals is not None:
-            kinds += [(f"n{axis}", "<f4") for axis in "xyz"]
-        kinds += [(color, "u1") for color in ("red", "green", "blue")]
-        names = {"<f4": "float", "u1": "uchar"}
+            dtype += [(f"n{axis}", "<f4") for axis in "xyz"]
+        dtype += [(color, "u1") for color in ("red", "green", "blue")]
+        ply_types = {"<f4": "float", "u1": "uchar"}
         lines = [
             "ply",
             "format binary_little_endian 1.0",
@@ -47,13 +47,13 @@ class PointCloud:
             "comment axes x right, y down, z forward, camera at the origin",
             *(f"comment {' '.join(comment.split())}" for comment in comments),
             f"element vertex {len(self)}",
-            *(f"property {names[kind]} {name}" for name, kind in kinds),
+            *(f"property {ply_types[number_type]} {name}" for name, number_type in dtype),
             "end_header\n",
         ]
-        head = "\n".join(lines).encode("ascii", "replace")
-        content = bytearray(len(head) + len(self) * np.dtype(kinds).itemsize)
-        content[: len(head)] = head
-        vertices: npt.NDArray[Any] = np.frombuffer(content, np.dtype(kinds), offset=len(head))
+        header = "\n".join(lines).encode("ascii", "replace")
+        content = bytearray(len(header) + len(self) * np.dtype(dtype).itemsize)
+        content[: len(header)] = header
+        vertices: npt.NDArray[Any] = np.frombuffer(content, np.dtype(dtype), offset=len(header))
         for number, axis in enumerate("xyz"):
             vertices[axis] = self.points[:, number]
             if self.normals is not None:
@@ -113,11 +113,11 @@ def point_cloud(
     if task is None:
         raise ValueError(f"a point cloud needs depth, but the tasks are {', '.join(views) or 'none'}")
     depth = arrays[task]
-    shown = measurable(depth) & (depth < farthest)
+    included = measurable(depth) & (depth < farthest)
     if (sky := in_sky(arrays, views)) is not None:
-        shown &= ~sky
+        included &= ~sky
     colors = image if color == "image" else views[color].colorize(views[color].comparable(arrays[color]))
-    facing = next((name for name, view in views.items() if isinstance(view.modality, Normals)), None)
-    normals = None if facing is None else arrays[facing][shown].astype(np.float32)
+    normals_task = next((name for name, view in views.items() if isinstance(view.modality, Normals)), None)
+    normals = None if normals_task is None else arrays[normals_task][included].astype(np.float32)
     modality = views[task].modality
-    return PointCloud(in_space(depth, focal)[shown], colors[shown], normals, modality.unit)
+    return PointCloud(in_space(depth, focal)[included], colors[included], normals, modality.unit)

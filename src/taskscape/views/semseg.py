@@ -30,10 +30,10 @@ class SemsegView(View[Semseg]):
         """Return the color of each class; ids outside the class set become ``INVALID``."""
         table = np.array([*self.classes.values(), INVALID], np.uint8)
         no_class = len(table) - 1
-        known = (values >= 0) & (values < no_class)
+        has_class = (values >= 0) & (values < no_class)
         if valid is not None:
-            known &= valid
-        return table[np.where(known, values, no_class)]
+            has_class &= valid
+        return table[np.where(has_class, values, no_class)]
 
     @override
     def difference(self, label: Array, prediction: Array, valid: Mask) -> RgbArray:
