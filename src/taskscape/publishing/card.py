@@ -85,12 +85,14 @@ def _head(results: Sequence[Result], settings: Any, about: About, made: Made) ->
         for name in leading(result.metrics, result.specs)
         if name.partition("/")[0] in tasks
     ]
-    kinds = [kind for kind in dict.fromkeys(modality.hub_task for modality in tasks.values()) if kind != "other"]
+    hub_tasks = [
+        hub_task for hub_task in dict.fromkeys(modality.hub_task for modality in tasks.values()) if hub_task != "other"
+    ]
     data = ModelCardData(
         license=about.license or None,
         library_name="taskscape",
-        pipeline_tag=next(iter(kinds), None),
-        tags=["dense-prediction", "multi-task", settings["network"]["type"], *kinds],
+        pipeline_tag=next(iter(hub_tasks), None),
+        tags=["dense-prediction", "multi-task", settings["network"]["type"], *hub_tasks],
         model_name=about.name.rpartition("/")[2],
         eval_results=evaluations,
         taskscape={"trained_on": sections.trained_on(settings), "expects": about.expects, "made": unstructure(made)},
@@ -118,11 +120,11 @@ def _confidence(folder: RunFolder, about: About) -> Iterator[str]:
     """Yield the section about the network's confidence, if it is calibrated."""
     if not folder.calibration.exists():
         return
-    known = Calibration.load(folder.calibration)
+    calibration = Calibration.load(folder.calibration)
     yield "## Confidence"
     yield (
         f"`taskscape predict {about.name} photo.jpg --confidence` also writes the network's confidence. "
-        f"{sections.calibrated(known, known.spreads, f' (`{folder.calibration.name}`)')}"
+        f"{sections.calibrated(calibration, calibration.spreads, f' (`{folder.calibration.name}`)')}"
     )
 
 
@@ -132,8 +134,8 @@ def _costs(result: Result, folder: RunFolder, settings: Any, made: Made) -> Iter
         [cost_title(name), cost_text(name, value), cost_conditions(name, result.environment)]
         for name, value in result.cost.items()
     ]
-    own = f"one core of a CPU, {settings['precision']}"
-    rows.append([f"{cost_title('latency')}, as published", cost_text("latency", made.seconds), own])
+    conditions = f"one core of a CPU, {settings['precision']}"
+    rows.append([f"{cost_title('latency')}, as published", cost_text("latency", made.seconds), conditions])
     rows.append(["Weights", f"{folder.weights.stat().st_size / 1e6:.1f} MB", "safetensors, with a checksum"])
     yield sections.table(["", "", "measured on"], rows)
     yield f"FLOPs and times are for images of {show_size(result.size)}."

@@ -11,10 +11,10 @@ from taskscape.run_folder import RunFolder
 def command_of(run: RunFolder) -> str:
     """Return the command that trained a run, without local folders; if unknown, one that trains it again."""
     text = run.log.read_text("utf-8", errors="replace") if run.log.is_file() else ""
-    found = re.findall(r" started: .*\bcommand (\S*\btaskscape\b .*)$", text, re.MULTILINE)
-    if not found:
+    commands = re.findall(r" started: .*\bcommand (\S*\btaskscape\b .*)$", text, re.MULTILINE)
+    if not commands:
         return f"taskscape train {run.experiment.name}"
-    program, *words = shlex.split(found[-1])
+    program, *words = shlex.split(commands[-1])
     return shlex.join([PurePath(program).name, *without_folders(words)])
 
 

@@ -72,7 +72,7 @@ def publish(
     """
     source, target = RunFolder(Path(run)), RunFolder(Path(folder))
     settings = _settings(source, code=code)
-    size, before = Result.load(source.result()).size, load(run, "cpu")
+    size, original = Result.load(source.result()).size, load(run, "cpu")
     tensors = read_safetensors(source.weights, own=True)
     require_finite(tensors, str(source.weights))
     if precision is not None:
@@ -81,8 +81,8 @@ def publish(
         target.path.mkdir(parents=True, exist_ok=True)
     atomic_write(target.experiment, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     save_safetensors(target.published, _in_half(tensors, str(source.weights)) if half else tensors)
-    for kept in source.results():
-        atomic_write(target.path / kept.name, kept.read_bytes())
+    for result_file in source.results():
+        atomic_write(target.path / result_file.name, result_file.read_bytes())
     _keep_calibration(source, target)
     for file in sorted(source.code.rglob("*.py")) if code else ():
         copy = target.code / file.relative_to(source.code)
@@ -90,8 +90,8 @@ def publish(
             copy.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(copy, file.read_bytes())
     images, network = _images(source), load(folder, "cpu")
-    before = before._replace(experiment=replace(before.experiment, precision=network.experiment.precision))
-    same, agreement = compare(before, network, images)
+    original = original._replace(experiment=replace(original.experiment, precision=network.experiment.precision))
+    same, agreement = compare(original, network, images)
     if not (same or half):
         raise ValueError(
             f"{target.path} predicts different values from {run}, although its weights are the same: nothing was "
@@ -99,7 +99,7 @@ def publish(
         )
     seconds = seconds_of_a_core(network, size)
     made = Made(command or command_of(source), half, agreement, len(images), seconds)
-    made = _as_before(source, made) if same else made
+    made = _made_in_card(source, made) if same else made
     target.page.unlink(missing_ok=True)
     if page is not None:
         page(target.path, target.page)
@@ -114,13 +114,13 @@ def _settings(run: RunFolder, *, code: bool) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise ValueError(f"{run.experiment} is damaged: it must be a mapping of settings")
     settings = {**settings, "trackers": [], "device": "auto"}
-    if named := code_in(settings):
+    if code_names := code_in(settings):
         if not code:
             raise ValueError(
-                f"{run.path} needs code of yours, {', '.join(named)}, which would also be published, as it is in "
+                f"{run.path} needs code of yours, {', '.join(code_names)}, which would also be published, as it is in "
                 f"{run.code}: allow this with --with-code"
             )
-        if absolute := [name for name in named if is_absolute(name)]:
+        if absolute := [name for name in code_names if is_absolute(name)]:
             raise ValueError(
                 f"{run.path} names code by an absolute path, {absolute[0]}: train in the folder of that file, so that "
                 "the path is relative"
@@ -139,13 +139,13 @@ def _keep_calibration(source: RunFolder, target: RunFolder) -> None:
     """Copy the calibration of a run, if it belongs to its weights, for the published weights."""
     target.calibration.unlink(missing_ok=True)
     if source.calibration.exists():
-        known = Calibration.load(source.calibration)
-        before, now = (sha256(path) for path in (source.weights, target.published))
-        if known.weights == before:  # skip a calibration of earlier weights
-            replace(known, weights=now).save(target.calibration)
+        calibration = Calibration.load(source.calibration)
+        run_checksum, published_checksum = (sha256(path) for path in (source.weights, target.published))
+        if calibration.weights == run_checksum:  # skip a calibration of earlier weights
+            replace(calibration, weights=published_checksum).save(target.calibration)
 
 
-def _as_before(source: RunFolder, made: Made) -> Made:
+def _made_in_card(source: RunFolder, made: Made) -> Made:
     """Return how a model was made from its existing card, if it is published again, with the new time.
 
     Raises ``ValueError`` naming a card that cannot be read.
@@ -153,8 +153,8 @@ def _as_before(source: RunFolder, made: Made) -> Made:
     about = front_matter(source.card).get("taskscape") if source.card.is_file() else None
     if not (isinstance(about, dict) and "made" in about):
         return made
-    before = structure(about["made"], str(source.card), Made, kept_code=False)
-    return replace(before, seconds=made.seconds)
+    earlier = structure(about["made"], str(source.card), Made, kept_code=False)
+    return replace(earlier, seconds=made.seconds)
 
 
 # -- the same predictions ----------------------------------------------------------------------------------------------
@@ -169,19 +169,19 @@ def compare(run: TrainedModel, other: TrainedModel, images: Tensor) -> tuple[boo
     evaluator = Evaluator(run.tasks, run.device)
     same = True
     for image in images.split(1):
-        first, second = run.forward(image).final, other.forward(image).final
-        truth = {name: task.decode(first[name].float()) for name, task in run.tasks.items()}
-        found = {name: task.decode(second[name].float()) for name, task in other.tasks.items()}
-        same &= all(torch.equal(truth[name], found[name]) for name in truth)
+        run_outputs, other_outputs = run.forward(image).final, other.forward(image).final
+        truth = {name: task.decode(run_outputs[name].float()) for name, task in run.tasks.items()}
+        predictions = {name: task.decode(other_outputs[name].float()) for name, task in other.tasks.items()}
+        same &= all(torch.equal(truth[name], predictions[name]) for name in truth)
         valid = torch.ones(len(image), *image.shape[-2:], dtype=torch.bool)
-        evaluator.update(found, {name: Target(value, valid) for name, value in truth.items()})
+        evaluator.update(predictions, {name: Target(value, valid) for name, value in truth.items()})
     evaluation = evaluator.compute()
     specs = evaluation.specs
-    shown = {
+    agreement = {
         specs[name].title: f"{specs[name].show(evaluation.metrics[name])} {specs[name].unit}".rstrip()
         for name in leading(evaluation.metrics, specs)
     }
-    return same, shown
+    return same, agreement
 
 
 def seconds_of_a_core(network: TrainedModel, size: tuple[int, int]) -> float:

@@ -85,7 +85,10 @@ def failures(results: Sequence[Result], limits: Sequence[str] = ()) -> Iterator[
             f"{spec.title} is {spec.show(result.metrics[name])} {spec.unit}".rstrip()
             + f" instead of {spec.show(results[0].metrics[name])}"
             for name, spec in result.specs.items()
-            if spec.leads and name in result.metrics and name in results[0].metrics and _same(name, result, results[0])
+            if spec.leads
+            and name in result.metrics
+            and name in results[0].metrics
+            and _is_comparable(name, result, results[0])
         ]
         if changes:
             sentences.append(f"On {title(result)} {', '.join(changes)}.")
@@ -96,30 +99,30 @@ def failures(results: Sequence[Result], limits: Sequence[str] = ()) -> Iterator[
     yield "\n".join(f"- {sentence}" for sentence in sentences)
 
 
-def _same(metric: str, one: Result, other: Result) -> bool:
+def _is_comparable(metric: str, result: Result, other: Result) -> bool:
     """Return whether two results have a metric for the same classes, or in the same unit."""
     task = metric.partition("/")[0]
-    return one.tasks.get(task) == other.tasks.get(task)
+    return result.tasks.get(task) == other.tasks.get(task)
 
 
 def _hardest(result: Result) -> Iterator[str]:
     """Yield one sentence for each per-class metric, ``task/METRIC/CLASS``, which names the worst classes."""
-    kinds: dict[str, dict[str, float]] = {}
+    by_metric: dict[str, dict[str, float]] = {}
     for name, spec in result.specs.items():
         if spec.per_class and name in result.metrics:
-            kind, _, label = name.rpartition("/")
-            kinds.setdefault(kind, {})[label] = result.metrics[name]
-    for kind, of_class in kinds.items():
-        spec = result.specs[f"{kind}/{next(iter(of_class))}"]
-        worst = sorted(of_class, key=lambda label: of_class[label], reverse=not spec.higher_is_better)[:_WORST]
-        named = ", ".join(f"{label} {spec.show(of_class[label])} {spec.unit}".rstrip() for label in worst)
-        yield f"Hardest classes on {title(result)} by `{kind}`: {named}."
+            metric, _, label = name.rpartition("/")
+            by_metric.setdefault(metric, {})[label] = result.metrics[name]
+    for metric, by_class in by_metric.items():
+        spec = result.specs[f"{metric}/{next(iter(by_class))}"]
+        worst = sorted(by_class, key=lambda label: by_class[label], reverse=not spec.higher_is_better)[:_WORST]
+        worst_classes = ", ".join(f"{label} {spec.show(by_class[label])} {spec.unit}".rstrip() for label in worst)
+        yield f"Hardest classes on {title(result)} by `{metric}`: {worst_classes}."
 
 
 def licenses(settings: Any, license: str, data_license: str = "") -> Iterator[str]:
     """Yield the section about the licenses of the network and of its ingredients."""
     yield "## Licenses"
-    yield table(["made from", "license"], [list(one) for one in ingredients(settings, data_license)])
+    yield table(["made from", "license"], [list(ingredient) for ingredient in ingredients(settings, data_license)])
     yield f"The model itself: {license or 'no license is stated, so ask its author before you use it'}."
 
 
