@@ -71,9 +71,9 @@ def default() -> str:
 
 def introduced(model: str) -> str:
     """Return one line about the model that is used if no run is named."""
-    about = listing(find(model))
-    metric = in_words(*next(iter(about.metrics.items())))  # of the first task
-    return f"no run is named, so {model} is used: trained on {about.trained_on}, for {about.expects} ({metric})"
+    summary = listing(find(model))
+    metric = in_words(*next(iter(summary.metrics.items())))  # of the first task
+    return f"no run is named, so {model} is used: trained on {summary.trained_on}, for {summary.expects} ({metric})"
 
 
 def is_name(model: str | Path) -> bool:
@@ -106,8 +106,8 @@ def resolve(model: str | Path) -> Path:
     try:
         return hub.fetch(name)
     except ValueError as error:
-        near = nearest(name, names())
-        raise ValueError(f"{error}{near if 'did you mean' in near else ''}") from error
+        suggestion = nearest(name, names())
+        raise ValueError(f"{error}{suggestion if 'did you mean' in suggestion else ''}") from error
 
 
 def pull(name: str, out: Path, *, code: bool = False) -> list[Path]:
@@ -120,10 +120,10 @@ def pull(name: str, out: Path, *, code: bool = False) -> list[Path]:
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty: name another folder with --out, or delete it")
     folder = find(name) if name.startswith(f"{OWNER}/") else hub.fetch(name, code=code)
-    found = hub.files_of(folder, code=code)
-    for path in found:
+    files = hub.files_of(folder, code=code)
+    for path in files:
         copy = out / path.relative_to(folder)
         with writing(copy):
             copy.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(copy, path.read_bytes())
-    return [out / path.relative_to(folder) for path in found]
+    return [out / path.relative_to(folder) for path in files]

@@ -40,17 +40,17 @@ def listing(folder: Path) -> Listing:
     """Return the summary of a model. Raises ``ValueError`` or ``FileNotFoundError`` naming the file."""
     run = RunFolder(folder)
     results: list[Any] = [read_json(path) for path in run.results()]
-    usual = results[0]
+    main = results[0]
     head = front_matter(run.card) if run.card.is_file() else {}
-    own = head.get("taskscape") or {}
+    about = head.get("taskscape") or {}
     return Listing(
-        tasks=tuple(usual["tasks"]),
+        tasks=tuple(main["tasks"]),
         bytes=run.weights.stat().st_size,
-        parameters=int(usual["cost"].get("parameters", 0)),
+        parameters=int(main["cost"].get("parameters", 0)),
         metrics=_headlines(results),
         license=str(head.get("license", "")),
-        trained_on=str(own.get("trained_on", "")),
-        expects=str(own.get("expects", "")),
+        trained_on=str(about.get("trained_on", "")),
+        expects=str(about.get("expects", "")),
     )
 
 
