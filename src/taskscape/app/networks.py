@@ -32,17 +32,17 @@ def prepare(runs: Sequence[str | Path], tell: Callable[[str], None]) -> list[Pag
     checked before the first export. Afterwards, other networks are removed if the cache is larger than ``MOST_BYTES``.
     Raises ``ValueError`` or ``FileNotFoundError`` naming the run.
     """
-    places = list(dict.fromkeys(resolve(run).resolve() for run in runs))
-    named = {resolve(run).resolve(): Path(run).as_posix() for run in runs if is_name(run)}
-    kept = [cache_folder() / "app" / _key(RunFolder(place)) for place in places]
-    names = [named.get(place) or name for place, name in zip(places, _distinct(places), strict=True)]
-    if any(_read(folder) is None for folder in kept):
+    paths = list(dict.fromkeys(resolve(run).resolve() for run in runs))
+    given_names = {resolve(run).resolve(): Path(run).as_posix() for run in runs if is_name(run)}
+    folders = [cache_folder() / "app" / _key(RunFolder(path)) for path in paths]
+    names = [given_names.get(path) or name for path, name in zip(paths, _distinct_names(paths), strict=True)]
+    if any(_read(folder) is None for folder in folders):
         _require_packages()
     models = [
-        _read(folder) or _exported(place, name, folder, tell)
-        for place, name, folder in zip(places, names, kept, strict=True)
+        _read(folder) or _exported(path, name, folder, tell)
+        for path, name, folder in zip(paths, names, folders, strict=True)
     ]
-    _make_room(kept)
+    _make_room(folders)
     return [replace(model, about={**model.about, "name": name}) for model, name in zip(models, names, strict=True)]
 
 
@@ -67,7 +67,7 @@ def _exported(run: Path, name: str, folder: Path, tell: Callable[[str], None]) -
         temporary = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
     try:
         try:
-            export(run, "web", temporary, confidence=_says_confidence(run))
+            export(run, "web", temporary, confidence=_has_confidence(run))
         except ValueError as error:
             raise ValueError(f"{name} cannot run in a browser: {error}") from error
         model = read_folder(temporary / PAGE)[0]
@@ -79,7 +79,7 @@ def _exported(run: Path, name: str, folder: Path, tell: Callable[[str], None]) -
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _says_confidence(run: Path) -> bool:
+def _has_confidence(run: Path) -> bool:
     return any(task.distribution is not None for task in read_experiment(run).tasks.values())
 
 
@@ -111,11 +111,11 @@ def _key(run: RunFolder) -> str:
     return digest.hexdigest()[:24]
 
 
-def _distinct(places: Sequence[Path]) -> list[str]:
+def _distinct_names(paths: Sequence[Path]) -> list[str]:
     """Return the names of the folders, with as many of their parents as needed to distinguish them."""
 
-    def ends(n: int) -> list[str]:
-        return ["/".join(place.parts[-n:]) for place in places]
+    def endings(n: int) -> list[str]:
+        return ["/".join(path.parts[-n:]) for path in paths]
 
-    enough = (n for n in range(1, 100) if len(set(ends(n))) == len(places))
-    return ends(next(enough))
+    counts = (n for n in range(1, 100) if len(set(endings(n))) == len(paths))
+    return endings(next(counts))
