@@ -24,9 +24,9 @@ class Grid(Sampler):
         for combination in product(*(axis.points for axis in ordered)):
             points = {axis.name: point for axis, point in zip(ordered, combination, strict=True)}
             self.trials.append(Trial.of(sweep, {axis.name: points[axis.name] for axis in axes}))
-        names = [trial.path for trial in self.trials]
-        if twice := next((path.name for path in names if names.count(path) > 1), ""):
-            raise ValueError(f"{twice} is in the sweep twice: remove one of the two")
+        paths = [trial.path for trial in self.trials]
+        if repeated := next((path.name for path in paths if paths.count(path) > 1), ""):
+            raise ValueError(f"{repeated} is in the sweep twice: remove one of the two")
         self._next = iter(self.trials)
 
     @property

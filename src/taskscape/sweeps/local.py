@@ -30,8 +30,8 @@ class LocalExecutor(Executor):
     """
 
     def __init__(self, workers: int | None = None, gpus: int = 0, gpus_per_run: float = 1.0) -> None:
-        room = int(gpus / gpus_per_run) if gpus_per_run else 0
-        self.workers, self.gpus = workers_of(workers, room), gpus
+        num_slots = int(gpus / gpus_per_run) if gpus_per_run else 0
+        self.workers, self.gpus = workers_of(workers, num_slots), gpus
         self.threads = max(1, (chosen_threads() or cores()) // self.workers)
         self._processes: dict[Path, tuple[subprocess.Popen[bytes], IO[bytes], int]] = {}
         """By run folder: the process, the file with its messages, and its worker slot."""
@@ -40,42 +40,42 @@ class LocalExecutor(Executor):
 
     @override
     def start(self, path: Path) -> None:
-        place = min(set(range(self.workers)) - {place for _, _, place in self._processes.values()})
+        slot = min(set(range(self.workers)) - {slot for _, _, slot in self._processes.values()})
         environment = {**os.environ, "OMP_NUM_THREADS": str(self.threads)}
         if self.gpus > 1:
-            visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(self.gpus)))).split(",")
-            environment["CUDA_VISIBLE_DEVICES"] = visible[place % self.gpus]
+            devices = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(self.gpus)))).split(",")
+            environment["CUDA_VISIBLE_DEVICES"] = devices[slot % self.gpus]
         messages = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process has ended
         command = [sys.executable, "-m", "taskscape.sweeps.worker", str(path), str(self.threads), str(os.getpid())]
         # A new session, so Ctrl-C reaches only this process, which then stops the others in order.
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.DEVNULL, stderr=messages, start_new_session=True
         )
-        self._processes[path] = process, messages, place
+        self._processes[path] = process, messages, slot
         self._tries[path] = self._tries.get(path, 0) + 1
 
     @override
     def ended(self) -> Sequence[tuple[Path, str]]:
-        found = []
+        results = []
         for path, (process, messages, _) in list(self._processes.items()):
             code = process.poll()
             if code is None:
                 continue
             del self._processes[path]
             with messages:
-                said = _last_line(messages)
+                message = _last_line(messages)
             killed = code < 0 and path not in self._stopped
             if killed and self._tries[path] < TRIES:
                 _LOGGER.warning("%s: its process was killed by %s; resuming it", path.name, _signal(-code))
                 self.start(path)
             elif killed:
-                found.append((path, f"its process was killed {TRIES} times, most recently by {_signal(-code)}"))
+                results.append((path, f"its process was killed {TRIES} times, most recently by {_signal(-code)}"))
             else:
-                found.append((path, "" if code == 0 else said or f"its process ended with {code}"))
+                results.append((path, "" if code == 0 else message or f"its process ended with {code}"))
                 self._stopped.discard(path)
-        if not found:
+        if not results:
             time.sleep(_WAIT)
-        return found
+        return results
 
     @override
     def stop(self, path: Path) -> None:

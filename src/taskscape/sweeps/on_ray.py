@@ -36,8 +36,8 @@ class RayExecutor(Executor):
         except ImportError:
             raise ValueError("--on ray needs Ray: pip install 'taskscape[ray]'") from None
         self._ray: Any = ray
-        self._own = not ray.is_initialized()
-        if self._own:
+        self._started_ray = not ray.is_initialized()
+        if self._started_ray:
             try:
                 ray.init(address=address, log_to_driver=False, logging_level="warning")
             except (ConnectionError, ValueError, RuntimeError) as error:
@@ -45,12 +45,12 @@ class RayExecutor(Executor):
                     f"--address: there is no Ray cluster at {address or 'this machine'}: {error}"
                 ) from error
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        gpus, cpus = (int(sum(node.get(kind, 0) for node in nodes)) for kind in ("GPU", "CPU"))
-        per_run = chosen_threads()
+        gpus, cpus = (int(sum(node.get(resource, 0) for node in nodes)) for resource in ("GPU", "CPU"))
+        threads_per_run = chosen_threads()
         per_gpu = gpus_per_run if gpus else 0.0
-        self.workers = workers_of(workers, int(gpus / per_gpu) if per_gpu else cpus // (per_run or 1))
-        most = min(int(node["CPU"]) for node in nodes if node.get("CPU"))
-        self.threads = per_run or max(1, min(most, cpus // self.workers))
+        self.workers = workers_of(workers, int(gpus / per_gpu) if per_gpu else cpus // (threads_per_run or 1))
+        max_threads = min(int(node["CPU"]) for node in nodes if node.get("CPU"))
+        self.threads = threads_per_run or max(1, min(max_threads, cpus // self.workers))
         self._task: Any = ray.remote(
             num_cpus=self.threads,
             num_gpus=per_gpu,
@@ -66,15 +66,15 @@ class RayExecutor(Executor):
     @override
     def ended(self) -> Sequence[tuple[Path, str]]:
         ready, _ = self._ray.wait(list(self._running), timeout=_WAIT)
-        found = []
+        results = []
         for task in ready:
             error = ""
             try:
                 error = self._ray.get(task)
             except self._ray.exceptions.RayError as lost:  # the retries are used up
                 error = " ".join(str(lost).split())
-            found.append((self._running.pop(task), error))
-        return found
+            results.append((self._running.pop(task), error))
+        return results
 
     @override
     def stop(self, path: Path) -> None:
@@ -88,7 +88,7 @@ class RayExecutor(Executor):
             self._ray.cancel(task, force=False)
         while self._running:
             self.ended()
-        if self._own:
+        if self._started_ray:
             self._ray.shutdown()
 
 

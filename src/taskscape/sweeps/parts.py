@@ -56,7 +56,7 @@ def run_parts(command: Sequence[str], out: Path, executor: Executor) -> None:
 def _work_on(parts: Sequence[Path], executor: Executor) -> list[str]:
     """Run all parts, and return the errors of those that failed."""
     waiting = list(parts)
-    failed: list[str] = []
+    failures: list[str] = []
     running = 0
     with progress_bar() as progress:
         bar = progress.add_task("parts", total=len(parts))
@@ -67,5 +67,5 @@ def _work_on(parts: Sequence[Path], executor: Executor) -> list[str]:
             for path, error in executor.ended():
                 running -= 1
                 progress.advance(bar)
-                failed += [f"part {int(path.name)} of {len(parts)}: {error}"] if error else []
-    return failed
+                failures += [f"part {int(path.name)} of {len(parts)}: {error}"] if error else []
+    return failures

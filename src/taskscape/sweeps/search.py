@@ -50,9 +50,9 @@ class Search(Sampler):
         except Exception as error:  # any error of a database driver
             raise ValueError(f"--storage: {storage or sweep / JOURNAL} cannot be used: {error}") from error
         states = optuna.trial.TrialState
-        begun = self.study.get_trials(deepcopy=False, states=(states.RUNNING,))
+        unfinished = self.study.get_trials(deepcopy=False, states=(states.RUNNING,))
         # Optuna has no public way to continue a trial that another process has started.
-        self._begun = [optuna.trial.Trial(self.study, frozen._trial_id) for frozen in begun]  # noqa: SLF001
+        self._unfinished = [optuna.trial.Trial(self.study, frozen._trial_id) for frozen in unfinished]  # noqa: SLF001
         self._running: dict[Path, list[Any]] = {}
 
     @property
@@ -62,29 +62,29 @@ class Search(Sampler):
 
     @override
     def past(self) -> Sequence[tuple[Trial, Outcome]]:
-        ended = []
+        outcomes = []
         states = self._optuna.trial.TrialState
-        words: dict[Any, Literal["finished", "pruned", "failed"]] = {
+        state_names: dict[Any, Literal["finished", "pruned", "failed"]] = {
             states.COMPLETE: "finished",
             states.PRUNED: "pruned",
             states.FAIL: "failed",
         }
-        for frozen in self.study.get_trials(deepcopy=False, states=tuple(words)):
+        for frozen in self.study.get_trials(deepcopy=False, states=tuple(state_names)):
             value = frozen.value if frozen.state == states.COMPLETE else None
-            outcome = Outcome(words[frozen.state], value, frozen.user_attrs.get("error", ""))
-            ended.append((self._trial(frozen), outcome))
-        return ended
+            outcome = Outcome(state_names[frozen.state], value, frozen.user_attrs.get("error", ""))
+            outcomes.append((self._trial(frozen), outcome))
+        return outcomes
 
     @override
     def ask(self) -> Trial | None:
-        if self._begun:
-            suggested = self._begun.pop(0)
+        if self._unfinished:
+            suggested = self._unfinished.pop(0)
         else:
-            asked = len(self.study.get_trials(deepcopy=False))
-            if asked >= self.number:
+            num_asked = len(self.study.get_trials(deepcopy=False))
+            if num_asked >= self.number:
                 return None
             # With a constant seed, the sampler would repeat its suggestions in the next process.
-            self.study.sampler = self._optuna.samplers.TPESampler(seed=asked)
+            self.study.sampler = self._optuna.samplers.TPESampler(seed=num_asked)
             suggested = self.study.ask()
         trial = self._trial(suggested)
         self._running.setdefault(trial.path, []).append(suggested)
@@ -92,10 +92,10 @@ class Search(Sampler):
 
     @override
     def report(self, trial: Trial, epoch: int, value: float) -> bool:
-        first = self._running[trial.path][0]
-        if epoch not in self.study.get_trials(deepcopy=False)[first.number].intermediate_values:
-            first.report(value, epoch)
-        return bool(first.should_prune())
+        suggested = self._running[trial.path][0]
+        if epoch not in self.study.get_trials(deepcopy=False)[suggested.number].intermediate_values:
+            suggested.report(value, epoch)
+        return bool(suggested.should_prune())
 
     @override
     def tell(self, trial: Trial, outcome: Outcome) -> None:
@@ -114,15 +114,17 @@ class Search(Sampler):
 
 
 def _suggestion(axis: Axis, suggested: Any) -> Point:
-    known = suggested.params
+    parameters = suggested.params
     if isinstance(axis, Range):
-        if axis.name in known:
-            return axis.point(known[axis.name])
+        if axis.name in parameters:
+            return axis.point(parameters[axis.name])
         if axis.whole:
             return axis.point(suggested.suggest_int(axis.name, int(axis.low), int(axis.high), log=axis.log))
         return axis.point(suggested.suggest_float(axis.name, axis.low, axis.high, log=axis.log))
     points = {point.label: point for point in axis.points}
-    return points[known[axis.name] if axis.name in known else suggested.suggest_categorical(axis.name, list(points))]
+    return points[
+        parameters[axis.name] if axis.name in parameters else suggested.suggest_categorical(axis.name, list(points))
+    ]
 
 
 def _optuna() -> Any:

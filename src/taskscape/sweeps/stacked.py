@@ -28,13 +28,13 @@ class StackedExecutor(Executor):
     """
 
     def __init__(self, executor: Executor, most: int, sweep: Path) -> None:
-        self._executor, self._most, self._folder = executor, most, sweep / "stacks"
+        self._executor, self._max_runs, self._folder = executor, most, sweep / "stacks"
         self.workers = sys.maxsize  # accept all runs, to fill the stacks
         self.threads = executor.threads
         self._waiting: list[tuple[Path, Experiment]] = []
         self._running: dict[Path, list[Path]] = {}
         """The runs of each stack by its folder; a run alone by its own folder."""
-        self._networks: list[tuple[Experiment, str]] = []
+        self._tested: list[tuple[Experiment, str]] = []
         """Experiments whose networks were tested, each with the reason why it cannot be stacked, or an empty string."""
 
     @override
@@ -45,16 +45,16 @@ class StackedExecutor(Executor):
     def ended(self) -> Sequence[tuple[Path, str]]:
         while self._waiting and len(self._running) < self._executor.workers:
             self._start(self._next())
-        found = []
+        results = []
         for path, error in self._executor.ended():
-            failed = _failed(path)
-            found += [(run, failed.get(str(run), error)) for run in self._running.pop(path)]
+            errors = _stack_errors(path)
+            results += [(run, errors.get(str(run), error)) for run in self._running.pop(path)]
             if path.parent == self._folder:
                 shutil.rmtree(path, ignore_errors=True)
         if not self._running:
             with suppress(OSError):  # not empty: it has stacks of another process
                 self._folder.rmdir()
-        return found
+        return results
 
     @override
     def stop(self, path: Path) -> None:
@@ -68,23 +68,23 @@ class StackedExecutor(Executor):
     def _next(self) -> list[Path]:
         """Remove the runs of the next stack from the waiting runs, and return them."""
         first, experiment = self._waiting[0]
-        taken = [first]
+        stack = [first]
         if reason := refusal(experiment) or self._refusal_of_network(experiment):
             _LOGGER.warning("%s is trained alone, and not in a stack: %s", first.name, reason)
         else:
             others = (
                 path for path, other in self._waiting[1:] if not (difference(experiment, other) or refusal(other))
             )
-            taken += [path for path, _ in zip(others, range(self._most - 1), strict=False)]
-        self._waiting = [(path, other) for path, other in self._waiting if path not in taken]
-        return taken
+            stack += [path for path, _ in zip(others, range(self._max_runs - 1), strict=False)]
+        self._waiting = [(path, other) for path, other in self._waiting if path not in stack]
+        return stack
 
     def _refusal_of_network(self, experiment: Experiment) -> str:
-        for tried, reason in self._networks:
-            if not difference(tried, experiment):
+        for tested, reason in self._tested:
+            if not difference(tested, experiment):
                 return reason
-        self._networks.append((experiment, refusal_of_network(experiment)))
-        return self._networks[-1][1]
+        self._tested.append((experiment, refusal_of_network(experiment)))
+        return self._tested[-1][1]
 
     def _start(self, runs: list[Path]) -> None:
         path = runs[0]
@@ -98,8 +98,8 @@ class StackedExecutor(Executor):
         self._executor.start(path)
 
 
-def _failed(stack: Path) -> dict[str, str]:
+def _stack_errors(stack: Path) -> dict[str, str]:
     """Return the errors of a stack's failed runs, by run folder."""
     file = stack / ENDED
-    found: dict[str, str] = read_json(file) if file.is_file() else {}
-    return found
+    errors: dict[str, str] = read_json(file) if file.is_file() else {}
+    return errors

@@ -38,8 +38,8 @@ class Monitor:
         preview: Preview | None = experiment.data.preview()
         if preview is not None:
             tasks = experiment.tasks.items()
-            known = {name: task_for(name, task, preview.fields, preview.where) for name, task in tasks}
-            experiment = replace(experiment, tasks=known)
+            data_tasks = {name: task_for(name, task, preview.fields, preview.where) for name, task in tasks}
+            experiment = replace(experiment, tasks=data_tasks)
         name = BestEpoch(experiment.tasks, experiment.monitor).name
         return cls(name, declared_metrics(experiment.tasks)[name])
 
@@ -81,9 +81,9 @@ class _Loop:
         self.sweep = sweep
         self.outcomes: Outcomes = {trial.path: (trial, outcome) for trial, outcome in self.sampler.past()}
         self.running: dict[Path, Trial] = {}
-        self.seen: dict[Path, int] = {}
+        self.reported_epochs: dict[Path, int] = {}
         """The last epoch of each running trial that was reported to the sampler."""
-        self.read: dict[Path, int] = {}
+        self.modified_times: dict[Path, int] = {}
         """Modification time of the metrics table of each running trial when it was last read."""
         self.pruned: dict[Path, int] = {}
         """The epoch at which each pruned trial was stopped."""
@@ -126,18 +126,18 @@ class _Loop:
         if is_done(trial.path):
             outcome = Outcome("finished", self.monitor.value(trial.path))
             text = "no value" if outcome.value is None else self.monitor.spec.show(outcome.value)
-            said = f"{self.monitor.name} {text}"
+            summary = f"{self.monitor.name} {text}"
         elif trial.path in self.pruned:
             outcome = Outcome("pruned", error=f"after epoch {self.pruned[trial.path]}")
-            said = f"pruned {outcome.error}"
+            summary = f"pruned {outcome.error}"
         else:
             outcome = Outcome("failed", error=error or "it ended without a result")
-            said = f"failed: {outcome.error}"
+            summary = f"failed: {outcome.error}"
         self.sampler.tell(trial, outcome)
         if outcome.state == "pruned" and not self.sweep.build(trial).keep_checkpoint:
             RunFolder(trial.path).checkpoint.unlink(missing_ok=True)
         self.outcomes[trial.path] = trial, outcome
-        progress.console.print(f"{trial.name}: {said}", markup=False, highlight=False, soft_wrap=True)
+        progress.console.print(f"{trial.name}: {summary}", markup=False, highlight=False, soft_wrap=True)
         self.sweep.on_outcome(self.outcomes)
 
     def _watch(self) -> None:
@@ -145,18 +145,18 @@ class _Loop:
         for path, trial in self.running.items():
             if path in self.pruned:
                 continue
-            for epoch, value in self._new(path):
-                self.seen[path] = epoch
+            for epoch, value in self._new_values(path):
+                self.reported_epochs[path] = epoch
                 if self.sampler.report(trial, epoch, value):
                     self.pruned[path] = epoch
                     self.executor.stop(path)
                     break
 
-    def _new(self, path: Path) -> Sequence[tuple[int, float]]:
+    def _new_values(self, path: Path) -> Sequence[tuple[int, float]]:
         """Return the epochs, with their metric, that were not yet reported to the sampler."""
         file = RunFolder(path).metrics
-        written = file.stat().st_mtime_ns if file.exists() else 0
-        if written == self.read.get(path, 0):
+        modified = file.stat().st_mtime_ns if file.exists() else 0
+        if modified == self.modified_times.get(path, 0):
             return []
-        self.read[path], last = written, self.seen.get(path, -1)
+        self.modified_times[path], last = modified, self.reported_epochs.get(path, -1)
         return [(epoch, value) for epoch, value in self.monitor.curve(path).items() if epoch > last]

@@ -12,7 +12,7 @@ from taskscape.runs import Experiment
 from taskscape.serialization import dump, keep_code
 from taskscape.sweeps.axes import Point
 
-_LONGEST = 100
+_MAX_LENGTH = 100
 """Maximum number of characters of a folder name; file systems allow 255 bytes."""
 
 
@@ -62,7 +62,7 @@ def is_done(path: Path) -> bool:
 def _name(values: Mapping[str, str], words: tuple[str, ...]) -> str:
     """Return a folder name such as ``lr=1e-3,seed=0``, with a checksum if characters had to be replaced or cut."""
     text = ",".join(f"{short(axis)}={label}" for axis, label in values.items())
-    name = re.sub(r"[^\w.=,+-]+", "-", text)[:_LONGEST]
+    name = re.sub(r"[^\w.=,+-]+", "-", text)[:_MAX_LENGTH]
     return name if name == text else f"{name}-{hashlib.sha256(repr(words).encode()).hexdigest()[:8]}"
 
 

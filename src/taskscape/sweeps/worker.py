@@ -35,8 +35,8 @@ def work(path: Path, threads: int) -> None:
             runpy.run_module("taskscape", run_name="__main__")
     except SystemExit as end:
         if end.code:
-            last = messages.getvalue().strip().splitlines()[-1:] or [f"it ended with {end.code}"]
-            raise ValueError(last[0]) from None
+            last_lines = messages.getvalue().strip().splitlines()[-1:] or [f"it ended with {end.code}"]
+            raise ValueError(last_lines[0]) from None
 
 
 def train(path: Path, threads: int) -> None:

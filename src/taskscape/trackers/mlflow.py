@@ -10,9 +10,9 @@ from typing_extensions import override
 
 from taskscape.trackers.base import Tracker, is_installed
 
-_MOST = 1000, 100
+_MAX_PER_CALL = 1000, 100
 """Maximum number of metrics and of parameters that MLflow accepts per call."""
-_LONGEST = 6000
+_MAX_LENGTH = 6000
 """Maximum number of characters of a parameter's value."""
 
 
@@ -39,18 +39,18 @@ class MLflowTracker(Tracker):
         from mlflow.entities import Param
 
         self._client = MlflowClient()
-        self._waiting: list[Any] = []
+        self._pending: list[Any] = []
         if known_as is not None:
             self._id = known_as
             self._client.update_run(known_as, "RUNNING")
             return
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "taskscape")
         experiment = self._client.get_experiment_by_name(name)
-        number = self._client.create_experiment(name) if experiment is None else experiment.experiment_id
-        self._id = self._client.create_run(number, run_name=folder.resolve().name).info.run_id
-        parameters = [Param(_allowed(name), value[:_LONGEST]) for name, value in settings.items()]
-        for start in range(0, len(parameters), _MOST[1]):
-            self._client.log_batch(self._id, params=parameters[start : start + _MOST[1]])
+        experiment_id = self._client.create_experiment(name) if experiment is None else experiment.experiment_id
+        self._id = self._client.create_run(experiment_id, run_name=folder.resolve().name).info.run_id
+        parameters = [Param(_allowed_name(name), value[:_MAX_LENGTH]) for name, value in settings.items()]
+        for start in range(0, len(parameters), _MAX_PER_CALL[1]):
+            self._client.log_batch(self._id, params=parameters[start : start + _MAX_PER_CALL[1]])
 
     @property
     @override
@@ -61,14 +61,14 @@ class MLflowTracker(Tracker):
     def write(self, step: int, values: Mapping[str, float]) -> None:
         from mlflow.entities import Metric
 
-        now = int(1000 * time.time())
-        self._waiting += [Metric(_allowed(name), value, now, step) for name, value in values.items()]
+        milliseconds = int(1000 * time.time())
+        self._pending += [Metric(_allowed_name(name), value, milliseconds, step) for name, value in values.items()]
 
     @override
     def flush(self) -> None:
-        for start in range(0, len(self._waiting), _MOST[0]):
-            self._client.log_batch(self._id, metrics=self._waiting[start : start + _MOST[0]])
-        self._waiting = []
+        for start in range(0, len(self._pending), _MAX_PER_CALL[0]):
+            self._client.log_batch(self._id, metrics=self._pending[start : start + _MAX_PER_CALL[0]])
+        self._pending = []
 
     @override
     def close(self, finished: bool) -> None:
@@ -76,6 +76,6 @@ class MLflowTracker(Tracker):
         self._client.set_terminated(self._id, "FINISHED" if finished else "KILLED")
 
 
-def _allowed(name: str) -> str:
+def _allowed_name(name: str) -> str:
     """Replace characters that MLflow does not allow in names; class names may contain any."""
     return re.sub(r"[^\w\-. /]", "_", name)

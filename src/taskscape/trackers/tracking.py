@@ -26,11 +26,11 @@ def find_tracker(name: str) -> type[Tracker]:
 
     Raises ``ValueError`` with the remedy if there is none or its package is not installed.
     """
-    known = {tracker.name: tracker for tracker in TRACKERS}
-    file, _, own = name.rpartition(":")
-    tracker = load_name(Path(file), own) if file else known.get(name)
+    built_in = {tracker.name: tracker for tracker in TRACKERS}
+    file, _, class_name = name.rpartition(":")
+    tracker = load_name(Path(file), class_name) if file else built_in.get(name)
     if tracker is None:
-        raise ValueError(f"trackers: there is no {name!r}{nearest(name, known)}")
+        raise ValueError(f"trackers: there is no {name!r}{nearest(name, built_in)}")
     if not (isinstance(tracker, type) and issubclass(tracker, Tracker)):
         raise ValueError(f"trackers: {name} is not a subclass of taskscape.trackers.Tracker")
     tracker.check()
@@ -44,9 +44,9 @@ class Tracking:
         """Start the trackers; those whose identifiers are in the run folder are continued."""
         self._trackers: dict[str, Tracker] = {}
         self._folder = folder
-        before = self._known_as() if names else {}
+        earlier_ids = self._saved_ids() if names else {}
         for name in names:
-            self._guarded(name, partial(self._begin, name, settings, before.get(name)))
+            self._guarded(name, partial(self._begin, name, settings, earlier_ids.get(name)))
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Send the values of a step."""
@@ -66,13 +66,13 @@ class Tracking:
 
     def _begin(self, name: str, settings: Mapping[str, str], known_as: str | None) -> None:
         self._trackers[name] = tracker = find_tracker(name)(self._folder.path, settings, known_as)
-        ids = self._known_as() | {name: tracker.id}
+        ids = self._saved_ids() | {name: tracker.id}
         atomic_write(self._folder.trackers, json.dumps(ids, indent=1) + "\n")
 
-    def _known_as(self) -> dict[str, str]:
+    def _saved_ids(self) -> dict[str, str]:
         """Return each tracker's identifier of this run; an empty mapping for a new run."""
         with suppress(ValueError, OSError, AttributeError):
-            return {str(name): str(known_as) for name, known_as in read_json(self._folder.trackers).items()}
+            return {str(name): str(run_id) for name, run_id in read_json(self._folder.trackers).items()}
         return {}
 
     def _guarded(self, name: str, work: Callable[[], None]) -> None:
