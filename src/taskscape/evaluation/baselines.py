@@ -49,10 +49,10 @@ def baseline(train: Store, val: Store, tasks: Mapping[str, Task] | None = None, 
             f"{train.path}: no built-in task predicts {', '.join(train.fields)}; name your own tasks (--recipe)"
         )
     sums = _accumulate(tasks, train, most or len(train))
-    everywhere = {name: x.sum((1, 2), keepdim=True).expand_as(x) for name, x in sums.items()}
-    by_position = {name: torch.where(_has_labels(x), x, everywhere[name]) for name, x in sums.items()}
-    constant, positions = (_evaluate(tasks, statistics, val) for statistics in (everywhere, by_position))
-    return Baseline(constant.metrics, positions.metrics, constant.specs)
+    totals = {name: x.sum((1, 2), keepdim=True).expand_as(x) for name, x in sums.items()}
+    by_position = {name: torch.where(_has_labels(x), x, totals[name]) for name, x in sums.items()}
+    constant, positional = (_evaluate(tasks, statistics, val) for statistics in (totals, by_position))
+    return Baseline(constant.metrics, positional.metrics, constant.specs)
 
 
 def _accumulate(tasks: Mapping[str, Task], store: Store, most: int) -> dict[str, Tensor]:
@@ -84,5 +84,5 @@ def _batches(tasks: Mapping[str, Task], store: Store, most: int) -> Iterator[Bat
     """Yield batches of at most ``most`` images of a split, evenly spread."""
     loader = Loader(store, tasks, _BATCH_SIZE, _CPU, rank=0, world_size=1)
     indices = np.unique(np.linspace(0, len(store) - 1, min(most, len(store))).astype(np.int64))
-    for some in np.array_split(indices, -(-len(indices) // _BATCH_SIZE)):
-        yield loader.batch(some)
+    for chunk in np.array_split(indices, -(-len(indices) // _BATCH_SIZE)):
+        yield loader.batch(chunk)

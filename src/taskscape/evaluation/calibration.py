@@ -33,22 +33,22 @@ def calibrate(forward: Forward, tasks: Mapping[str, Task], batches: Iterable[Bat
             if task.distribution is not None:
                 sampled[name] += _pixels(final[name], batch.targets[name], max(PIXELS // max(images, 1), 1))
     return {
-        name: least(_mean_nll(tasks[name], *(torch.cat(parts, -1) for parts in zip(*found, strict=True))))
-        for name, found in sampled.items()
-        if found
+        name: least(_mean_nll(tasks[name], *(torch.cat(parts, -1) for parts in zip(*pixels, strict=True))))
+        for name, pixels in sampled.items()
+        if pixels
     }
 
 
 def _pixels(raw: Tensor, target: Target, count: int) -> list[tuple[Tensor, Tensor]]:
     """Return the raw output (1, C, 1, n) and the value of up to ``count`` valid pixels per image, evenly spread."""
-    found = []
+    samples = []
     for output, value, valid in zip(raw, target.value, target.valid, strict=True):
-        where = valid.flatten().nonzero()[:, 0]
-        if len(where):
-            some = where[torch.linspace(0, len(where) - 1, min(count, len(where)), device=where.device).long()]
-            values = value.flatten(-2)[..., some].unsqueeze(-2)
-            found.append((output.float().flatten(1)[:, some][None, :, None], values[None]))
-    return found
+        pixels = valid.flatten().nonzero()[:, 0]
+        if len(pixels):
+            chosen = pixels[torch.linspace(0, len(pixels) - 1, min(count, len(pixels)), device=pixels.device).long()]
+            values = value.flatten(-2)[..., chosen].unsqueeze(-2)
+            samples.append((output.float().flatten(1)[:, chosen][None, :, None], values[None]))
+    return samples
 
 
 def _mean_nll(task: Task, raw: Tensor, value: Tensor) -> Callable[[float], float]:

@@ -18,7 +18,7 @@ from taskscape.tasks.distributions.base import Distribution
 
 LARGE = 4096
 """For images with at least this many pixels, only every second row and column is measured."""
-_BEFORE = "_uncalibrated"
+_SUFFIX = "_uncalibrated"
 
 
 class ConfidenceEvaluator:
@@ -31,18 +31,22 @@ class ConfidenceEvaluator:
     def __init__(self, tasks: Mapping[str, Task], spreads: Mapping[str, float | None], device: torch.device) -> None:
         self.device = with_float64(device)
         self.tasks = tasks
-        said = {name: task.distribution for name, task in tasks.items() if name in spreads}
-        self.distributions = {name: distribution for name, distribution in said.items() if distribution is not None}
+        candidates = {name: task.distribution for name, task in tasks.items() if name in spreads}
+        self.distributions = {name: candidate for name, candidate in candidates.items() if candidate is not None}
         """The distribution of each measured task."""
         self.spreads = {name: spreads[name] or 1.0 for name in self.distributions}
         """The spread of each measured task; 1 without calibration."""
-        self.after = {name: self._metrics(of) for name, of in self.distributions.items()}
-        self.before = {name: self._metrics(of) for name, of in self.distributions.items() if spreads[name] is not None}
+        self.after = {name: self._metrics(distribution) for name, distribution in self.distributions.items()}
+        self.before = {
+            name: self._metrics(distribution)
+            for name, distribution in self.distributions.items()
+            if spreads[name] is not None
+        }
 
     def update(self, batch: Batch, outputs: Outputs) -> None:
         """Update with a batch and the network's outputs for it."""
         for name, distribution in self.distributions.items():
-            raw, value, valid = (self._part(x) for x in (outputs.final[name], *batch.targets[name]))
+            raw, value, valid = (self._subsampled(x) for x in (outputs.final[name], *batch.targets[name]))
             prediction, target = self.tasks[name].decode(raw), Target(value, valid)
             right, error = distribution.right(prediction, target), distribution.error(prediction, target)
             for metrics, spread in ((self.after, self.spreads[name]), (self.before, 1.0)):
@@ -68,10 +72,10 @@ class ConfidenceEvaluator:
             plots |= {f"{name}/{key}": plot for key, plot in metric.plots().items()}
         for name, metric in self.before.items():
             computed = metric.compute()
-            values |= {f"{name}/{key}{_BEFORE}": computed[key] for key in ("ece", "nll", "ause") if key in computed}
-            specs |= {f"{name}/{key}{_BEFORE}": _before(metric.specs[key]) for key in ("ece", "nll", "ause")}
-            if "reliability" in (drawn := metric.plots()):
-                plots[f"{name}/reliability{_BEFORE}"] = drawn["reliability"]
+            values |= {f"{name}/{key}{_SUFFIX}": computed[key] for key in ("ece", "nll", "ause") if key in computed}
+            specs |= {f"{name}/{key}{_SUFFIX}": _uncalibrated_spec(metric.specs[key]) for key in ("ece", "nll", "ause")}
+            if "reliability" in (metric_plots := metric.plots()):
+                plots[f"{name}/reliability{_SUFFIX}"] = metric_plots["reliability"]
         return evaluation._replace(
             metrics=evaluation.metrics | values, specs=evaluation.specs | specs, plots=evaluation.plots | plots
         )
@@ -79,10 +83,10 @@ class ConfidenceEvaluator:
     def _metrics(self, distribution: Distribution) -> ConfidenceMetrics:
         return ConfidenceMetrics(distribution.error_title, distribution.right_when).to(self.device)
 
-    def _part(self, x: Tensor) -> Tensor:
+    def _subsampled(self, x: Tensor) -> Tensor:
         """Return every second row and column of a large map, (..., H, W), which takes a quarter of the time."""
         return (x[..., ::2, ::2] if x.shape[-2] * x.shape[-1] >= LARGE else x).to(self.device)
 
 
-def _before(spec: MetricSpec) -> MetricSpec:
+def _uncalibrated_spec(spec: MetricSpec) -> MetricSpec:
     return replace(spec, title=f"{spec.title}, uncalibrated", optional=True)

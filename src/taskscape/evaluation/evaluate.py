@@ -66,9 +66,9 @@ def evaluate(
             evaluator.update({name: _decoded(task, final[name]) for name, task in tasks.items()}, batch.targets)
             also(batch, outputs)
     not_finite.check()
-    counted = times[1:] or times
-    images = sum(images for _, images in counted)
-    return evaluator.compute(sum(seconds for seconds, _ in counted) / max(images, 1))
+    timed = times[1:] or times
+    images = sum(images for _, images in timed)
+    return evaluator.compute(sum(seconds for seconds, _ in timed) / max(images, 1))
 
 
 class Evaluator:
@@ -90,13 +90,13 @@ class Evaluator:
         values: dict[str, float] = {}
         plots: dict[str, Any] = {}
         for name, metric in self.metrics.items():
-            of_task = _numbers(metric)
-            if undeclared := [key for key in of_task if key not in metric.specs]:
+            task_values = _numbers(metric)
+            if undeclared := [key for key in task_values if key not in metric.specs]:
                 raise ValueError(
                     f"{type(metric).__name__}, the metric of task {name}, computes {', '.join(undeclared)} without a "
                     "spec: declare it in `specs`"
                 )
-            values |= {f"{name}/{key}": value for key, value in of_task.items()}
+            values |= {f"{name}/{key}": value for key, value in task_values.items()}
             plots |= {f"{name}/{key}": plot for key, plot in metric.plots().items()}
         specs = {f"{name}/{key}": spec for name, metric in self.metrics.items() for key, spec in metric.specs.items()}
         for joint in JOINT:
@@ -124,9 +124,9 @@ def _numbers(metric: TaskMetric) -> dict[str, float]:
         numbers = {str(name): float(value) for name, value in computed.items()}
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{named(type(metric).compute)} must return numbers by name ({error})") from error
-    if endless := [name for name, number in numbers.items() if math.isinf(number)]:
+    if infinite := [name for name, number in numbers.items() if math.isinf(number)]:
         raise ValueError(
-            f"{named(type(metric).compute)} gives {numbers[endless[0]]} for {endless[0]}: it must be finite"
+            f"{named(type(metric).compute)} gives {numbers[infinite[0]]} for {infinite[0]}: it must be finite"
         )
     return {name: number for name, number in numbers.items() if not math.isnan(number)}
 

@@ -28,7 +28,7 @@ class NotFinite:
     def check(self) -> None:
         """Raise ``ValueError`` that names the tasks, on every process. Every process must call it."""
         *counts, images = all_reduce_sum(torch.stack([*self.counts.values(), self.images])).tolist()
-        found = [f"{name} in {count:.0f}" for name, count in zip(self.counts, counts, strict=True) if count]
-        if found:
-            where = ", ".join(found)
-            raise ValueError(f"the network outputs NaN or infinity ({where} of {images:.0f} images); {REMEDY}")
+        faults = [f"{name} in {count:.0f}" for name, count in zip(self.counts, counts, strict=True) if count]
+        if faults:
+            listed = ", ".join(faults)
+            raise ValueError(f"the network outputs NaN or infinity ({listed} of {images:.0f} images); {REMEDY}")

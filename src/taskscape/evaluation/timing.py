@@ -25,15 +25,15 @@ def seconds_of(
     """
     clock = clock or partial(now, device)
     times: dict[str, list[float]] = {name: [] for name in calls}
-    began = time.perf_counter()
+    start = time.perf_counter()
     for number in range(warm_up + rounds):
-        if at_most is not None and number > warm_up and time.perf_counter() - began > at_most:
+        if at_most is not None and number > warm_up and time.perf_counter() - start > at_most:
             break
         for name, call in calls.items():
-            started = clock()
+            call_start = clock()
             call()
             if number >= warm_up:
-                times[name].append(clock() - started)
+                times[name].append(clock() - call_start)
     return {name: statistics.median(measured) for name, measured in times.items()}
 
 

@@ -93,15 +93,15 @@ def find_tta(given: TestTimeAugmentation | str | bool | None) -> TestTimeAugment
         return given or None
     if given in TTA:
         return TTA[given]
-    found = re.fullmatch(r"((?:\d+(?:\.\d+)?-)*\d+(?:\.\d+)?)(-mirror)?(-max)?", given)
-    if found is None:
+    match = re.fullmatch(r"((?:\d+(?:\.\d+)?-)*\d+(?:\.\d+)?)(-mirror)?(-max)?", given)
+    if match is None:
         raise ValueError(
             f"there is no test-time augmentation {given!r}; use a known name, or a text such as 0.75-1-1.25-mirror-max"
             f"{nearest(given, TTA)}"
         )
-    scales = tuple(float(scale) for scale in found[1].split("-"))
+    scales = tuple(float(scale) for scale in match[1].split("-"))
     try:
-        return TestTimeAugmentation(scales, mirror=bool(found[2]), reduce="max" if found[3] else "mean")
+        return TestTimeAugmentation(scales, mirror=bool(match[2]), reduce="max" if match[3] else "mean")
     except ValueError as error:
         raise ValueError(f"test-time augmentation {given!r}: {error}") from None
 

@@ -23,11 +23,11 @@ def remedy_layer(module: nn.Module, remedy: Remedy) -> None:
 
     Names and values of weights do not change, so checkpoints stay valid. A module already in float32 stays in float32.
     """
-    before = remedy_of(module)
-    if before in (remedy, "float32"):
+    current = remedy_of(module)
+    if current in (remedy, "float32"):
         return
-    kind = type(module) if before is None else type(module).__bases__[0]
-    module.__class__ = _remedied(kind, remedy)
+    kind = type(module) if current is None else type(module).__bases__[0]
+    module.__class__ = _remedied_class(kind, remedy)
     for parameter in module.parameters(recurse=False):
         parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
 
@@ -38,17 +38,17 @@ def remedy_of(module: nn.Module) -> Remedy | None:
 
 
 @cache
-def _remedied(kind: type[nn.Module], remedy: Remedy) -> type[nn.Module]:
+def _remedied_class(kind: type[nn.Module], remedy: Remedy) -> type[nn.Module]:
     forward = _contiguous_forward(kind) if remedy == "contiguous" else _float32_forward(kind)
     # Not compiled: torch's compiler drops the copy to another memory layout, and would run the wrong kernel again.
     forward = torch.compiler.disable(forward)
-    changed: type[nn.Module] = changed_class(kind, _remedied_again, remedy, forward=forward, precision_remedy=remedy)
-    return changed
+    subclass: type[nn.Module] = changed_class(kind, _remedied_again, remedy, forward=forward, precision_remedy=remedy)
+    return subclass
 
 
 def _remedied_again(module: nn.Module, remedy: Remedy) -> nn.Module:
     kind: Any = type(module)
-    module.__class__ = _remedied(kind, remedy)
+    module.__class__ = _remedied_class(kind, remedy)
     return module
 
 
@@ -88,10 +88,10 @@ def _float32_forward(kind: type[nn.Module]) -> Callable[..., Any]:
             return kind.forward(self, *args, **kwargs)
         device = tensors[0].device.type
         dtype = tensors[0].dtype if normalizes else torch.get_autocast_dtype(device)
-        args, kwargs = tree_map(lambda x: _contiguous(_as(x, torch.float32)), (args, kwargs))
+        args, kwargs = tree_map(lambda x: _contiguous(_cast(x, torch.float32)), (args, kwargs))
         with torch.autocast(device, enabled=False):
             output = kind.forward(self, *args, **kwargs)
-        output = tree_map(lambda x: _as(x, dtype), output)
+        output = tree_map(lambda x: _cast(x, dtype), output)
         return tree_map(_channels_last, output) if any(map(_is_channels_last, tensors)) else output
 
     return forward
@@ -101,7 +101,7 @@ def _tensors(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
     return [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
 
 
-def _as(x: Any, dtype: torch.dtype) -> Any:
+def _cast(x: Any, dtype: torch.dtype) -> Any:
     return x.to(dtype) if isinstance(x, Tensor) and x.is_floating_point() else x
 
 

@@ -49,7 +49,7 @@ def check(
     """
     generator = torch.Generator(device).manual_seed(0)
     dtype = torch.get_autocast_dtype(device.type) if exact == torch.float32 else torch.float32
-    tensors = [_values(one, dtype, generator, "max_pool" in operator.title) for one in operator.inputs]
+    tensors = [_values(spec, dtype, generator, "max_pool" in operator.title) for spec in operator.inputs]
     with torch.random.fork_rng([device] if device.type == "cuda" else []):  # a user's layer may use the generators
         return _judge(operator, tensors, autocast, generator, exact)
 
@@ -62,26 +62,26 @@ def _judge(
     exact: torch.dtype,
 ) -> Verdict:
     inputs = operator.inputs
-    as_is = [_as_in_run(one, x) for one, x in zip(inputs, tensors, strict=True)]
+    run_tensors = [_as_in_run(spec, x) for spec, x in zip(inputs, tensors, strict=True)]
     _fill_free_memory(tensors)
-    reduced, gradient = _run(operator.forward(), inputs, as_is, autocast, generator=generator)
-    wide = [x.clone(memory_format=torch.contiguous_format) for x in tensors]
-    wide = [x.to(exact) if x.is_floating_point() else x for x in wide]
-    reference, _ = _run(operator.forward(dtype=exact), inputs, wide, None, gradient=gradient)
+    reduced, gradient = _run(operator.forward(), inputs, run_tensors, autocast, generator=generator)
+    exact_tensors = [x.clone(memory_format=torch.contiguous_format) for x in tensors]
+    exact_tensors = [x.to(exact) if x.is_floating_point() else x for x in exact_tensors]
+    reference, _ = _run(operator.forward(dtype=exact), inputs, exact_tensors, None, gradient=gradient)
     if _cancels(operator):
         reference.pop("gradient of the input", None)
     wrong = _in_words(_beyond_rounding(reduced, reference))
     if not wrong or exact != torch.float32:
         return Verdict(wrong, None)
     if operator.layer is None:
-        single = [x.float() if x.is_floating_point() else x for x in as_is]
-        results, _ = _run(operator.forward(), inputs, single, None, gradient=gradient)
+        float32_tensors = [x.float() if x.is_floating_point() else x for x in run_tensors]
+        results, _ = _run(operator.forward(), inputs, float32_tensors, None, gradient=gradient)
         return Verdict(wrong, None if _beyond_rounding(results, reference) else "float32")
-    channels_last = any(x.dim() == 4 and not x.is_contiguous() for x in as_is)
-    weights = [x.clone(memory_format=torch.contiguous_format) for x in as_is[1:]]
+    channels_last = any(x.dim() == 4 and not x.is_contiguous() for x in run_tensors)
+    weights = [x.clone(memory_format=torch.contiguous_format) for x in run_tensors[1:]]
     for remedy in REMEDIES if channels_last else REMEDIES[1:]:
         _fill_free_memory(tensors)
-        results, _ = _run(operator.forward(remedy), inputs, [as_is[0], *weights], autocast, gradient=gradient)
+        results, _ = _run(operator.forward(remedy), inputs, [run_tensors[0], *weights], autocast, gradient=gradient)
         if not _beyond_rounding(results, reference):
             return Verdict(wrong, remedy)
     return Verdict(wrong, None)
@@ -95,32 +95,32 @@ def _cancels(operator: Operator) -> bool:
     return is_batch_norm and values < FEWEST_VALUES
 
 
-def _values(one: Input, dtype: torch.dtype, generator: torch.Generator, distinct: bool) -> Tensor:
+def _values(spec: Input, dtype: torch.dtype, generator: torch.Generator, distinct: bool) -> Tensor:
     """Return suitable random numbers for an input, contiguous and in its data type."""
-    if one.value is not None:
-        return one.value
+    if spec.value is not None:
+        return spec.value
     device = generator.device
-    if distinct and len(one.shape) == 4:  # no equal values within a window, or either could be the maximum
-        rows = torch.arange(one.shape[2], device=device)[:, None] % 4
-        columns = torch.arange(one.shape[3], device=device) % 4
-        x = (4 * rows + columns) / 4 + torch.rand(one.shape, generator=generator, device=device) / 8
-    elif one.name.startswith("input"):
-        x = torch.randn(one.shape, generator=generator, device=device)
-    elif len(one.shape) > 1:
-        fan_in = max(math.prod(one.shape[1:]), 1)
-        x = torch.randn(one.shape, generator=generator, device=device) / math.sqrt(fan_in)
-    elif one.name.endswith("weight"):
-        x = 0.5 + torch.rand(one.shape, generator=generator, device=device)
+    if distinct and len(spec.shape) == 4:  # no equal values within a window, or either could be the maximum
+        rows = torch.arange(spec.shape[2], device=device)[:, None] % 4
+        columns = torch.arange(spec.shape[3], device=device) % 4
+        x = (4 * rows + columns) / 4 + torch.rand(spec.shape, generator=generator, device=device) / 8
+    elif spec.name.startswith("input"):
+        x = torch.randn(spec.shape, generator=generator, device=device)
+    elif len(spec.shape) > 1:
+        fan_in = max(math.prod(spec.shape[1:]), 1)
+        x = torch.randn(spec.shape, generator=generator, device=device) / math.sqrt(fan_in)
+    elif spec.name.endswith("weight"):
+        x = 0.5 + torch.rand(spec.shape, generator=generator, device=device)
     else:
-        x = 0.1 * torch.randn(one.shape, generator=generator, device=device)
-    return x.to(dtype).to(one.dtype)
+        x = 0.1 * torch.randn(spec.shape, generator=generator, device=device)
+    return x.to(dtype).to(spec.dtype)
 
 
-def _as_in_run(one: Input, x: Tensor) -> Tensor:
+def _as_in_run(spec: Input, x: Tensor) -> Tensor:
     """Return the same numbers in the memory layout of the run."""
-    if 0 in one.stride or not x.is_floating_point():  # expanded
+    if 0 in spec.stride or not x.is_floating_point():  # expanded
         return x
-    return torch.empty_strided(one.shape, one.stride, dtype=x.dtype, device=x.device).copy_(x)
+    return torch.empty_strided(spec.shape, spec.stride, dtype=x.dtype, device=x.device).copy_(x)
 
 
 def _run(
@@ -133,7 +133,7 @@ def _run(
     gradient: Tensor | None = None,
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Return the output with all gradients, and the gradient of the output, which ``generator`` draws if not given."""
-    leaves = [x.detach().requires_grad_(one.requires_grad) for one, x in zip(inputs, tensors, strict=True)]
+    leaves = [x.detach().requires_grad_(spec.requires_grad) for spec, x in zip(inputs, tensors, strict=True)]
     with torch.enable_grad():
         if autocast is None:
             output = forward(leaves)
@@ -144,11 +144,13 @@ def _run(
         assert generator is not None
         gradient = torch.randn(output.shape, generator=generator, device=output.device).to(output.dtype)
     results = {"output": output.detach()}
-    wanted = {f"gradient of the {one.name}": x for one, x in zip(inputs, leaves, strict=True) if x.requires_grad}
-    if wanted and output.requires_grad:
-        arriving = torch.empty_like(output).copy_(gradient)  # in the layout of the output
-        gradients = torch.autograd.grad(output, list(wanted.values()), arriving, allow_unused=True)
-        results |= {name: x for name, x in zip(wanted, gradients, strict=True) if x is not None}
+    differentiable = {
+        f"gradient of the {spec.name}": x for spec, x in zip(inputs, leaves, strict=True) if x.requires_grad
+    }
+    if differentiable and output.requires_grad:
+        output_gradient = torch.empty_like(output).copy_(gradient)  # in the layout of the output
+        gradients = torch.autograd.grad(output, list(differentiable.values()), output_gradient, allow_unused=True)
+        results |= {name: x for name, x in zip(differentiable, gradients, strict=True) if x is not None}
     return results, gradient
 
 
@@ -162,8 +164,8 @@ def _tolerance(exact: Tensor) -> float:
 
 
 def _in_words(errors: dict[str, float]) -> str:
-    sizes = {n: f"relative error {error:.2g}" if math.isfinite(error) else "not finite" for n, error in errors.items()}
-    return ", ".join(f"{name} ({size})" for name, size in sizes.items())
+    texts = {n: f"relative error {error:.2g}" if math.isfinite(error) else "not finite" for n, error in errors.items()}
+    return ", ".join(f"{name} ({text})" for name, text in texts.items())
 
 
 def relative_error(result: Tensor, reference: Tensor) -> float:

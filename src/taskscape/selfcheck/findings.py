@@ -32,8 +32,8 @@ class Finding:
     """The remedy that makes it correct, if any."""
 
     def __str__(self) -> str:
-        where = ", ".join(layer or "the network" for layer in self.layers)
-        return f"{where}: {short(self.operator)}: {self.wrong}; {IN_WORDS[self.remedy]}"
+        layers = ", ".join(layer or "the network" for layer in self.layers)
+        return f"{layers}: {short(self.operator)}: {self.wrong}; {IN_WORDS[self.remedy]}"
 
 
 def short(operator: str) -> str:
@@ -51,11 +51,11 @@ def in_one_line(findings: Sequence[Finding]) -> str:
         return ""
     layers = list(dict.fromkeys(layer or "the network" for finding in findings for layer in finding.layers))
     wrong = " and ".join(dict.fromkeys(part.partition(" (")[0] for f in findings for part in f.wrong.split(", ")))
-    ways = []
+    remedies = []
     for remedy in dict.fromkeys(finding.remedy for finding in findings):
         count = len({layer for finding in findings if finding.remedy == remedy for layer in finding.layers})
-        ways.append(f"{count} {'run' if count > 1 else 'runs'} {IN_WORDS[remedy].partition(' ')[2]}")
-    return f"reduced precision is wrong on this machine ({wrong}) in {listed(layers, 4)}: {', '.join(ways)}"
+        remedies.append(f"{count} {'run' if count > 1 else 'runs'} {IN_WORDS[remedy].partition(' ')[2]}")
+    return f"reduced precision is wrong on this machine ({wrong}) in {listed(layers, 4)}: {', '.join(remedies)}"
 
 
 def save(path: Path, findings: Sequence[Finding]) -> None:

@@ -68,7 +68,7 @@ class Operator:
     """The layer, or None for a function."""
     function: Callable[..., Any] | None = None
     arguments: tuple[Sequence[Any], Mapping[str, Any]] = ((), {})
-    """Arguments of the function; a ``_Place`` stands for a tensor."""
+    """Arguments of the function; a ``_Placeholder`` stands for a tensor."""
     users: list[str] = field(default_factory=list)
     calls: int = 0
 
@@ -84,7 +84,7 @@ class Operator:
         layer = copy.deepcopy(self.layer).to(dtype)
         if remedy is not None:
             remedy_layer(layer, remedy)
-        names = [one.name for one in self.inputs[1:]]
+        names = [spec.name for spec in self.inputs[1:]]
 
         def call(tensors: Sequence[Tensor]) -> Tensor:
             weights = dict(zip(names, tensors[1:], strict=True))
@@ -96,14 +96,14 @@ class Operator:
     def _call_function(self, tensors: Sequence[Tensor]) -> Tensor:
         assert self.function is not None
         arguments, options = self.arguments
-        filled = [tensors[x.number] if isinstance(x, _Place) else x for x in arguments]
-        named = {name: tensors[x.number] if isinstance(x, _Place) else x for name, x in options.items()}
+        filled = [tensors[x.number] if isinstance(x, _Placeholder) else x for x in arguments]
+        named = {name: tensors[x.number] if isinstance(x, _Placeholder) else x for name, x in options.items()}
         output = self.function(*filled, **named)
         first: Tensor = output[0] if isinstance(output, tuple) else output
         return first
 
 
-class _Place(NamedTuple):
+class _Placeholder(NamedTuple):
     number: int
 
 
@@ -121,15 +121,15 @@ def operators(
     as in evaluation. ``of_convolutions`` limits the batch size at which convolutions and linear layers are checked,
     since they take nearly all of the time; by default it is that of ``image``.
     """
-    found: dict[str, Operator] = {}
+    distinct: dict[str, Operator] = {}
     names = {module: name for name, module in network.named_modules()}
     stack: list[nn.Module] = []
 
     def add(operator: Operator, user: nn.Module) -> None:
-        known = found.setdefault(operator.signature, operator)
-        known.calls += 1
-        if names[user] not in known.users:
-            known.users.append(names[user])
+        recorded = distinct.setdefault(operator.signature, operator)
+        recorded.calls += 1
+        if names[user] not in recorded.users:
+            recorded.users.append(names[user])
 
     def enter(module: nn.Module, inputs: tuple[Any, ...]) -> None:
         if isinstance(module, LAYERS) and len(inputs) == 1 and not _within_layer(stack):
@@ -160,7 +160,7 @@ def operators(
     finally:
         for hook in hooks:
             hook.remove()
-    return list(found.values())
+    return list(distinct.values())
 
 
 def _within_layer(stack: Sequence[nn.Module]) -> bool:
@@ -178,31 +178,31 @@ def _layer(module: nn.Module, x: Tensor, of_convolutions: int | None) -> Operato
 def _function(name: str, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Operator | None:
     inputs: list[Input] = []
 
-    def place(value: Any) -> Any:
+    def replaced(value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
         inputs.append(Input.of(f"input {len(inputs) + 1}", value))
-        return _Place(len(inputs) - 1)
+        return _Placeholder(len(inputs) - 1)
 
-    arguments = [place(x) for x in args]
-    options = {key: place(x) for key, x in kwargs.items()}
+    arguments = [replaced(x) for x in args]
+    options = {key: replaced(x) for key, x in kwargs.items()}
     if "dropout_p" in options:
         options["dropout_p"] = 0.0  # random: two calls would differ
-    if not any(one.value is None for one in inputs):
+    if not any(spec.value is None for spec in inputs):
         return None
-    plain = [repr(x) for x in arguments if not isinstance(x, _Place)]
-    plain += [f"{key}={x!r}" for key, x in options.items() if not isinstance(x, _Place)]
+    plain = [repr(x) for x in arguments if not isinstance(x, _Placeholder)]
+    plain += [f"{key}={x!r}" for key, x in options.items() if not isinstance(x, _Placeholder)]
     return Operator(f"{name}({', '.join(plain)})", tuple(inputs), None, func, (arguments, options))
 
 
 @contextmanager
 def _unchanged(network: nn.Module, device: torch.device) -> Iterator[None]:
     """Restore buffers, such as running means, and torch's random generators on exit."""
-    kept = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    saved = [(buffer, buffer.clone()) for buffer in network.buffers()]
     try:
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             yield
     finally:
         with torch.no_grad():
-            for buffer, value in kept:
+            for buffer, value in saved:
                 buffer.copy_(value)

@@ -70,19 +70,19 @@ STANDARD: dict[int, tuple[Callable[[], nn.Module], ...]] = {
 
 def standard_operators(device: torch.device, autocast: Callable[[], torch.autocast]) -> list[Operator]:
     """Return the operators of ``STANDARD`` on channels-last feature maps of two images."""
-    found = []
+    collected = []
     for channels, builders in STANDARD.items():
         x = torch.zeros(2, channels, *SIZE, device=device).contiguous(memory_format=torch.channels_last)
         x += torch.linspace(0, 1, SIZE[1], device=device)
         if channels > 3:  # the output of another layer, not an image
             with autocast():
-                reduced = torch.is_autocast_enabled(device.type)
-            x = x.to(torch.get_autocast_dtype(device.type) if reduced else torch.float32).requires_grad_()
+                is_reduced = torch.is_autocast_enabled(device.type)
+            x = x.to(torch.get_autocast_dtype(device.type) if is_reduced else torch.float32).requires_grad_()
         for build in builders:
             with torch.random.fork_rng([device] if device.type == "cuda" else []):
                 module = nn.Sequential(build()).to(device).to(memory_format=torch.channels_last)
-            found += operators(module, x, autocast)
-    return found
+            collected += operators(module, x, autocast)
+    return collected
 
 
 def _dilated(channels: int, dilation: int) -> nn.Conv2d:

@@ -48,16 +48,16 @@ def verify(
     needed: dict[str, Operator] = {}
     for shape in shapes:
         for operator in _operators(network, shape, autocast):
-            known = needed.setdefault(operator.signature, operator)
-            known.users += [user for user in operator.users if user not in known.users]
+            recorded = needed.setdefault(operator.signature, operator)
+            recorded.users += [user for user in operator.users if user not in recorded.users]
     device = next(network.parameters()).device
-    judged = verdicts(needed, device, autocast, report)
-    found = [
+    results = verdicts(needed, device, autocast, report)
+    local_findings = [
         Finding(operator.title, tuple(operator.users), verdict.wrong, verdict.remedy)
         for signature, operator in needed.items()
-        if (verdict := judged[signature]).wrong
+        if (verdict := results[signature]).wrong
     ]
-    findings = _of_all_processes(found)
+    findings = _gather_findings(local_findings)
     apply(network, findings)
     return findings
 
@@ -88,7 +88,7 @@ def _operators(network: nn.Module, shape: Shape, autocast: Callable[[], torch.au
     generator = torch.Generator(parameter.device).manual_seed(0)
     size = (shape.images, 3, *shape.size)
     image = torch.rand(size, generator=generator, device=parameter.device).contiguous(memory_format=layout)
-    before = network.training
+    was_training = network.training
     network.train(shape.training)
     try:
         return operators(
@@ -99,7 +99,7 @@ def _operators(network: nn.Module, shape: Shape, autocast: Callable[[], torch.au
             of_convolutions=max(2, PIXELS // math.prod(shape.size)) if image.device.type == "cpu" else None,
         )
     finally:
-        network.train(before)
+        network.train(was_training)
 
 
 def verdicts(
@@ -116,20 +116,20 @@ def verdicts(
     ``exact`` is the data type of the reference (see ``check``).
     """
     cache = Cache(device)
-    known = {} if fresh else cache.load()
-    missing = [signature for signature in needed if signature not in known]
-    for done, signature in enumerate(missing, 1):
-        known[signature] = check(needed[signature], device, autocast, exact)
+    results = {} if fresh else cache.load()
+    missing = [signature for signature in needed if signature not in results]
+    for num_checked, signature in enumerate(missing, 1):
+        results[signature] = check(needed[signature], device, autocast, exact)
         if report is not None:
-            report(done, len(missing))
+            report(num_checked, len(missing))
     if missing:
-        cache.add({signature: known[signature] for signature in missing})
-    return known
+        cache.add({signature: results[signature] for signature in missing})
+    return results
 
 
-def _of_all_processes(found: list[Finding]) -> tuple[Finding, ...]:
+def _gather_findings(findings: list[Finding]) -> tuple[Finding, ...]:
     if world_size() == 1:
-        return tuple(found)
+        return tuple(findings)
     gathered: list[list[Finding]] = [[] for _ in range(world_size())]
-    dist.all_gather_object(gathered, found)
-    return tuple(dict.fromkeys(finding for some in gathered for finding in some))
+    dist.all_gather_object(gathered, findings)
+    return tuple(dict.fromkeys(finding for process_findings in gathered for finding in process_findings))

@@ -26,8 +26,8 @@ def save_safetensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
     Raises ``OSError`` that names the file if it cannot be written; an existing file is then left unchanged.
     """
-    plain = safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-    header, data = _parts(plain)
+    serialized = safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    header, data = _header_and_data(serialized)
     header[_METADATA] = {_CHECKSUM: _digest(header, data)}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -43,15 +43,15 @@ def read_safetensors(path: Path, *, own: bool = False) -> dict[str, Tensor]:
     """
     content = path.read_bytes()
     try:
-        header, data = _parts(content)
+        header, data = _header_and_data(content)
         metadata = header.pop(_METADATA, None)
         expected = metadata.get(_CHECKSUM) if metadata is not None else None
-        right = expected == _digest(header, data) if expected is not None or (own and metadata is not None) else True
-        tensors = safetensors.torch.load(content) if right else {}
+        is_valid = expected == _digest(header, data) if expected is not None or (own and metadata is not None) else True
+        tensors = safetensors.torch.load(content) if is_valid else {}
     except Exception as error:  # safetensors has its own error class; the JSON may be anything
         reason = what_it_is(path) or error
         raise ValueError(f"{path} is damaged or not a safetensors file ({reason}): restore it from a copy") from error
-    if not right:
+    if not is_valid:
         raise ValueError(f"{path} is damaged, its checksum differs: restore it from a copy, or train again")
     return tensors
 
@@ -59,7 +59,7 @@ def read_safetensors(path: Path, *, own: bool = False) -> dict[str, Tensor]:
 def has_checksum(path: Path) -> bool:
     """Return whether a safetensors file contains a checksum. Raises ``ValueError`` that names a damaged file."""
     try:
-        header, _ = _parts(path.read_bytes())
+        header, _ = _header_and_data(path.read_bytes())
         return _CHECKSUM in (header.get(_METADATA) or {})
     except (ValueError, TypeError) as error:  # the JSON may be anything
         raise ValueError(f"{path} is damaged or not a safetensors file ({error}): restore it from a copy") from error
@@ -71,8 +71,8 @@ def located(path: Path) -> Path:
     if not file.is_file():
         if RunFolder(path).runs():
             RunFolder(path).require()  # names one of them
-        what = f"not a trained run, it has no {file.name}" if path.is_dir() else "not there"
-        raise FileNotFoundError(f"{path} is {what}: name a weights file or a run folder")
+        reason = f"not a trained run, it has no {file.name}" if path.is_dir() else "not there"
+        raise FileNotFoundError(f"{path} is {reason}: name a weights file or a run folder")
     return file
 
 
@@ -93,8 +93,8 @@ def read(path: Path) -> dict[str, Tensor]:
         if is_archive:
             check_archive(file, file.stat().st_size)  # torch writes archives without compression
             _verify(file)
-        with file.open("rb") as opened:  # given a path, torch would infer the format from its suffix
-            tensors = _flat(torch.load(opened, map_location="cpu", weights_only=True))
+        with file.open("rb") as stream:  # given a path, torch would infer the format from its suffix
+            tensors = _flattened(torch.load(stream, map_location="cpu", weights_only=True))
     except Exception as error:  # pickle, zip and torch raise anything here
         reason = str(error).strip().partition("\n")[0].partition(". ")[0]  # torch goes on to advise running the code
         reason = reason or type(error).__name__
@@ -110,19 +110,19 @@ def read(path: Path) -> dict[str, Tensor]:
 
 def require_finite(tensors: Mapping[str, Tensor], where: str) -> None:
     """Raise ``ValueError`` that begins with ``where`` if weights are not finite: no training could start from them."""
-    if bad := [name for name, tensor in tensors.items() if not _wide(tensor).isfinite().all()]:
+    if bad := [name for name, tensor in tensors.items() if not _computable(tensor).isfinite().all()]:
         raise ValueError(f"{where}: {bad[0]} holds numbers that are not finite ({len(bad)} tensors): use other weights")
 
 
-def _wide(tensor: Tensor) -> Tensor:
+def _computable(tensor: Tensor) -> Tensor:
     """Return a tensor unchanged, or in float32 if it is 8-bit floating point, which torch cannot compute with."""
     return tensor.float() if tensor.is_floating_point() and tensor.itemsize == 1 else tensor
 
 
 def _has_header(file: Path) -> bool:
     """Return whether a file of any name starts like a safetensors file: with the size of a JSON header, and ``{``."""
-    with file.open("rb") as opened:
-        start = opened.read(9)
+    with file.open("rb") as stream:
+        start = stream.read(9)
     return start[8:] == b"{" and 8 + int.from_bytes(start[:8], "little") <= file.stat().st_size
 
 
@@ -136,7 +136,7 @@ def _verify(file: Path) -> None:
                         pass
 
 
-def _parts(content: bytes) -> tuple[dict[str, Any], memoryview]:
+def _header_and_data(content: bytes) -> tuple[dict[str, Any], memoryview]:
     """Return the header and the data of a safetensors file."""
     view = memoryview(content)
     end = 8 + int.from_bytes(view[:8], "little")
@@ -153,16 +153,16 @@ def _digest(header: Mapping[str, Any], data: memoryview) -> str:
     return digest.hexdigest()
 
 
-def _flat(content: Any) -> dict[str, Tensor]:
+def _flattened(content: Any) -> dict[str, Tensor]:
     """Return all tensors of nested mappings in order, by dotted name."""
     tensors: dict[str, Tensor] = {}
     seen: set[int] = set()
-    rest = [("", content)]
-    while rest:
-        name, value = rest.pop()
+    pending = [("", content)]
+    while pending:
+        name, value = pending.pop()
         if isinstance(value, Tensor):
             tensors[name] = value
         elif isinstance(value, Mapping) and id(value) not in seen:
             seen.add(id(value))
-            rest += [(f"{name}.{key}" if name else str(key), inner) for key, inner in reversed(list(value.items()))]
+            pending += [(f"{name}.{key}" if name else str(key), inner) for key, inner in reversed(list(value.items()))]
     return tensors

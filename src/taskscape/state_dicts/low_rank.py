@@ -12,12 +12,12 @@ _DOWN, _UP = (f"parametrizations.weight.0.{part}" for part in ("down", "up"))
 def merged(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights with each adapter merged into its weight, W + B A, under the plain name."""
     names = {name.removesuffix(_UP) for name in weights if name.endswith(_UP)}
-    found = {}
+    result = {}
     for name, tensor in weights.items():
-        layer = next((name.removesuffix(end) for end in (ORIGINAL, _DOWN, _UP) if name.endswith(end)), None)
+        layer = next((name.removesuffix(suffix) for suffix in (ORIGINAL, _DOWN, _UP) if name.endswith(suffix)), None)
         if layer not in names:
-            found[name] = tensor
+            result[name] = tensor
         elif name.endswith(ORIGINAL):
             adapter = weights[layer + _UP] @ weights[layer + _DOWN]
-            found[f"{layer}weight"] = tensor + adapter.view_as(tensor)
-    return found
+            result[f"{layer}weight"] = tensor + adapter.view_as(tensor)
+    return result

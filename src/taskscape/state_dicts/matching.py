@@ -42,32 +42,32 @@ def match(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Match:
     adapters of the network then count as missing and start from their initial values.
     """
     weights = merged(weights)
-    names = _stripped({_parts(name): name for name in own})
-    theirs = {_parts(name): name for name in weights}
+    network_names = _stripped({_parts(name): name for name in own})
+    names_in_file = {_parts(name): name for name in weights}
     prefixes: Counter[tuple[str, ...]] = Counter()
-    for parts, name in theirs.items():
+    for parts, name in names_in_file.items():
         for start in range(len(parts)):
-            if (fits := names.get(parts[start:])) and _same_kind(own[fits], weights[name]):
+            if (candidate := network_names.get(parts[start:])) and _same_shape_and_type(own[candidate], weights[name]):
                 prefixes[parts[:start]] += 1
     prefix = max(prefixes, key=prefixes.__getitem__, default=())
     tensors, shapes, missing, used = {}, {}, [], set()
-    for parts, name in names.items():
-        theirs_name = theirs.get(prefix + parts)
-        if theirs_name is None or own[name].is_floating_point() != weights[theirs_name].is_floating_point():
+    for parts, name in network_names.items():
+        name_in_file = names_in_file.get(prefix + parts)
+        if name_in_file is None or own[name].is_floating_point() != weights[name_in_file].is_floating_point():
             if not name.endswith(COUNTER):
                 missing.append(name)
             continue
-        used.add(theirs_name)
-        if own[name].shape == weights[theirs_name].shape:
-            tensors[name] = weights[theirs_name]
+        used.add(name_in_file)
+        if own[name].shape == weights[name_in_file].shape:
+            tensors[name] = weights[name_in_file]
         else:
-            shapes[name] = tuple(own[name].shape), tuple(weights[theirs_name].shape)
+            shapes[name] = tuple(own[name].shape), tuple(weights[name_in_file].shape)
     unused = [name for name in weights if name not in used]
     return Match(tensors, shapes, missing, unused, "".join(part + "." for part in prefix))
 
 
-def _same_kind(own: Tensor, other: Tensor) -> bool:
-    return own.shape == other.shape and own.is_floating_point() == other.is_floating_point()
+def _same_shape_and_type(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and a.is_floating_point() == b.is_floating_point()
 
 
 def by_module(names: Iterable[str], all_names: Iterable[str]) -> list[str]:
