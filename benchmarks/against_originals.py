@@ -178,8 +178,8 @@ def _mtan(build: Callable[[], nn.Module], utils: Path, batch: Batch) -> Pair:
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
 
         def losses(image: Tensor) -> Tensor:
-            found = network(image)[0]
-            return torch.stack([fit(x, label, kind) for x, (label, kind) in zip(found, labels, strict=True)]).sum()
+            outputs = network(image)[0]
+            return torch.stack([fit(x, label, kind) for x, (label, kind) in zip(outputs, labels, strict=True)]).sum()
 
         def update(loss: Tensor) -> None:
             optimizer.zero_grad()
@@ -219,9 +219,9 @@ def xtask(checkout: Path, images: int, size: tuple[int, int], device: torch.devi
         def losses(image: Tensor) -> Any:
             return criterion(network(image), labels, inverse, everywhere, everywhere)
 
-        def update(two: tuple[Tensor, Tensor]) -> None:
+        def update(task_losses: tuple[Tensor, Tensor]) -> None:
             optimizer.zero_grad()
-            for loss in two:
+            for loss in task_losses:
                 loss.backward(retain_graph=True)
             optimizer.step()
 
@@ -263,8 +263,8 @@ def libmtl_network(
 
     class Model(base, method):  # type: ignore[misc, valid-type]
         def forward(self, image: Tensor) -> dict[str, Tensor]:
-            found = super().forward(image)
-            return {name: F.interpolate(x, size, mode="bilinear", align_corners=True) for name, x in found.items()}
+            outputs = super().forward(image)
+            return {name: F.interpolate(x, size, mode="bilinear", align_corners=True) for name, x in outputs.items()}
 
     decoders = nn.ModuleDict({task: head(2048, count) for task, count in channels.items()})
     model = Model(list(channels), lambda: dilated("resnet50", pretrained=False), decoders, False, False, device)
@@ -321,15 +321,15 @@ def libmtl(
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 
         def losses(image: Tensor) -> Tensor:
-            found = model(image)
-            cosine = (F.normalize(found["normals"], dim=1) * labels["normals"]).sum(1).mean()
-            semseg = F.cross_entropy(found["semseg"], labels["semseg"])
-            return torch.stack([semseg, F.l1_loss(found["depth"], labels["depth"]), 1 - cosine])
+            outputs = model(image)
+            cosine = (F.normalize(outputs["normals"], dim=1) * labels["normals"]).sum(1).mean()
+            semseg = F.cross_entropy(outputs["semseg"], labels["semseg"])
+            return torch.stack([semseg, F.l1_loss(outputs["depth"], labels["depth"]), 1 - cosine])
 
-        def update(three: Tensor) -> None:
+        def update(task_losses: Tensor) -> None:
             random.seed(0)
             optimizer.zero_grad(set_to_none=False)
-            model.backward(three, **arguments)
+            model.backward(task_losses, **arguments)
             optimizer.step()
 
         return Theirs(model, losses, update)
@@ -352,9 +352,9 @@ def pairs(arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Pai
     small, large = (128, 256), (288, 384)
     count, device = arguments.images, torch.device(arguments.device)
 
-    def named(what: str, make: Callable[..., Pair], *given: Any) -> tuple[str, Callable[[], Pair]]:
-        _, images, size, *_ = given
-        return f"{what}, {images} images of {size[0]}x{size[1]}", partial(make, *given)
+    def named(title: str, make: Callable[..., Pair], *parameters: Any) -> tuple[str, Callable[[], Pair]]:
+        _, images, size, *_ = parameters
+        return f"{title}, {images} images of {size[0]}x{size[1]}", partial(make, *parameters)
 
     if arguments.mtan:
         for images, size in ((count or 4, small), (count or 2, large)):
@@ -391,11 +391,16 @@ def seconds(pair: Pair, at_most: float, clock: Callable[[], float] | None) -> di
         calls["ours without graphs"] = lambda: plain(batch, 0)
     count = STEPS_OF_A_ROUND[device.type]
     rounds = {name: partial(_times, call, count) for name, call in calls.items()}
-    found = seconds_of(rounds, device, rounds=7, warm_up=1, at_most=at_most, clock=clock)
-    times = {name: time / count for name, time in found.items()}
-    first, second, own, *_ = times.values()
-    about = {} if step.captured is None else {"graphs": step.captured.refusal or "captured"}
-    return {"seconds": times, "ratio": first / own, "to bf16": second / own, "way": str(way)} | about
+    seconds_by_name = seconds_of(rounds, device, rounds=7, warm_up=1, at_most=at_most, clock=clock)
+    times = {name: time / count for name, time in seconds_by_name.items()}
+    published_time, tuned_time, our_time, *_ = times.values()
+    graphs = {} if step.captured is None else {"graphs": step.captured.refusal or "captured"}
+    return {
+        "seconds": times,
+        "ratio": published_time / our_time,
+        "to bf16": tuned_time / our_time,
+        "way": str(way),
+    } | graphs
 
 
 def _times(call: Step, count: int) -> None:
@@ -409,18 +414,18 @@ def share_of_roof(pair: Pair) -> dict[str, Any]:
     torch.set_num_threads(1)
     step, batch, way = ours(pair.ours, pair.batch)
     step(batch, 0)
-    steps, least = [], math.inf
+    steps, convolutions = [], math.inf
     for _ in range(2):
         for _ in range(2):
             started = time.process_time()
             step(batch, 0)
             steps.append(time.process_time() - started)
-        least = min(least, roof(step.network, batch.image, clock=time.process_time))
+        convolutions = min(convolutions, roof(step.network, batch.image, clock=time.process_time))
     shares = profiled(step, batch)
     return {
         "processor seconds": min(steps),
-        "processor seconds of convolutions": least,
-        "share": least / min(steps),
+        "processor seconds of convolutions": convolutions,
+        "share": convolutions / min(steps),
         "way": str(way),
         "parts": shares.parts,
         "kinds": shares.kinds,
@@ -447,20 +452,20 @@ def main() -> None:
     for name, make in pairs(arguments):
         if arguments.only not in name:
             continue
-        about = environment(device) | {"processor": processor(), "system": platform.system()}
+        conditions = environment(device) | {"processor": processor(), "system": platform.system()}
         try:
             if arguments.roof:
                 measured: dict[str, Any] = {"roof": share_of_roof(make())}
             else:
                 clock = time.process_time if arguments.one_thread else None
                 measured = (
-                    seconds(make(), arguments.seconds, clock) | about | {"clock": "processor" if clock else "wall"}
+                    seconds(make(), arguments.seconds, clock) | conditions | {"clock": "processor" if clock else "wall"}
                 )
         except Exception as error:  # continue with the rest
             measured = {"failed": f"{type(error).__name__}: {error}"[:300]}
-        found = json.loads(out.read_text()) if out.exists() else {}
-        found[name] = found.get(name, {}) | measured
-        out.write_text(json.dumps(found, indent=1) + "\n")
+        results = json.loads(out.read_text()) if out.exists() else {}
+        results[name] = results.get(name, {}) | measured
+        out.write_text(json.dumps(results, indent=1) + "\n")
         print(name, json.dumps(measured), flush=True)
         gc.collect()
         if on_gpu:

@@ -64,7 +64,7 @@ def training(
     experiment = replace(experiment, epochs=-(-marks[-1] // steps_per_epoch))
     trainer = runs.assemble(experiment.for_data(stores["train"]), stores, fabric, RunFolder(Path("/dev/null")))
     change(trainer.network)
-    batches = (some for epoch in count() for some in trainer.train_data.epoch(epoch))
+    batches = (data_batch for epoch in count() for data_batch in trainer.train_data.epoch(epoch))
     for step in range(marks[-1]):
         trainer.training_step(next(batches), step)
         if step + 1 in marks:
@@ -92,16 +92,21 @@ def measured(trainer: Trainer) -> dict[str, float]:
             return task.decode(trainer.network(image).final["depth"]).squeeze(1).log() - truth
 
         whole = error(batch.image)
-        for side, axis, turned in (("left", -1, False), ("right", -1, True), ("top", -2, False), ("bottom", -2, True)):
+        for side, axis, is_reversed in (
+            ("left", -1, False),
+            ("right", -1, True),
+            ("top", -2, False),
+            ("bottom", -2, True),
+        ):
             length = whole.shape[axis]
             distance = torch.arange(length)
-            distance = length - 1 - distance if turned else distance
+            distance = length - 1 - distance if is_reversed else distance
             for low, high in BANDS:
-                here = ((distance >= low) & (distance < min(high, length // 2))).nonzero().flatten()
-                band, known = whole.index_select(axis, here), valid.index_select(axis, here)
+                indices = ((distance >= low) & (distance < min(high, length // 2))).nonzero().flatten()
+                band, band_valid = whole.index_select(axis, indices), valid.index_select(axis, indices)
                 for name in {side, "sides" if axis == -1 else side}:
-                    add(f"{name} {low}", band.abs(), known)
-                    add(f"{name} {low}/bias", band, known)
+                    add(f"{name} {low}", band.abs(), band_valid)
+                    add(f"{name} {low}/bias", band, band_valid)
         width = whole.shape[-1]
         inner = slice(CUT, width - CUT)
         cropped = error(batch.image[..., inner].contiguous(), truth[..., inner])

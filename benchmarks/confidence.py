@@ -48,15 +48,15 @@ def experiments(betas: list[float]) -> dict[str, Experiment]:
     """Return the recipe with losses without a width, and with losses that have one."""
     plain = recipes.three_tasks()
     classes = SemanticSegmentation(confidence="probability")
-    found = {"without widths": replace(plain, tasks={**plain.tasks, "semseg": classes})}
+    variants = {"without widths": replace(plain, tasks={**plain.tasks, "semseg": classes})}
     for beta in betas:
         tasks: dict[str, Task] = {
             "semseg": classes,
             "depth": Depth(loss=Laplace(beta=beta)),
             "normals": SurfaceNormals(loss=Angular(beta=beta)),
         }
-        found[f"beta {beta:g}"] = replace(plain, tasks=tasks)
-    return found
+        variants[f"beta {beta:g}"] = replace(plain, tasks=tasks)
+    return variants
 
 
 def trained(experiment: Experiment, run: Path) -> dict[str, Result]:
@@ -72,8 +72,8 @@ def trained(experiment: Experiment, run: Path) -> dict[str, Result]:
 def figures(name: str, results: Mapping[str, Result], run: Path) -> dict[str, Any]:
     """Return the figures of a run for the table and the JSON."""
     metrics = {
-        split: {key: round(value, 5) for key, value in of.metrics.items() if key.partition("/")[2] in KEPT}
-        for split, of in results.items()
+        split: {key: round(value, 5) for key, value in result.metrics.items() if key.partition("/")[2] in KEPT}
+        for split, result in results.items()
     }
     spreads = Calibration.load(RunFolder(run).calibration).spreads
     parameters = results["val"].cost["parameters"]
@@ -91,14 +91,14 @@ def cost(run: Path, rounds: int) -> float:
     clock = time.perf_counter if model.device.type == "cuda" else time.process_time
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(rounds + 1):
-        for measured, taken in seconds.items():
+        for is_measured, durations in seconds.items():
             loader = model.experiment.loader(store, model.device, training=False)
-            confidence = ConfidenceEvaluator(model.tasks, spreads if measured else {}, model.device)
+            confidence = ConfidenceEvaluator(model.tasks, spreads if is_measured else {}, model.device)
             started = clock()
             confidence.added_to(
                 evaluate(model.forward, model.tasks, loader.epoch(0), model.device, also=confidence.update)
             )
-            taken.append(clock() - started)
+            durations.append(clock() - started)
     return min(seconds[True][1:]) / min(seconds[False][1:])
 
 
@@ -137,13 +137,13 @@ def main() -> None:
         rows.append(row)
     print(confidence_tables.confidence(rows), confidence_tables.quality(rows), sep="\n\n")
     if arguments.json:
-        about = {**runs.environment(launch("auto").device), "cores": str(os.cpu_count())}
+        machine = {**runs.environment(launch("auto").device), "cores": str(os.cpu_count())}
         settings = {
             key: getattr(arguments, key) for key in ("epochs", "streets", "measured", "batch", "encoder", "seed")
         }
         settings["size"] = list(arguments.size)
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps({**settings, "machine": about, "rows": rows}, indent=1) + "\n")
+        arguments.json.write_text(json.dumps({**settings, "machine": machine, "rows": rows}, indent=1) + "\n")
     if torch.cuda.is_available():
         print(f"largest memory on the GPU: {torch.cuda.max_memory_allocated() / 2**20:.0f} MiB")
 

@@ -33,15 +33,15 @@ def measured(model: TrainedModel, store: Store, spread: float) -> dict[str, floa
     tasks = {TASK: model.tasks[TASK]}
     confidence = ConfidenceEvaluator(tasks, {TASK: spread}, model.device)
     batches = Loader(store, tasks, 4, model.device).epoch(0)
-    found = confidence.added_to(evaluate(model.forward, tasks, batches, model.device, also=confidence.update))
-    return {key: round(found.metrics[f"{TASK}/{key}"], 5) for key in KEPT}
+    evaluation = confidence.added_to(evaluate(model.forward, tasks, batches, model.device, also=confidence.update))
+    return {key: round(evaluation.metrics[f"{TASK}/{key}"], 5) for key in KEPT}
 
 
 def keep(spread: float, store: Store, folder: RunFolder) -> None:
     """Save a calibration as a run does at its end."""
     weights = sha256(folder.weights)
-    found = Calibration({TASK: spread}, "val", len(store), store.manifest.fingerprint, weights)
-    found.save(folder.calibration)
+    calibration = Calibration({TASK: spread}, "val", len(store), store.manifest.fingerprint, weights)
+    calibration.save(folder.calibration)
 
 
 def main() -> None:
@@ -58,19 +58,19 @@ def main() -> None:
     assert isinstance(data, Streets)
     stores = replace(data, train=0, val=arguments.streets, shifted=arguments.streets).open()
     loader = Loader(stores["val"], {TASK: model.tasks[TASK]}, 4, model.device)
-    found = calibrate(model.forward, {TASK: model.tasks[TASK]}, loader.epoch(0), arguments.streets)
-    rows = {split: measured(model, stores[split], found[TASK]) for split in ("val", "shifted")}
+    spreads = calibrate(model.forward, {TASK: model.tasks[TASK]}, loader.epoch(0), arguments.streets)
+    rows = {split: measured(model, stores[split], spreads[TASK]) for split in ("val", "shifted")}
     if arguments.store:
         store = Store.open(arguments.store, "val")
         experiment, network, _ = adapted(
             model.experiment, model.network, store.fields, str(store.path), height=arguments.height
         )
         photographs = TrainedModel(experiment, network, torch.device(model.device))
-        rows[f"{arguments.store.name}, {len(store)} photographs"] = measured(photographs, store, found[TASK])
-    figures = {"model": arguments.model, "streets": arguments.streets, "spread": found[TASK], "rows": rows}
+        rows[f"{arguments.store.name}, {len(store)} photographs"] = measured(photographs, store, spreads[TASK])
+    figures = {"model": arguments.model, "streets": arguments.streets, "spread": spreads[TASK], "rows": rows}
     print(confidence_tables.released(figures))
     if arguments.keep:
-        keep(found[TASK], stores["val"], RunFolder(resolve(arguments.model)))
+        keep(spreads[TASK], stores["val"], RunFolder(resolve(arguments.model)))
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
 

@@ -12,18 +12,20 @@ _QUALITY = {"semseg/miou": "mIoU % ↑", "depth/abs_rel": "abs rel ↓", "normal
 
 def confidence(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return a row for each network, split and task that predicts its confidence."""
-    made = []
+    table_rows = []
     for row in rows:
         for split, title in _SPLITS.items():
-            of = row["metrics"][split]
+            metrics = row["metrics"][split]
             for task, word in _WORDS.items():
-                if f"{task}/ece" in of:
-                    made.append([row["name"], title, word, f"{row['spreads'][task]:.2f}", *_measured(of, task)])
+                if f"{task}/ece" in metrics:
+                    table_rows.append(
+                        [row["name"], title, word, f"{row['spreads'][task]:.2f}", *_measured(metrics, task)]
+                    )
     head = ["", "images", "task", "spread", "ECE % before", "after", "NLL before", "after", "AUSE", "of a random order"]
-    return table(head, made, texts=3)
+    return table(head, table_rows, texts=3)
 
 
-def _measured(of: Mapping[str, float], task: str) -> list[str]:
+def _measured(metrics: Mapping[str, float], task: str) -> list[str]:
     forms = {
         "ece_uncalibrated": "{:.2f}",
         "ece": "{:.2f}",
@@ -32,12 +34,12 @@ def _measured(of: Mapping[str, float], task: str) -> list[str]:
         "ause": "{:.3f}",
         "ause_random": "{:.3f}",
     }
-    return [form.format(of[f"{task}/{key}"]) for key, form in forms.items()]
+    return [form.format(metrics[f"{task}/{key}"]) for key, form in forms.items()]
 
 
 def quality(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return a row for each network: whether predicted widths cost accuracy, and the cost of measuring."""
-    made = [
+    table_rows = [
         [
             row["name"],
             f"{row['parameters']:,.0f}",
@@ -51,23 +53,23 @@ def quality(rows: Sequence[Mapping[str, Any]]) -> str:
         for row in rows
     ]
     head = [f"{split} {title}" for split in _SPLITS.values() for title in _QUALITY.values()]
-    return table(["", "parameters", *head, "time of an evaluation that measures it"], made)
+    return table(["", "parameters", *head, "time of an evaluation that measures it"], table_rows)
 
 
-def released(found: Mapping[str, Any]) -> str:
+def released(figures: Mapping[str, Any]) -> str:
     """Return a row for each data set on which a released model was measured."""
     rows = [
         [
-            _SPLITS.get(place, place),
-            f"{of['miou']:.1f}",
-            f"{of['ece_uncalibrated']:.1f}",
-            f"{of['ece']:.1f}",
-            f"{of['nll_uncalibrated']:.3f}",
-            f"{of['nll']:.3f}",
-            f"{of['ause']:.3f}",
-            f"{of['ause_random']:.3f}",
+            _SPLITS.get(data_set, data_set),
+            f"{metrics['miou']:.1f}",
+            f"{metrics['ece_uncalibrated']:.1f}",
+            f"{metrics['ece']:.1f}",
+            f"{metrics['nll_uncalibrated']:.3f}",
+            f"{metrics['nll']:.3f}",
+            f"{metrics['ause']:.3f}",
+            f"{metrics['ause_random']:.3f}",
         ]
-        for place, of in found["rows"].items()
+        for data_set, metrics in figures["rows"].items()
     ]
     head = ["images", "mIoU %", "ECE % before", "after", "NLL before", "after", "AUSE", "of a random order"]
     return table(head, rows)
@@ -75,11 +77,11 @@ def released(found: Mapping[str, Any]) -> str:
 
 def setting() -> str:
     """Return a sentence on the data that the networks were trained and measured on."""
-    found = load("confidence")
-    height, width = found["size"]
+    results = load("confidence")
+    height, width = results["size"]
     return (
-        f"{found['streets']:,} streets of {height}×{width}, {found['epochs']} epochs, {found['encoder']}, one seed, "
-        f"{found['measured']} streets of each split, {found['machine']['device']}"
+        f"{results['streets']:,} streets of {height}×{width}, {results['epochs']} epochs, {results['encoder']}, one "
+        f"seed, {results['measured']} streets of each split, {results['machine']['device']}"
     )
 
 

@@ -36,7 +36,7 @@ SECONDS_PER_STREET = 0.029
 """Processor time to render a street at 64x128 with 4 samples."""
 
 
-def before() -> Experiment:
+def former_recipe() -> Experiment:
     """Return the former recipe: a wider network, equal weights of pixels, half the learning rate, 800 streets."""
     return replace(
         recipes.demo(),
@@ -95,24 +95,26 @@ def as_it_was(experiment: Experiment) -> Experiment:
 
 
 VARIANTS: dict[str, Callable[[], Experiment]] = {
-    "before": before,
-    "before, 400 streets": lambda: replace(before(), data=Streets(train=400, val=200, size=(64, 128))),
-    "class weights, 400 streets": lambda: replace(weighted(before()), data=Streets(train=400, val=200, size=(64, 128))),
-    "class weights": lambda: weighted(before()),
-    "class weights, lr 4e-3": lambda: replace(weighted(before()), optimizer=AdamWConfig(lr=4e-3)),
-    "class weights, batch 16, lr 3e-3": lambda: replace(
-        weighted(before()), batch_size=16, optimizer=AdamWConfig(lr=3e-3)
+    "before": former_recipe,
+    "before, 400 streets": lambda: replace(former_recipe(), data=Streets(train=400, val=200, size=(64, 128))),
+    "class weights, 400 streets": lambda: replace(
+        weighted(former_recipe()), data=Streets(train=400, val=200, size=(64, 128))
     ),
-    "small": lambda: small(before()),
-    "small, width 48": lambda: small(before(), width=48),
-    "small, width 96, no fine skip": lambda: small(before(), width=96, fine=False),
-    "small, batch 4": lambda: replace(small(before()), batch_size=4),
-    "small, lr 6e-3": lambda: quick(small(before()), 6e-3),
-    "small, lr 6e-3, depth × 2": lambda: depth_weighs(2.0, quick(small(before()), 6e-3)),
-    "small, lr 1e-2, depth × 2": lambda: depth_weighs(2.0, quick(small(before()), 1e-2)),
-    "small, depth × 3": lambda: depth_weighs(3.0, small(before())),
-    "small, cs3darknet_focus_s": lambda: small(before(), "cs3darknet_focus_s"),
-    "small, dla46_c": lambda: small(before(), "dla46_c"),
+    "class weights": lambda: weighted(former_recipe()),
+    "class weights, lr 4e-3": lambda: replace(weighted(former_recipe()), optimizer=AdamWConfig(lr=4e-3)),
+    "class weights, batch 16, lr 3e-3": lambda: replace(
+        weighted(former_recipe()), batch_size=16, optimizer=AdamWConfig(lr=3e-3)
+    ),
+    "small": lambda: small(former_recipe()),
+    "small, width 48": lambda: small(former_recipe(), width=48),
+    "small, width 96, no fine skip": lambda: small(former_recipe(), width=96, fine=False),
+    "small, batch 4": lambda: replace(small(former_recipe()), batch_size=4),
+    "small, lr 6e-3": lambda: quick(small(former_recipe()), 6e-3),
+    "small, lr 6e-3, depth × 2": lambda: depth_weighs(2.0, quick(small(former_recipe()), 6e-3)),
+    "small, lr 1e-2, depth × 2": lambda: depth_weighs(2.0, quick(small(former_recipe()), 1e-2)),
+    "small, depth × 3": lambda: depth_weighs(3.0, small(former_recipe())),
+    "small, cs3darknet_focus_s": lambda: small(former_recipe(), "cs3darknet_focus_s"),
+    "small, dla46_c": lambda: small(former_recipe(), "dla46_c"),
     "demo": lambda: few_streets(recipes.demo()),
     "demo-pretrained": lambda: few_streets(recipes.demo_pretrained()),
     "demo-pretrained, cross-entropy, depth × 3, lr 3e-3": lambda: as_it_was(recipes.demo_pretrained()),

@@ -80,18 +80,18 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     after = Path(__file__).resolve().parents[1]
-    found = {}
+    results = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.recipes:
             states = [
                 trained(code, checkout / "src", name, Path(folder) / f"{name}-{label}")
                 for code, checkout, label in ((BEFORE, arguments.before, "before"), (AFTER, after, "after"))
             ]
-            found[name] = compared(*states)
-            print(f"{name:<16}{found[name]}", flush=True)
+            results[name] = compared(*states)
+            print(f"{name:<16}{results[name]}", flush=True)
     if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
-    if not all(result["equal"] == result["tensors"] for result in found.values()):
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    if not all(result["equal"] == result["tensors"] for result in results.values()):
         sys.exit(1)
 
 

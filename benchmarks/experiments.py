@@ -153,7 +153,7 @@ def _train(job: Job) -> dict[str, Any]:
         model = runs.TrainedModel(experiment, trainer.network.eval(), fabric.device)
         forward = partial(model.forward_tta, tta=experiment.tta)
         evaluation = evaluate(forward, experiment.tasks, trainer.val_data.epoch(0), fabric.device)
-    found = {
+    results = {
         "machine": machine(),
         "train": data.train,
         "val": data.val,
@@ -165,8 +165,8 @@ def _train(job: Job) -> dict[str, Any]:
         "metrics": {name: evaluation.metrics[name] for name in KEPT if name in evaluation.metrics},
     }
     if job.name in tables.METRES_AND_LOG:
-        found["histogram"] = evaluation.plots["depth/histogram"]
-    return found
+        results["histogram"] = evaluation.plots["depth/histogram"]
+    return results
 
 
 def serve(connection: Connection, parent: int) -> None:
@@ -198,10 +198,10 @@ class Queue:
         process, connection = None, None
         for job in iter(self._next, None):
             if process is None or connection is None:
-                connection, theirs = context.Pipe()
-                process = context.Process(target=serve, args=(theirs, os.getpid()), daemon=True)
+                connection, child_end = context.Pipe()
+                process = context.Process(target=serve, args=(child_end, os.getpid()), daemon=True)
                 process.start()
-                theirs.close()
+                child_end.close()
             try:
                 connection.send(job)
                 outcome = connection.recv()
@@ -220,36 +220,36 @@ class Queue:
 
     def _keep(self, job: Job, outcome: dict[str, Any]) -> None:
         with self.lock:
-            found = read(self.file)
-            of = found["failed" if "error" in outcome else "runs"].setdefault(job.name, {})
-            of[str(job.seed)] = outcome.get("error", outcome)
-            save(self.file, found)
-            said = outcome.get("error") or ", ".join(f"{k} {v:.2f}" for k, v in outcome["metrics"].items())
-            print(f"{time.monotonic() - self.started:4.0f} s  {job.name}, seed {job.seed}: {said}", flush=True)
+            results = read(self.file)
+            outcomes = results["failed" if "error" in outcome else "runs"].setdefault(job.name, {})
+            outcomes[str(job.seed)] = outcome.get("error", outcome)
+            save(self.file, results)
+            summary = outcome.get("error") or ", ".join(f"{k} {v:.2f}" for k, v in outcome["metrics"].items())
+            print(f"{time.monotonic() - self.started:4.0f} s  {job.name}, seed {job.seed}: {summary}", flush=True)
 
 
 def read(file: Path) -> dict[str, Any]:
     """Return the results so far."""
-    found = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    return {"runs": {}, "failed": {}, "left_out": [], "times": {}, **found}
+    results = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    return {"runs": {}, "failed": {}, "left_out": [], "times": {}, **results}
 
 
-def save(file: Path, found: dict[str, Any]) -> None:
-    atomic_write(file, json.dumps(found, indent=1) + "\n")
+def save(file: Path, results: dict[str, Any]) -> None:
+    atomic_write(file, json.dumps(results, indent=1) + "\n")
 
 
 def machine() -> str:
     """Return a general description of this machine."""
-    about = runs.environment(find_device())
-    return f"{about['device']}, torch {about['torch']}"
+    environment = runs.environment(find_device())
+    return f"{environment['device']}, torch {environment['torch']}"
 
 
-def jobs(names: Sequence[str], seeds: Sequence[int], size: Size, out: Path, found: dict[str, Any]) -> Iterator[Job]:
+def jobs(names: Sequence[str], seeds: Sequence[int], size: Size, out: Path, results: dict[str, Any]) -> Iterator[Job]:
     """Yield the runs that are not in the result yet."""
     for name in names:
         experiment = size.of(name)
         for seed in seeds:
-            if str(seed) not in found["runs"].get(name, {}):
+            if str(seed) not in results["runs"].get(name, {}):
                 folder = "".join(letter if letter.isalnum() else "-" for letter in name)
                 yield Job(name, seed, replace(experiment, seed=seed), out / f"{folder}-{seed}")
 
@@ -257,21 +257,21 @@ def jobs(names: Sequence[str], seeds: Sequence[int], size: Size, out: Path, foun
 def train_all(arguments: argparse.Namespace) -> None:
     """Train the requested runs."""
     until = time.monotonic() + 60 * arguments.minutes
-    found = read(arguments.json)
-    of_size = (arguments.train, arguments.val, arguments.halved, arguments.epochs, arguments.steps)
-    size = Size(*of_size, validate_every=arguments.validate_every)
+    results = read(arguments.json)
+    size_values = (arguments.train, arguments.val, arguments.halved, arguments.epochs, arguments.steps)
+    size = Size(*size_values, validate_every=arguments.validate_every)
     names = arguments.recipes or tables.recipes_of_claims()
     if arguments.narrow:
         names = list(map(tables.narrow, names))
-    wanted = list(jobs(names, arguments.seeds, size, arguments.out, found))
+    pending = list(jobs(names, arguments.seeds, size, arguments.out, results))
     # Runs that differ only in their seed are kept together, so that only whole claims are left out.
     started = time.monotonic()
-    for data in dict.fromkeys(job.experiment.data for job in wanted):
+    for data in dict.fromkeys(job.experiment.data for job in pending):
         data.open()
-    print(f"{len(wanted)} runs; streets were made in {time.monotonic() - started:.0f} s", flush=True)
-    found |= {"failed": {}, "left_out": []}
-    save(arguments.json, found)
-    queue = Queue(wanted, arguments.json, until)
+    print(f"{len(pending)} runs; streets were made in {time.monotonic() - started:.0f} s", flush=True)
+    results |= {"failed": {}, "left_out": []}
+    save(arguments.json, results)
+    queue = Queue(pending, arguments.json, until)
     queue.run(arguments.workers)
     left_out = [f"{job.name}, seed {job.seed}" for job in queue.jobs]
     save(arguments.json, read(arguments.json) | {"left_out": left_out})
@@ -316,12 +316,12 @@ def measure_times(file: Path, size: tuple[int, int], batch_size: int, rounds: in
     """
     data = Streets(train=batch_size, val=2, size=size)
     stores, fabric = data.open(), launch()
-    found: dict[str, Any] = {"size": list(size), "batch size": batch_size, "rounds": rounds}
-    before = read(file)["times"].get(machine(), {})
-    if found.items() <= before.items():
-        found = before
+    measured: dict[str, Any] = {"size": list(size), "batch size": batch_size, "rounds": rounds}
+    previous = read(file)["times"].get(machine(), {})
+    if measured.items() <= previous.items():
+        measured = previous
     for family, networks in alone_and_together().items():
-        if family in found:
+        if family in measured:
             continue
         steps: dict[str, Callable[[], object]] = {}
         trained: dict[str, tuple[Network, torch.Tensor]] = {}
@@ -334,14 +334,14 @@ def measure_times(file: Path, size: tuple[int, int], batch_size: int, rounds: in
             trained[name] = trainer.network, batch.image
         times = {"step": seconds_of(steps, fabric.device, rounds=rounds)}
         with torch.no_grad():
-            for what, images in (("batch", batch_size), ("image", 1)):
+            for scope, images in (("batch", batch_size), ("image", 1)):
                 calls = {name: partial(network.eval(), image[:images]) for name, (network, image) in trained.items()}
-                times[what] = seconds_of(calls, fabric.device, rounds=rounds)
-        found[family] = times
+                times[scope] = seconds_of(calls, fabric.device, rounds=rounds)
+        measured[family] = times
         content = read(file)
-        content["times"][machine()] = found
+        content["times"][machine()] = measured
         save(file, content)
-        print(f"{family}: {json.dumps(found[family])}", flush=True)
+        print(f"{family}: {json.dumps(measured[family])}", flush=True)
 
 
 def main() -> None:

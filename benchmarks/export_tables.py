@@ -11,14 +11,14 @@ FORMATS = ("onnx", "openvino", "torch")
 def exports() -> str:
     """Return a row per network and number of tasks: the largest difference of each format, sizes and speeds."""
     rows = []
-    for name, of in load("exports")["rows"].items():
-        for count, found in of["tasks"].items():
-            if "refused" in found:
+    for name, network_row in load("exports")["rows"].items():
+        for count, outcome in network_row["tasks"].items():
+            if "refused" in outcome:
                 rows.append([f"`{name}`", count, *["refused"] * len(FORMATS), "–", "–", "–"])
                 continue
-            formats = found["formats"]
-            done = [formats[form] for form in FORMATS if "refused" not in formats.get(form, {"refused": ""})]
-            compared = min((one["compared"] for one in done), default=0.0)
+            formats = outcome["formats"]
+            exported = [formats[form] for form in FORMATS if "refused" not in formats.get(form, {"refused": ""})]
+            compared = min((export["compared"] for export in exported), default=0.0)
             rows.append(
                 [
                     f"`{name}`",
@@ -35,31 +35,32 @@ def exports() -> str:
 
 def exports_about() -> str:
     """Return a sentence on the number of networks in the table, and on the machine."""
-    found = load("exports")
+    results = load("exports")
     outcomes = [
-        one
-        for of in found["rows"].values()
-        for tasks in of["tasks"].values()
-        for one in (tasks.get("formats") or {"": tasks}).values()
+        outcome
+        for network_row in results["rows"].values()
+        for tasks in network_row["tasks"].values()
+        for outcome in (tasks.get("formats") or {"": tasks}).values()
     ]
-    held = sum(one.get("holds", False) for one in outcomes)
-    about = found["about"]
-    sizes = ", ".join(f"{height}x{width}" for height, width in about["sizes"])
+    num_held = sum(outcome.get("holds", False) for outcome in outcomes)
+    conditions = results["about"]
+    sizes = ", ".join(f"{height}x{width}" for height, width in conditions["sizes"])
     return (
-        f"{len(found['rows'])} networks, images of {sizes}, torch {about['torch'].partition('+')[0]}, "
-        f"{about['threads']} thread, {about['note'] or 'no other work noted'}: {held} of {len(outcomes)} files hold"
+        f"{len(results['rows'])} networks, images of {sizes}, torch {conditions['torch'].partition('+')[0]}, "
+        f"{conditions['threads']} thread, {conditions['note'] or 'no other work noted'}: {num_held} of "
+        f"{len(outcomes)} files hold"
     )
 
 
-def _difference(of: Mapping[str, Any]) -> str:
-    if "refused" in of:
+def _difference(outcome: Mapping[str, Any]) -> str:
+    if "refused" in outcome:
         return "refused"
-    return f"{of['largest']:.0e}" + ("" if of["holds"] else " (refused)")
+    return f"{outcome['largest']:.0e}" + ("" if outcome["holds"] else " (refused)")
 
 
 def _ratio(formats: Mapping[str, Any], form: str) -> str:
-    of = formats.get(form, {"refused": ""})
-    return "–" if "refused" in of else f"{of['seconds'] / of['network_seconds']:.2f}"
+    outcome = formats.get(form, {"refused": ""})
+    return "–" if "refused" in outcome else f"{outcome['seconds'] / outcome['network_seconds']:.2f}"
 
 
 PARTS = {"exports": exports, "exports-about": exports_about}

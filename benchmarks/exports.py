@@ -81,7 +81,7 @@ def all_measured(job: Job) -> dict[str, Any]:
 
 def measured(job: Job, form: Format, folder: Path, images: list[Tensor], masks: Masks | None) -> dict[str, Any]:
     """Return the difference of an exported file from the network, its size and speed; or why there is no file."""
-    own = computed(job.tasks, job.model.network)
+    reference = computed(job.tasks, job.model.network)
     path, source = folder / form.NAME, folder / onnx_file.NAME
     try:
         if form is openvino_file and source.is_file():  # the source of the conversion, which is not written twice
@@ -89,17 +89,17 @@ def measured(job: Job, form: Format, folder: Path, images: list[Tensor], masks: 
         else:
             form.write(job, path)
         file = form.opened(path)
-        found = compare(own, file, images, list(job.tasks), masks)
+        differences = compare(reference, file, images, list(job.tasks), masks)
     except Exception as error:  # reported in the row
         return {"refused": f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"}
-    network, seconds = speeds(own, file, images[0])
-    numbers = [one.largest for one in found.values() if not one.whole]
-    shares = [one.largest for one in found.values() if one.whole]
+    network, seconds = speeds(reference, file, images[0])
+    numbers = [difference.largest for difference in differences.values() if not difference.whole]
+    shares = [difference.largest for difference in differences.values() if difference.whole]
     return {
-        "holds": all(one.holds for one in found.values()),
+        "holds": all(difference.holds for difference in differences.values()),
         "largest": max(numbers),
         "other_class": max(shares, default=0.0),
-        "compared": min(one.compared for one in found.values()),
+        "compared": min(difference.compared for difference in differences.values()),
         "megabytes": sum(f.stat().st_size for f in (path, path.with_suffix(".bin")) if f.is_file()) / 1e6,
         "seconds": seconds,
         "network_seconds": network,
@@ -110,15 +110,15 @@ def row(name: str, full: bool) -> dict[str, Any]:
     torch.manual_seed(0)
     config = config_of(name, full)
     network = config.build({task: TASKS[task].channels for task in TASKS}).eval()
-    found: dict[str, Any] = {"parameters": sum(p.numel() for p in network.parameters()), "tasks": {}}
+    result: dict[str, Any] = {"parameters": sum(p.numel() for p in network.parameters()), "tasks": {}}
     for count, names in SUBSETS.items():
         try:
             job = job_of(config, network, names)
         except ValueError as error:
-            found["tasks"][count] = {"refused": str(error)}
+            result["tasks"][count] = {"refused": str(error)}
             continue
-        found["tasks"][count] = {"weights": size_of(job.program), "formats": all_measured(job)}
-    return found
+        result["tasks"][count] = {"weights": size_of(job.program), "formats": all_measured(job)}
+    return result
 
 
 def main() -> None:

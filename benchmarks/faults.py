@@ -30,19 +30,19 @@ from taskscape import weighting  # noqa: E402
 
 def measure(methods: list[str], kills: int, epochs: int, seed: int, minutes: float) -> dict[str, Any]:
     """Return kills and differences by weighting; weightings for which there was no time are listed."""
-    start, found, left = time.monotonic(), {}, []
+    start, results, unmeasured = time.monotonic(), {}, []
     with tempfile.TemporaryDirectory() as folder:
         store = pack(Path(folder) / "store")
         for number, method in enumerate(methods):
             if time.monotonic() - start > 60 * minutes:
-                left.append(method)
+                unmeasured.append(method)
                 continue
-            whole, killed = (Path(folder) / method / name for name in ("whole", "killed"))
-            train_dying(store, whole, method, 0, 0, epochs)
-            died = train_dying(store, killed, method, seed + number, kills, epochs)
-            found[method] = {"kills": died, "differences": differences(whole, killed)}
-            print(f"{method}: {died} kills, {found[method]['differences'] or 'no difference'}", flush=True)
-    return {"weightings": found, "no time for": left}
+            uninterrupted, killed = (Path(folder) / method / name for name in ("whole", "killed"))
+            train_dying(store, uninterrupted, method, 0, 0, epochs)
+            num_kills = train_dying(store, killed, method, seed + number, kills, epochs)
+            results[method] = {"kills": num_kills, "differences": differences(uninterrupted, killed)}
+            print(f"{method}: {num_kills} kills, {results[method]['differences'] or 'no difference'}", flush=True)
+    return {"weightings": results, "no time for": unmeasured}
 
 
 def main() -> None:
@@ -61,8 +61,8 @@ def main() -> None:
         "machine": f"{platform.system()} {platform.machine()}",
         **measure(options.weightings, options.kills, options.epochs, options.seed, options.minutes),
     }
-    different = [name for name, one in result["weightings"].items() if one["differences"]]
-    total = sum(one["kills"] for one in result["weightings"].values())
+    different = [name for name, outcome in result["weightings"].items() if outcome["differences"]]
+    total = sum(outcome["kills"] for outcome in result["weightings"].values())
     print(f"{total} kills, {len(different)} of {len(result['weightings'])} weightings differ")
     if options.out is not None:
         options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

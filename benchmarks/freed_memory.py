@@ -28,7 +28,7 @@ CASES = {
 """Networks with their tasks, batch sizes and image sizes."""
 
 
-def taken(step: TrainingStep, batch: Batch) -> tuple[float, int]:
+def cost_of_step(step: TrainingStep, batch: Batch) -> tuple[float, int]:
     """Return the processor seconds of a step, and the number of pages that were filled for it."""
     pages, seconds = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, time.process_time()
     step(batch, 0)
@@ -40,14 +40,14 @@ def main() -> None:
     torch.set_num_threads(1)
     for name, (tasks, images, size) in CASES.items():
         batch = random_batch(images, size, tasks)
-        step, own = trial_step(experiment_of(name, tasks), WAY, batch), as_in(WAY, batch)
-        found: dict[str, list[tuple[float, int]]] = {"usual": [], "kept": []}
+        step, formatted = trial_step(experiment_of(name, tasks), WAY, batch), as_in(WAY, batch)
+        measurements: dict[str, list[tuple[float, int]]] = {"usual": [], "kept": []}
         for _ in range(2):
-            for way, kept in (("usual", nullcontext()), ("kept", freed_memory_kept(CPU))):
-                with kept:
-                    step(own, 0)
-                    found[way] += [taken(step, own) for _ in range(2)]
-        for way, steps in found.items():
+            for way, context in (("usual", nullcontext()), ("kept", freed_memory_kept(CPU))):
+                with context:
+                    step(formatted, 0)
+                    measurements[way] += [cost_of_step(step, formatted) for _ in range(2)]
+        for way, steps in measurements.items():
             seconds, pages = min(steps)
             print(f"{name}, {way}: {seconds:.3f} s, {pages:,} pages", flush=True)
 

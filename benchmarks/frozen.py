@@ -52,8 +52,8 @@ def main() -> None:
     print(json.dumps(row, indent=1))
     if arguments.json:
         rows = json.loads(arguments.json.read_text()) if arguments.json.exists() else []
-        same = ("encoder", "network", "size", "device")
-        rows = [other for other in rows if any(other[key] != row[key] for key in same)] + [row]
+        key_fields = ("encoder", "network", "size", "device")
+        rows = [old_row for old_row in rows if any(old_row[key] != row[key] for key in key_fields)] + [row]
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
 
 
@@ -78,20 +78,20 @@ def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     )
     fabric = launch(arguments.device)
     stores = {split: Store.open(path, split) for split in ("train", "val")}
-    kinds = {
+    variants = {
         "end to end": experiment,
         "LoRA": replace(experiment, network=adapted),
         "frozen": replace(experiment, network=frozen),
         "features kept": replace(experiment, network=frozen, feature_cache=1e3),
     }
     runs = {}
-    for name, one in kinds.items():
-        runs[name] = assemble(one.for_data(stores["train"]), stores, fabric, RunFolder(folder / name))
+    for name, variant in variants.items():
+        runs[name] = assemble(variant.for_data(stores["train"]), stores, fabric, RunFolder(folder / name))
     features = runs["features kept"].features
     assert features is not None
     started = time.perf_counter()
     features.prepare(nullcontext())
-    computing = time.perf_counter() - started
+    feature_seconds = time.perf_counter() - started
 
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     epochs = {name: epoch_after_epoch(run.train_data) for name, run in runs.items()}
@@ -104,7 +104,7 @@ def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             seconds[name].append(time.perf_counter() - started)
     steps = {name: median(times[1:]) for name, times in seconds.items()}
     count = len(stores["train"]) + len(stores["val"])
-    of_encoder = {name: trained(run.network) for name, run in runs.items()}
+    trained_parameters = {name: trained(run.network) for name, run in runs.items()}
     return {
         "encoder": arguments.encoder,
         "network": arguments.network,
@@ -114,10 +114,10 @@ def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "device": torch.cuda.get_device_name()
         if fabric.device.type == "cuda"
         else f"CPU, {torch.get_num_threads()} threads",
-        "trained parameters of the encoder": of_encoder,
+        "trained parameters of the encoder": trained_parameters,
         "milliseconds per step": {name: round(1000 * x, 1) for name, x in steps.items()},
         "times as fast": round(steps["end to end"] / steps["features kept"], 1),
-        "milliseconds to compute features, per image": round(1000 * computing / count, 1),
+        "milliseconds to compute features, per image": round(1000 * feature_seconds / count, 1),
         "kilobytes of features, per image": round(features.bytes / count / 1000, 1),
     }
 

@@ -47,7 +47,7 @@ LIMITS = (0, 1, 127, 128, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2*
 WORDS = (b"[" * 80, b"{" * 80, b"&a *a", b"<<: *a", b"!!python/name:os.system", b"1e999", b"-1", b"null", b"../", b"\0")
 ATHERIS = importlib.util.find_spec("atheris") is not None
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-FOLLOWED = ["taskscape", "PIL", "scipy.io", "zipfile"]
+INSTRUMENTED = ["taskscape", "PIL", "scipy.io", "zipfile"]
 """Packages that atheris instruments; not yaml, which would become too slow."""
 
 
@@ -59,14 +59,14 @@ class Fuzzer:
         self.path, self.last = placed(folder, suffix), folder / "last"
         self.counts = {"inputs": 0, "read": 0, "refused": 0}
         self.findings: dict[str, str] = {}
-        self.most = peak() + MEMORY
+        self.max_memory = peak() + MEMORY
 
     def __call__(self, content: bytes) -> None:
         self.path.unlink(missing_ok=True)  # a mapped file stays as it was
         self.path.write_bytes(content)
         self.last.write_bytes(content)  # in case the process ends
         self.counts["inputs"] += 1
-        start, before = time.process_time(), peak()
+        start, previous_peak = time.process_time(), peak()
         signal.alarm(60)
         try:
             self.read(self.path)
@@ -83,12 +83,12 @@ class Fuzzer:
         signal.alarm(0)
         if (seconds := time.process_time() - start) > SLOW:
             self._note(f"{seconds:.0f} s", content)
-        if before < peak() > self.most:
+        if previous_peak < peak() > self.max_memory:
             self._note(f"{peak() >> 20} MiB", content)
 
-    def _note(self, what: str, content: bytes) -> None:
-        if what[:80] not in self.findings:
-            self.findings[what[:80]] = what[:400]
+    def _note(self, message: str, content: bytes) -> None:
+        if message[:80] not in self.findings:
+            self.findings[message[:80]] = message[:400]
             write_kept(self.keep, content)
 
     def print(self) -> None:
@@ -107,40 +107,40 @@ def write_kept(folder: Path, content: bytes) -> None:
     (folder / hashlib.sha256(content).hexdigest()[:12]).write_bytes(content)
 
 
-def damage(seeds: list[bytes], chance: random.Random) -> bytes:
+def damage(seeds: list[bytes], rng: random.Random) -> bytes:
     """Return a seed with a few random changes."""
-    content = bytearray(chance.choice(seeds))
-    for _ in range(chance.choice((1, 1, 2, 4, 8))):
-        place = chance.randrange(min(len(content), chance.choice((64, 512, 1 << 20))) or 1) if content else 0
-        kind = chance.randrange(8)
-        if kind == 0:
-            content[place : place + 1] = bytes([chance.randrange(256)])
-        elif kind == 1:
-            del content[place:]
-        elif kind == 2:
-            del content[place : place + chance.randrange(1, 16)]
-        elif kind == 3:
-            content[place:place] = content[place : place + chance.randrange(1, 64)] * chance.choice((1, 1, 100))
-        elif kind == 4:
-            size = chance.choice((1, 2, 4, 8))
-            number = chance.choice(LIMITS) % (1 << 8 * size)
-            content[place : place + size] = number.to_bytes(size, chance.choice(("little", "big")))
-        elif kind == 5:
-            content[place:place] = chance.choice(WORDS)
-        elif kind == 6:
-            content[place:place] = str(chance.choice(LIMITS)).encode()
+    content = bytearray(rng.choice(seeds))
+    for _ in range(rng.choice((1, 1, 2, 4, 8))):
+        offset = rng.randrange(min(len(content), rng.choice((64, 512, 1 << 20))) or 1) if content else 0
+        mutation = rng.randrange(8)
+        if mutation == 0:
+            content[offset : offset + 1] = bytes([rng.randrange(256)])
+        elif mutation == 1:
+            del content[offset:]
+        elif mutation == 2:
+            del content[offset : offset + rng.randrange(1, 16)]
+        elif mutation == 3:
+            content[offset:offset] = content[offset : offset + rng.randrange(1, 64)] * rng.choice((1, 1, 100))
+        elif mutation == 4:
+            size = rng.choice((1, 2, 4, 8))
+            number = rng.choice(LIMITS) % (1 << 8 * size)
+            content[offset : offset + size] = number.to_bytes(size, rng.choice(("little", "big")))
+        elif mutation == 5:
+            content[offset:offset] = rng.choice(WORDS)
+        elif mutation == 6:
+            content[offset:offset] = str(rng.choice(LIMITS)).encode()
         else:
-            other = chance.choice(seeds)
-            start = chance.randrange(len(other) or 1)
-            content[place : place + 16] = other[start : start + chance.randrange(1, 64)]
+            donor = rng.choice(seeds)
+            start = rng.randrange(len(donor) or 1)
+            content[offset : offset + 16] = donor[start : start + rng.randrange(1, 64)]
     return bytes(content)
 
 
-def by_chance(fuzzer: Fuzzer, sound: list[bytes], known: list[bytes], seconds: float, seed: int) -> None:
+def by_chance(fuzzer: Fuzzer, valid: list[bytes], known_attacks: list[bytes], seconds: float, seed: int) -> None:
     """Damage valid files and known attacks at random, half of the time each."""
-    chance, end = random.Random(seed), time.monotonic() + seconds
-    while time.monotonic() < end:
-        fuzzer(damage(chance.choice((sound, known or sound)), chance))
+    rng, deadline = random.Random(seed), time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        fuzzer(damage(rng.choice((valid, known_attacks or valid)), rng))
     fuzzer.print()
 
 
@@ -148,10 +148,10 @@ def by_coverage(fuzzer: Fuzzer, seeds: list[bytes], seconds: float, seed: int) -
     """Fuzz with inputs chosen by atheris. It does not return, so the process ends here."""
     import atheris
 
-    end = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
 
-    def one(content: bytes) -> None:
-        if time.monotonic() > end:
+    def fuzz_one(content: bytes) -> None:
+        if time.monotonic() > deadline:
             fuzzer.print()
             os._exit(0)
         fuzzer(content)
@@ -168,35 +168,35 @@ def by_coverage(fuzzer: Fuzzer, seeds: list[bytes], seconds: float, seed: int) -
         f"-artifact_prefix={fuzzer.last.parent}/",
         *signals,
     ]
-    atheris.Setup([sys.argv[0], *options, *(str(fuzzer.last.parent / name) for name in ("found", "seeds"))], one)
+    atheris.Setup([sys.argv[0], *options, *(str(fuzzer.last.parent / name) for name in ("found", "seeds"))], fuzz_one)
     atheris.Fuzz()
 
 
-def followed() -> Any:
+def instrumented() -> Any:
     """Return the context in which imported packages are instrumented, if atheris is installed."""
     if not ATHERIS:
         return nullcontext()
     import atheris
 
-    return atheris.instrument_imports(include=FOLLOWED)
+    return atheris.instrument_imports(include=INSTRUMENTED)
 
 
 def run_target(name: str, seconds: float, keep: Path, folder: Path, seed: int) -> None:
     """Fuzz one target in this process and print the findings."""
     warnings.simplefilter("ignore")
-    with followed():
-        suffix, sound, read = targets()[name]()
+    with instrumented():
+        suffix, valid, read = targets()[name]()
         fuzzer = Fuzzer(suffix, read, folder, keep / name)
-        for content in sound:  # triggers imports on first use
+        for content in valid:  # triggers imports on first use
             fuzzer(content)
-        known = attacks(name)
-    assert fuzzer.counts["read"] == len(sound), f"of {len(sound)} sound files: {fuzzer.counts}, {fuzzer.findings}"
+        known_attacks = attacks(name)
+    assert fuzzer.counts["read"] == len(valid), f"of {len(valid)} sound files: {fuzzer.counts}, {fuzzer.findings}"
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + SPACE,) * 2)
     if ATHERIS:
-        by_coverage(fuzzer, sound + known, seconds, seed)
+        by_coverage(fuzzer, valid + known_attacks, seconds, seed)
     else:
-        by_chance(fuzzer, sound, known, seconds, seed)
+        by_chance(fuzzer, valid, known_attacks, seconds, seed)
 
 
 def in_a_process(name: str, seconds: float, keep: Path, seed: int) -> dict[str, Any]:
@@ -204,13 +204,13 @@ def in_a_process(name: str, seconds: float, keep: Path, seed: int) -> dict[str, 
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, __file__, "--target", name, "--seconds", str(seconds), "--seed", str(seed)]
         command += ["--keep", str(keep), "--folder", folder]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=ENVIRONMENT)
-        lines = done.stdout.splitlines()
-        if done.returncode == 0 and lines:
+        process = subprocess.run(command, capture_output=True, text=True, errors="replace", env=ENVIRONMENT)
+        lines = process.stdout.splitlines()
+        if process.returncode == 0 and lines:
             return dict(json.loads(lines[-1]))
         if (last := Path(folder) / "last").exists():
             write_kept(keep / name, last.read_bytes())
-        return {"findings": [ended(done)]}
+        return {"findings": [description_of_end(process)]}
 
 
 def main() -> None:
@@ -225,23 +225,23 @@ def main() -> None:
     if options.folder:
         run_target(options.target, options.seconds, options.keep, options.folder, options.seed)
         return
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for name in [options.target] if options.target else targets():
-        found[name] = in_a_process(name, options.seconds, options.keep, options.seed)
-        print(name, json.dumps(found[name]), flush=True)
+        results[name] = in_a_process(name, options.seconds, options.keep, options.seed)
+        print(name, json.dumps(results[name]), flush=True)
     if options.out:
         content = {
             "command": f"python benchmarks/fuzz.py --seconds {options.seconds:g} --seed {options.seed}",
             "driver": "atheris" if ATHERIS else "random damage",
             "python": platform.python_version(),
-            "inputs": sum(target.get("inputs", 0) for target in found.values()),
-            "targets": found,
+            "inputs": sum(target.get("inputs", 0) for target in results.values()),
+            "targets": results,
         }
         options.out.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    sys.exit(1 if any(target["findings"] for target in found.values()) else 0)
+    sys.exit(1 if any(target["findings"] for target in results.values()) else 0)
 
 
-def ended(process: subprocess.CompletedProcess[str]) -> str:
+def description_of_end(process: subprocess.CompletedProcess[str]) -> str:
     """Return a description of how a target's process ended."""
     last = process.stderr.strip().splitlines()[-1:]
     return f"the process ended with {process.returncode}: {''.join(last)[:300]}"

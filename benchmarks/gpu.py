@@ -47,9 +47,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8, help="epochs of the run on streets")
     parser.add_argument("--only", nargs="+", metavar="CHECK")
     arguments = parser.parse_args()
-    found: dict[str, Any] = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
+    results: dict[str, Any] = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
     if arguments.only and arguments.json and arguments.json.exists():
-        found = json.loads(arguments.json.read_text()) | found
+        results = json.loads(arguments.json.read_text()) | results
     checks: list[tuple[str, Callable[[], Any]]] = [
         ("gradients", gradients),
         ("weightings", weightings),
@@ -65,12 +65,12 @@ def main() -> None:
             continue
         started = time.perf_counter()
         try:
-            found[name] = check()
+            results[name] = check()
         except Exception as error:  # continue with the other checks
-            found[name], failed = {"failed": f"{type(error).__name__}: {error}"}, True
-        print(f"{name} ({time.perf_counter() - started:.0f} s): {json.dumps(found[name])}", flush=True)
+            results[name], failed = {"failed": f"{type(error).__name__}: {error}"}, True
+        print(f"{name} ({time.perf_counter() - started:.0f} s): {json.dumps(results[name])}", flush=True)
         if arguments.json:
-            arguments.json.write_text(json.dumps(found, indent=1) + "\n")
+            arguments.json.write_text(json.dumps(results, indent=1) + "\n")
     sys.exit(failed)
 
 
@@ -113,7 +113,7 @@ def relative(a: Tensor, b: Tensor) -> float:
 
 def gradients() -> dict[str, float]:
     """Return the largest relative difference of the summed losses' gradient from the CPU's, in float64."""
-    found = {}
+    differences = {}
     for name in ("deeplab-joint", "deeplab-distill-se", "segnet-mtan", "xtask", "resnet-mtan", "segnet-cross-stitch"):
         options: dict[str, Any] = {"encoder": "resnet18"} if "segnet" not in name else {"widths": (16, 32, 32)}
         if name == "xtask":
@@ -126,15 +126,15 @@ def gradients() -> dict[str, float]:
             losses = Supervised()(TASKS, outputs.final, outputs.auxiliary, data.targets)
             torch.stack(list(losses.values())).sum().backward()
             results.append([p.grad for p in network.parameters() if p.grad is not None])
-        found[name] = max(relative(gpu, cpu) for cpu, gpu in zip(*results, strict=True))
-        if not found[name] < 1e-8:
-            raise AssertionError(f"{name}: the gradient differs by {found[name]:.1e} from that of the CPU")
-    return found
+        differences[name] = max(relative(gpu, cpu) for cpu, gpu in zip(*results, strict=True))
+        if not differences[name] < 1e-8:
+            raise AssertionError(f"{name}: the gradient differs by {differences[name]:.1e} from that of the CPU")
+    return differences
 
 
 def weightings() -> dict[str, float]:
     """Return the relative difference of weights from the CPU's after three steps of every method, in float32."""
-    found = {}
+    differences = {}
     for name, kind in weighting.CONFIGS.items():
         for mode in ("parameters", "features") if issubclass(kind, GradientConfig) else ("",):
             method = kind(**({"mode": mode} if mode else {}))
@@ -142,40 +142,40 @@ def weightings() -> dict[str, float]:
                 method.build(tuple(TASKS))
             except ValueError:
                 continue  # its solver is not installed
-            ends = []
+            final_weights = []
             for device in (torch.device("cpu"), GPU):
                 network = build("deeplab-branched", device, encoder="resnet10t", output_stride=32)
                 step = training_step(network, method)
                 data = batch(2, (48, 64), device)
                 for index in range(3):
                     step(data, index)
-                ends.append(torch.cat([p.detach().flatten().cpu() for p in network.parameters()]))
+                final_weights.append(torch.cat([p.detach().flatten().cpu() for p in network.parameters()]))
             key = f"{name} {mode}".strip()
-            found[key] = relative(ends[1], ends[0])
-            if not (math.isfinite(found[key]) and found[key] < 0.02):
-                raise AssertionError(f"{key}: the weights differ by {found[key]:.1e} from those of the CPU")
-    return found
+            differences[key] = relative(final_weights[1], final_weights[0])
+            if not (math.isfinite(differences[key]) and differences[key] < 0.02):
+                raise AssertionError(f"{key}: the weights differ by {differences[key]:.1e} from those of the CPU")
+    return differences
 
 
 def compiled() -> dict[str, float]:
     """Return the last losses, eager and compiled, for methods with one and with several passes through the graph."""
-    found = {}
+    last_losses = {}
     for name, method in (
         ("fixed", weighting.FixedConfig()),
         ("pcgrad", weighting.PCGradConfig()),
         ("gradnorm", weighting.GradNormConfig()),
     ):
         losses = []
-        for compile_it in (False, True):
+        for is_compiled in (False, True):
             network = build("deeplab-joint", GPU, encoder="resnet18")
-            step = training_step(network, method, precision="bf16", compile=compile_it)
+            step = training_step(network, method, precision="bf16", compile=is_compiled)
             data = batch(4, (128, 256), GPU)
             result = [step(data, index) for index in range(5)][-1]
             losses.append(sum(float(loss) for loss in result.losses.values()))
-        found[f"{name} eager"], found[f"{name} compiled"] = losses
+        last_losses[f"{name} eager"], last_losses[f"{name} compiled"] = losses
         if not abs(losses[1] - losses[0]) < 0.05 * abs(losses[0]):
             raise AssertionError(f"{name}: compiled {losses[1]:.4f}, eager {losses[0]:.4f}")
-    return found
+    return last_losses
 
 
 def narrow(name: str) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def captured() -> dict[str, Any]:
     For every network, in a narrow version, and every method that can be captured. The second number is the difference
     of two runs without graphs, which is not zero since a GPU sums gradients in no fixed order.
     """
-    found: dict[str, Any] = {}
+    differences: dict[str, Any] = {}
     cases: list[tuple[str, str, weighting.WeightingConfig]] = [
         (f"network {name}", name, weighting.FixedConfig()) for name in models.CONFIGS
     ]
@@ -214,14 +214,14 @@ def captured() -> dict[str, Any]:
             results = [step(batch(4, (64, 96), GPU), index).losses for index in range(8)]
             losses.append(torch.stack(list(results[-1].values())))
             if step.captured is not None and step.captured.refusal is not None:
-                found[case] = {"refused": step.captured.refusal}
+                differences[case] = {"refused": step.captured.refusal}
                 break
         else:
             plain, graph, again = losses
-            found[case] = [float((x / plain - 1).abs().max()) for x in (graph, again)]
-    if failed := [case for case, value in found.items() if isinstance(value, dict) or not value[0] < 0.05]:
-        raise AssertionError(f"{', '.join(failed)}: {json.dumps(found)}")
-    return found
+            differences[case] = [float((x / plain - 1).abs().max()) for x in (graph, again)]
+    if failed := [case for case, value in differences.items() if isinstance(value, dict) or not value[0] < 0.05]:
+        raise AssertionError(f"{', '.join(failed)}: {json.dumps(differences)}")
+    return differences
 
 
 def not_finite() -> dict[str, str]:
@@ -254,24 +254,24 @@ def run(epochs: int) -> dict[str, Any]:
     experiment = replace(recipes.three_tasks(), epochs=epochs, data=Streets(train=1600, val=200, size=(64, 128)))
     started = time.perf_counter()
     experiment.data.open()
-    found: dict[str, Any] = {"seconds of rendering": time.perf_counter() - started}
+    results: dict[str, Any] = {"seconds of rendering": time.perf_counter() - started}
     for graphs in (True, False):
         with tempfile.TemporaryDirectory() as folder:
             result = taskscape.train(replace(experiment, cuda_graphs=graphs), Path(folder) / "run", quiet=True)
             tta = taskscape.evaluate(Path(folder) / "run", tta=True, quiet=True)
             image = np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8)
             prediction = taskscape.load(Path(folder) / "run").predict(image)
-            of_epochs = seconds_of_epochs(Path(folder) / "run")
+            epoch_seconds = seconds_of_epochs(Path(folder) / "run")
         if prediction["depth"].shape != (70, 90):
             raise AssertionError(f"the predicted depth is {prediction['depth'].shape}")
         leading = {name: result.metrics[name] for name, spec in result.specs.items() if spec.leads}
-        found["with CUDA graphs" if graphs else "without"] = {
+        results["with CUDA graphs" if graphs else "without"] = {
             **leading,
             **{f"{name} tta": tta.metrics[name] for name in leading},
             "seconds of training": result.cost["seconds"],
-            "seconds of the last epoch": of_epochs[-1],
+            "seconds of the last epoch": epoch_seconds[-1],
         }
-    return found
+    return results
 
 
 def seconds_of_epochs(run: Path) -> list[float]:
@@ -294,14 +294,14 @@ def ladder() -> dict[str, Any]:
     started = time.perf_counter()
     data.open()
     rendering = (time.perf_counter() - started) / (images + data.val)
-    found: dict[str, Any] = {"seconds of rendering an image": rendering}
+    results: dict[str, Any] = {"seconds of rendering an image": rendering}
     for count in (4, 32):
         with tempfile.TemporaryDirectory() as folder:
             runs.train(replace(experiment, batch_size=count), Path(folder) / "run", quiet=True)
             epoch = seconds_of_epochs(Path(folder) / "run")[-1]
         minutes = (25_000 * rendering + 24 * 20_000 / images * epoch) / 60
-        found[f"batches of {count}"] = {"seconds of the last epoch": epoch, "minutes of all at full scale": minutes}
-    return found
+        results[f"batches of {count}"] = {"seconds of the last epoch": epoch, "minutes of all at full scale": minutes}
+    return results
 
 
 if __name__ == "__main__":

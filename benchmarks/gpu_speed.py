@@ -123,22 +123,22 @@ def measured(call: Callable[[], object], seconds: float = 0.5, times: int = 5) -
         for _ in range(count):
             call()
         end.record()
-        host = 1000 * (time.perf_counter() - began) / count
+        host_ms = 1000 * (time.perf_counter() - began) / count
         torch.cuda.synchronize()
-        each = start.elapsed_time(end) / count
+        device_ms = start.elapsed_time(end) / count
         if index:
-            device_times.append(each)
-            host_times.append(host)
-        count = max(3, min(100, round(1000 * seconds / times / each)))
+            device_times.append(device_ms)
+            host_times.append(host_ms)
+        count = max(3, min(100, round(1000 * seconds / times / device_ms)))
     return {"ms": round(statistics.median(device_times), 3), "host_ms": round(statistics.median(host_times), 3)}
 
 
-def attempt(found: dict[str, Any], name: str, make: Callable[[], dict[str, float]]) -> None:
+def attempt(results: dict[str, Any], name: str, make: Callable[[], dict[str, float]]) -> None:
     """Record a measurement, or why it failed."""
     try:
-        found[name] = make()
+        results[name] = make()
     except Exception as error:  # continue with the rest
-        found[name] = {"failed": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
+        results[name] = {"failed": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
 
 
 def measure(name: str, turn: Lock, ready: Barrier, patience: int, after: Path | None, pipe: Any) -> None:
@@ -146,12 +146,12 @@ def measure(name: str, turn: Lock, ready: Barrier, patience: int, after: Path | 
     device, case = torch.device("cuda"), CASES[name]
     experiment = case.experiment()
     batch = case.batch(experiment, device)
-    found: dict[str, Any] = {"images": case.images, "size": list(case.size)}
+    result: dict[str, Any] = {"images": case.images, "size": list(case.size)}
     step = build_step(replace(experiment, cuda_graphs=False), device)
-    found["parameters"] = sum(p.numel() for p in step.network.parameters())
+    result["parameters"] = sum(p.numel() for p in step.network.parameters())
     for index in range(2):
         step(batch, index)
-    found["mebibytes"] = round(torch.cuda.max_memory_allocated() / MEBIBYTE)
+    result["mebibytes"] = round(torch.cuda.max_memory_allocated() / MEBIBYTE)
     compiled = None
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.alarm(patience)
@@ -163,9 +163,9 @@ def measure(name: str, turn: Lock, ready: Barrier, patience: int, after: Path | 
         for index in range(3):
             compiled(batch, index)
         torch.cuda.synchronize()
-        found["compilation_seconds"] = round(time.perf_counter() - began, 1)
+        result["compilation_seconds"] = round(time.perf_counter() - began, 1)
     except Exception as error:
-        found["compiled"] = {"failed": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
+        result["compiled"] = {"failed": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
         compiled = None
     signal.alarm(0)
     with suppress(BrokenBarrierError):
@@ -173,18 +173,18 @@ def measure(name: str, turn: Lock, ready: Barrier, patience: int, after: Path | 
     while after is not None and not after.exists():
         time.sleep(0.1)
     with turn:
-        attempt(found, "eager", lambda: measured(lambda: step(batch, 0)))
+        attempt(result, "eager", lambda: measured(lambda: step(batch, 0)))
         torch.cuda.reset_peak_memory_stats()
-        attempt(found, "graph", lambda: measured(captured(experiment, device, batch)))
-        found["mebibytes_graph"] = round(torch.cuda.max_memory_reserved() / MEBIBYTE)
+        attempt(result, "graph", lambda: measured(captured(experiment, device, batch)))
+        result["mebibytes_graph"] = round(torch.cuda.max_memory_reserved() / MEBIBYTE)
         if compiled is not None:
-            tried = compiled
-            attempt(found, "compiled", lambda: measured(lambda: tried(batch, 0)))
+            compiled_step = compiled
+            attempt(result, "compiled", lambda: measured(lambda: compiled_step(batch, 0)))
             in_graphs = replace(experiment, compile=True)
-            attempt(found, "compiled_graph", lambda: measured(captured(in_graphs, device, batch)))
+            attempt(result, "compiled_graph", lambda: measured(captured(in_graphs, device, batch)))
         network = build_step(experiment, device).network
-        attempt(found, "roof", lambda: {"ms": round(1000 * roof(network, batch.image), 3)})
-    pipe.send((name, found))
+        attempt(result, "roof", lambda: {"ms": round(1000 * roof(network, batch.image), 3)})
+    pipe.send((name, result))
 
 
 def _out_of_time(*_: object) -> None:
@@ -205,30 +205,30 @@ def main() -> None:
     names = arguments.only or list(CASES)
     turn, ready = context.Lock(), context.Barrier(len(names))
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(max(1, (os.cpu_count() or 1) // len(names))))
-    found: dict[str, Any] = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__, "networks": {}}
+    results: dict[str, Any] = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__, "networks": {}}
     pipes: list[Any] = []
     processes = []
     for name in names:
-        mine, theirs = context.Pipe()
+        parent_end, child_end = context.Pipe()
         patience = arguments.patience if arguments.compile is None or name in arguments.compile else 0
         process = context.Process(
-            target=measure, args=(name, turn, ready, patience, arguments.after, theirs), daemon=True
+            target=measure, args=(name, turn, ready, patience, arguments.after, child_end), daemon=True
         )
         process.start()
-        theirs.close()
-        pipes.append(mine)
+        child_end.close()
+        pipes.append(parent_end)
         processes.append(process)
     while pipes:
-        waiting: list[Any] = multiprocessing.connection.wait(pipes)
-        for pipe in waiting:
+        ready_pipes: list[Any] = multiprocessing.connection.wait(pipes)
+        for pipe in ready_pipes:
             pipes.remove(pipe)
             try:
                 name, row = pipe.recv()
             except EOFError:  # its process ended with an error, which it printed
                 continue
-            found["networks"][name] = row
+            results["networks"][name] = row
             print(name, json.dumps(row), flush=True)
-            atomic_write(arguments.json, json.dumps(found, indent=1) + "\n")
+            atomic_write(arguments.json, json.dumps(results, indent=1) + "\n")
     for process in processes:
         process.join()
 

@@ -63,20 +63,20 @@ def random_batch(images: int, size: tuple[int, int], tasks: Sequence[str] = ("se
 def experiment_of(network: str, tasks: Sequence[str] = ("semseg", "depth")) -> Experiment:
     """Return the recipe of a network, with classes of streets."""
     experiment = recipes.read(network)
-    own = dict(experiment.tasks) | {"semseg": SemanticSegmentation(CITYSCAPES_19)}
-    known = {"depth": Depth(), "normals": SurfaceNormals()} | own
-    chosen = {name: known[name] for name in tasks}
+    recipe_tasks = dict(experiment.tasks) | {"semseg": SemanticSegmentation(CITYSCAPES_19)}
+    available = {"depth": Depth(), "normals": SurfaceNormals()} | recipe_tasks
+    chosen = {name: available[name] for name in tasks}
     return replace(experiment, tasks=chosen, network=experiment.network.for_tasks(chosen).from_scratch())
 
 
-def of_networks(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def of_networks(measured: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the memory of a step of all networks so far, beginning with the known ones."""
-    for name in (name for name in models.NAMES if name not in found):
-        taken = memory(experiment_of(name), WAY, random_batch(IMAGES, SIZE))
-        assert taken is not None
-        found = {**found, name: {"peak": taken.peak, "per image": taken.per_image}}
-        print(f"{name}: {taken.peak / 2**30:.2f} GiB, {taken.per_image / 2**20:.0f} MiB more an image", flush=True)
-        yield found
+    for name in (name for name in models.NAMES if name not in measured):
+        usage = memory(experiment_of(name), WAY, random_batch(IMAGES, SIZE))
+        assert usage is not None
+        measured = {**measured, name: {"peak": usage.peak, "per image": usage.per_image}}
+        print(f"{name}: {usage.peak / 2**30:.2f} GiB, {usage.per_image / 2**20:.0f} MiB more an image", flush=True)
+        yield measured
 
 
 def exponent(points: Mapping[float, float]) -> float:
@@ -89,23 +89,23 @@ def of_steps(title: str, cases: Mapping[float, tuple[Experiment, Batch]]) -> dic
     """Return seconds and memory of a step in each case, and their exponents."""
     steps = {}
     for x, (experiment, batch) in cases.items():
-        step, own = trial_step(experiment, WAY, batch), as_in(WAY, batch)
-        steps[str(x)] = lambda step=step, own=own: step(own, 0)
+        step, formatted = trial_step(experiment, WAY, batch), as_in(WAY, batch)
+        steps[str(x)] = lambda step=step, formatted=formatted: step(formatted, 0)
     measured = seconds_of(steps, CPU, rounds=5, warm_up=1, at_most=60, clock=time.process_time)
     seconds = {float(x): value for x, value in measured.items()}
     peaks = {}
     for x, (experiment, batch) in cases.items():
-        taken = memory(experiment, WAY, batch)
-        assert taken is not None
-        peaks[x] = taken.peak
-    found = {
+        usage = memory(experiment, WAY, batch)
+        assert usage is not None
+        peaks[x] = usage.peak
+    result = {
         "seconds": seconds,
         "peak": peaks,
         "exponent of time": exponent(seconds),
         "exponent of memory": exponent(peaks),
     }
-    print(title, found, flush=True)
-    return found
+    print(title, result, flush=True)
+    return result
 
 
 def of_stores() -> dict[str, Any]:
@@ -119,9 +119,9 @@ def of_stores() -> dict[str, Any]:
             for start in range(0, len(order), 8):
                 store.gather(order[start : start + 8], ("semseg", "depth"), CPU)
             seconds[float(count)] = (time.process_time() - started) / (len(order) / 8)
-    found = {"seconds": seconds, "exponent of time": exponent(seconds)}
-    print("images of the store", found, flush=True)
-    return found
+    result = {"seconds": seconds, "exponent of time": exponent(seconds)}
+    print("images of the store", result, flush=True)
+    return result
 
 
 def growth() -> dict[str, Any]:
@@ -145,13 +145,13 @@ def growth() -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("memory", "growth"))
-    what = parser.parse_args().what
+    measurement = parser.parse_args().what
     torch.set_num_threads(1)
-    result = RESULTS / f"step_{what}.json"
-    before = json.loads(result.read_text())["found"] if result.exists() else {}
-    about = environment(CPU) | {"processor": processor()}
-    for found in of_networks(before) if what == "memory" else [growth()]:
-        result.write_text(json.dumps({"environment": about, "found": found}, indent=1) + "\n")
+    result = RESULTS / f"step_{measurement}.json"
+    previous = json.loads(result.read_text())["found"] if result.exists() else {}
+    conditions = environment(CPU) | {"processor": processor()}
+    for measured in of_networks(previous) if measurement == "memory" else [growth()]:
+        result.write_text(json.dumps({"environment": conditions, "found": measured}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

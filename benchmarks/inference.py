@@ -117,15 +117,15 @@ def row(name: str) -> dict[str, Any]:
     experiment = experiment_of(name)
     torch.manual_seed(0)
     network = experiment.network.build(experiment.channels).eval()
-    alone = copy.deepcopy(network)
-    alone.drop_decoders([task for task in experiment.tasks if task != "depth"])
+    depth_network = copy.deepcopy(network)
+    depth_network.drop_decoders([task for task in experiment.tasks if task != "depth"])
     generator = torch.Generator().manual_seed(0)
     batch = torch.rand(BATCH, 3, *SIZE, generator=generator)
     pixels = (255 * batch[:1]).round().byte()
     calls = {
         "fp32": in_torch(network, batch[:1], bf16=False),
         "bf16": in_torch(network, batch[:1]),
-        "bf16, depth": in_torch(alone, batch[:1]),
+        "bf16, depth": in_torch(depth_network, batch[:1]),
     }
     refused = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -140,11 +140,11 @@ def row(name: str) -> dict[str, Any]:
             refused["files"] = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
         seconds = seconds_of(calls, CPU, rounds=5, warm_up=1, clock=time.process_time)
     calls.clear()
-    of_batch = seconds_of({"bf16": in_torch(network, batch)}, CPU, rounds=3, warm_up=1, clock=time.process_time)
+    batch_seconds = seconds_of({"bf16": in_torch(network, batch)}, CPU, rounds=3, warm_up=1, clock=time.process_time)
     return {
         "seconds": seconds,
-        "images a second": {way: BATCH / time for way, time in of_batch.items()},
-        "flops": {"all": flops(network, SIZE), "depth": flops(alone, SIZE)},
+        "images a second": {way: BATCH / time for way, time in batch_seconds.items()},
+        "flops": {"all": flops(network, SIZE), "depth": flops(depth_network, SIZE)},
         **({"refused": refused} if refused else {}),
     }
 
@@ -155,12 +155,12 @@ def row_on_gpu(name: str, device: torch.device) -> dict[str, Any]:
     torch.manual_seed(0)
     network = experiment.network.build(experiment.channels).eval().to(device)
     batch = torch.rand(BATCH_ON_GPU, 3, *SIZE_ON_GPU, generator=torch.Generator().manual_seed(0)).to(device)
-    image, of_batch = in_torch(network, batch[:1]), in_torch(network, batch)
-    calls = {"fp32": in_torch(network, batch[:1], bf16=False), "bf16": image, "batch": of_batch}
+    image_call, batch_call = in_torch(network, batch[:1]), in_torch(network, batch)
+    calls = {"fp32": in_torch(network, batch[:1], bf16=False), "bf16": image_call, "batch": batch_call}
     refused = {}
     if device.type == "cuda":
         try:
-            calls |= {"graph": in_graph(image), "batch, graph": in_graph(of_batch)}
+            calls |= {"graph": in_graph(image_call), "batch, graph": in_graph(batch_call)}
         except RuntimeError as error:  # reported in the row
             refused["graph"] = str(error).strip().splitlines()[0][:200]
     seconds = seconds_of(calls, device, rounds=20, at_most=1.5)
@@ -183,9 +183,9 @@ def compiled(name: str) -> dict[str, Any]:
     eager, call = in_torch(network, image), in_torch(network, image, compile=True)
     began = time.process_time()
     call()
-    took = time.process_time() - began
+    compile_seconds = time.process_time() - began
     seconds = seconds_of({"bf16": eager, "compiled": call}, CPU, rounds=5, warm_up=1, clock=time.process_time)
-    return {"seconds": seconds, "compilation": took}
+    return {"seconds": seconds, "compilation": compile_seconds}
 
 
 def main() -> None:
@@ -206,17 +206,17 @@ def main() -> None:
         part, measure = "rows", partial(row_on_gpu, device=device)
     until = time.monotonic() + arguments.seconds
     for name in arguments.networks or models.NAMES:
-        found: dict[str, Any] = json.loads(result.read_text("utf-8")) if result.is_file() else {}
-        if name in found.get(part, {}) and not arguments.again:
+        results: dict[str, Any] = json.loads(result.read_text("utf-8")) if result.is_file() else {}
+        if name in results.get(part, {}) and not arguments.again:
             continue
         if time.monotonic() > until:
             print(f"{name}: no time was left", flush=True)
             continue
         measured = measure(name)
-        found = json.loads(result.read_text("utf-8")) if result.is_file() else {}
-        found.setdefault(part, {})[name] = measured
-        found["environment"] = environment(device) | {"processor": processor()}
-        result.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+        results = json.loads(result.read_text("utf-8")) if result.is_file() else {}
+        results.setdefault(part, {})[name] = measured
+        results["environment"] = environment(device) | {"processor": processor()}
+        result.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
         print(name, json.dumps(measured), flush=True)
         gc.collect()
 

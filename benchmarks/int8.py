@@ -69,8 +69,8 @@ def trained(config: NetworkConfig, folder: Path, minutes: float) -> Path:
 
 def make(run: str | Path, folder: Path) -> dict[str, Any]:
     """Write both files of a run, and return the findings of the int8 export."""
-    found = folder / "found.json"
-    if not found.exists():
+    details_file = folder / "found.json"
+    if not details_file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         job = prepare(run, (), None)
         onnx_file.save(job, folder / "float32.onnx")
@@ -80,10 +80,10 @@ def make(run: str | Path, folder: Path) -> dict[str, Any]:
         details["seconds to make"] = round(time.perf_counter() - began, 1)
         if importlib.util.find_spec("nncf"):
             _by_nncf(folder, images_for(job, None).ranges)
-        found.write_text(json.dumps(details))
-    kept: dict[str, Any] = json.loads(found.read_text())
-    kept.pop("seconds for an image", None)
-    return kept | {"megabytes": {word: path.stat().st_size / 1e6 for word, path in files(folder).items()}}
+        details_file.write_text(json.dumps(details))
+    saved: dict[str, Any] = json.loads(details_file.read_text())
+    saved.pop("seconds for an image", None)
+    return saved | {"megabytes": {word: path.stat().st_size / 1e6 for word, path in files(folder).items()}}
 
 
 def _by_nncf(folder: Path, images: list[Any]) -> None:
@@ -91,8 +91,8 @@ def _by_nncf(folder: Path, images: list[Any]) -> None:
     import onnx
 
     model = onnx.load(folder / "float32.onnx")
-    given = nncf.Dataset([{"image": image} for image in images])
-    onnx.save(nncf.quantize(model, given, subset_size=len(images)), folder / "nncf.onnx")
+    dataset = nncf.Dataset([{"image": image} for image in images])
+    onnx.save(nncf.quantize(model, dataset, subset_size=len(images)), folder / "nncf.onnx")
 
 
 def files(folder: Path) -> dict[str, Path]:
@@ -102,25 +102,25 @@ def files(folder: Path) -> dict[str, Path]:
 # -- metrics -----------------------------------------------------------------------------------------------------------
 
 
-def metrics(model: TrainedModel, store: Store, run: Run, height: int, most: int) -> dict[str, float]:
-    """Return the leading metrics on at most ``most`` evenly spread images of a split, for tasks with labels."""
+def metrics(model: TrainedModel, store: Store, run: Run, height: int, max_images: int) -> dict[str, float]:
+    """Return the leading metrics on at most ``max_images`` evenly spread images of a split, for tasks with labels."""
     tasks, tables = {}, {}
     for name, task in model.tasks.items():
         if name not in store.fields:
             continue
-        theirs, ours = store.fields[name], task.modality
+        labels, modality = store.fields[name], task.modality
         tasks[name] = task
-        if isinstance(theirs, Semseg) and isinstance(ours, Semseg) and theirs != ours:
-            tasks[name], _ = task.measured_on(name, theirs)
-            tables[name] = torch.from_numpy(class_table(ours.classes, theirs.classes)).long()
+        if isinstance(labels, Semseg) and isinstance(modality, Semseg) and labels != modality:
+            tasks[name], _ = task.measured_on(name, labels)
+            tables[name] = torch.from_numpy(class_table(modality.classes, labels.classes)).long()
     evaluator = Evaluator(tasks, torch.device("cpu"))
-    for index in np.unique(np.linspace(0, len(store) - 1, min(most, len(store))).round().astype(int)):
+    for index in np.unique(np.linspace(0, len(store) - 1, min(max_images, len(store))).round().astype(int)):
         batch = store.gather([int(index)], list(tasks), torch.device("cpu"))
         assert batch.image.shape[2] == height, "prepare the store at the height of the model"
         image = (batch.image * 255).round().to(torch.uint8).contiguous().numpy()
         values = dict(zip(model.tasks, map(torch.from_numpy, run(image)), strict=True))
-        found = {name: tables[name][values[name].long()] if name in tables else values[name] for name in tasks}
-        evaluator.update(found, batch.targets)
+        predictions = {name: tables[name][values[name].long()] if name in tables else values[name] for name in tasks}
+        evaluator.update(predictions, batch.targets)
     computed = evaluator.compute()
     return {name: round(computed.metrics[name], 5) for name in leading(computed.metrics, computed.specs)}
 
@@ -159,7 +159,9 @@ def milliseconds(folder: Path, size: list[int]) -> dict[str, dict[str, float]]:
     runtimes: Mapping[str, Callable[[Path], Run]] = {"ONNX Runtime": onnxruntime_of, "OpenVINO": openvino_of}
     if not importlib.util.find_spec("openvino"):
         runtimes = {"ONNX Runtime": onnxruntime_of}
-    calls = {(name, word): of(path) for name, of in runtimes.items() for word, path in files(folder).items()}
+    calls = {
+        (name, word): open_file(path) for name, open_file in runtimes.items() for word, path in files(folder).items()
+    }
     image = np.random.default_rng(0).integers(0, 256, (1, 3, *size), np.uint8)
     times: dict[tuple[str, str], list[float]] = {key: [] for key in calls}
     for number in range(ROUNDS + 2):
@@ -169,7 +171,7 @@ def milliseconds(folder: Path, size: list[int]) -> dict[str, dict[str, float]]:
             if number >= 2:
                 times[key].append(1000 * (time.perf_counter() - began))
     return {
-        name: {word: round(statistics.median(times[name, word]), 2) for of, word in times if of == name}
+        name: {word: round(statistics.median(times[name, word]), 2) for runtime, word in times if runtime == name}
         for name in runtimes
     }
 
@@ -205,11 +207,11 @@ def main() -> None:
             size = model.experiment.data.size  # type: ignore[attr-defined]
             row["size"] = list(size)
             row["metrics"] = {
-                place: {
+                data_name: {
                     word: metrics(model, store, run_of(path), size[0], arguments.images)
                     for word, path in files(folder).items()
                 }
-                for place, store in stores_for(model, name, arguments.store).items()
+                for data_name, store in stores_for(model, name, arguments.store).items()
             }
             row["images"] = arguments.images
     result["conditions"] = conditions()

@@ -19,29 +19,29 @@ FASTER = 2.0
 
 def costs(rows: Mapping[str, Any]) -> str:
     """Return a row for each network, data set and metric: before, after, and whether the goal is reached."""
-    made = []
+    table_rows = []
     for name, row in rows.items():
-        for place, of in row["metrics"].items():
-            for key, before in of["float32"].items():
+        for data_name, metrics in row["metrics"].items():
+            for key, before in metrics["float32"].items():
                 title, form = _WORDS.get(key, (key, "{:.3f}"))
-                after = of["int8"][key]
+                after = metrics["int8"][key]
                 lost = before - after if key == "semseg/miou" else 100 * (after / before - 1)
                 holds = lost <= (MIOU if key == "semseg/miou" else RELATIVE)
                 unit = " points" if key == "semseg/miou" else " %"
-                nncf = form.format(of["nncf"][key]) if "nncf" in of else "–"
+                nncf = form.format(metrics["nncf"][key]) if "nncf" in metrics else "–"
                 cells = [form.format(before), form.format(after), f"{lost:+.2f}{unit}", "yes" if holds else "**no**"]
-                made.append([name, f"`{place}`", title, *cells, nncf])
-    return table(["", "images", "metric", "float32", "int8", "lost", "within the goal", "NNCF"], made, texts=3)
+                table_rows.append([name, f"`{data_name}`", title, *cells, nncf])
+    return table(["", "images", "metric", "float32", "int8", "lost", "within the goal", "NNCF"], table_rows, texts=3)
 
 
 def speeds(rows: Mapping[str, Any]) -> str:
     """Return a row for each network and runtime: times, sizes, and layers in float32."""
-    made = []
+    table_rows = []
     for name, row in rows.items():
         for runtime, times in row["milliseconds"].items():
             faster = times["float32"] / times["int8"]
             kept = row["blocks in float32"]
-            made.append(
+            table_rows.append(
                 [
                     name,
                     runtime,
@@ -55,7 +55,7 @@ def speeds(rows: Mapping[str, Any]) -> str:
                 ]
             )
     head = ["", "runtime", "image", "float32, ms", "int8, ms", "times as fast", "MB", "MB", "layers in float32"]
-    return table(head, made, texts=2)
+    return table(head, table_rows, texts=2)
 
 
 PARTS = {

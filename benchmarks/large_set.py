@@ -56,11 +56,11 @@ def make(raw: Path, count: int) -> None:
 def own_mebibytes(pid: int) -> float:
     """Return the anonymous memory of a process and all its descendants, in MiB."""
     try:
-        found = re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+        match = re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
         children = [c for task in Path(f"/proc/{pid}/task").iterdir() for c in (task / "children").read_text().split()]
     except (FileNotFoundError, ProcessLookupError):
         return 0.0  # it has ended meanwhile
-    return (int(found[1]) / 1024 if found else 0.0) + sum(own_mebibytes(int(child)) for child in children)
+    return (int(match[1]) / 1024 if match else 0.0) + sum(own_mebibytes(int(child)) for child in children)
 
 
 def peak(command: list[str], folder: Path) -> tuple[float, float]:
@@ -89,7 +89,7 @@ def main() -> None:
         "check": ["data", "check", "store"],
         "train": ["train", "my.py:experiment", "--run", "run"],
     }
-    found: dict[str, Any] = {name: {} for name in commands}
+    results: dict[str, Any] = {name: {} for name in commands}
     stores = {}
     for count in arguments.counts:
         with tempfile.TemporaryDirectory() as name:
@@ -98,9 +98,9 @@ def main() -> None:
             (folder / "my.py").write_text(EXPERIMENT)
             for title, command in commands.items():
                 mebibytes, seconds = peak(command, folder)
-                found[title][count] = {"mebibytes": mebibytes, "seconds": seconds}
+                results[title][count] = {"mebibytes": mebibytes, "seconds": seconds}
             stores[count] = sum(file.stat().st_size for file in (folder / "store").rglob("*")) / 2**20
-    result = {"store MiB": stores, "commands": found}
+    result = {"store MiB": stores, "commands": results}
     print(tables.large_set(result))
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n")

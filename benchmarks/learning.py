@@ -114,26 +114,26 @@ def main() -> None:
         "batch_size": arguments.batch,
         "data": Streets(train=arguments.streets, val=200, size=(64, 128)),
     }
-    found: dict[str, Group] = {}
+    groups: dict[str, Group] = {}
     for name, experiment in experiments.items():
         if arguments.only and name not in arguments.only:
             continue
         try:
             run = run_of(name, replace(experiment, **budget), arguments.out / arguments.what)
-            found[name] = Group(name, [run])
+            groups[name] = Group(name, [run])
         except ValueError as error:
             print(f"{name} is left out: {error}")
     rows = [
         row(
             group,
             seconds_per_step(replace(experiments[name], **budget), arguments.steps),
-            single_task_groups(group, found.values()),
+            single_task_groups(group, groups.values()),
         )
-        for name, group in found.items()
+        for name, group in groups.items()
     ]
     print(tables.learning(rows))
     if arguments.json:
-        about = {**runs.environment(launch("auto").device), "cores": str(os.cpu_count())}
+        machine = {**runs.environment(launch("auto").device), "cores": str(os.cpu_count())}
         settings = {
             "what": arguments.what,
             "recipe": arguments.recipe,
@@ -141,7 +141,7 @@ def main() -> None:
             "streets": arguments.streets,
             "batch": arguments.batch,
         }
-        arguments.json.write_text(json.dumps({**settings, "machine": about, "rows": rows}, indent=1) + "\n")
+        arguments.json.write_text(json.dumps({**settings, "machine": machine, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -213,7 +213,7 @@ def compare(theirs: nn.Module, ours: models.Network, mapping: Callable[[Any, Any
             weights = [torch.randn(x.shape, generator=generator, dtype=x.dtype) for x in outputs[-1]]
             torch.stack([(w * x).mean() for w, x in zip(weights, outputs[-1], strict=True)]).sum().backward()
         differences.append(max(difference([a], [b]) for a, b in zip(*outputs, strict=True)))
-        parameters = [both for pair in pairs for both in zip(*map(gradients, pair), strict=True)]
+        parameters = [gradient_pair for pair in pairs for gradient_pair in zip(*map(gradients, pair), strict=True)]
         if training:
             differences.append(difference(*zip(*parameters, strict=True)))
         else:

@@ -119,11 +119,11 @@ def compare(depth: int, batch_norm: bool, wide: bool) -> str:
     for training in (True, False):
         ours.train(training)
         theirs.train(training)
-        mine, other = ours_in_their_order(ours, image), list(theirs(normalized))
-        weights = [torch.randn_like(x) for x in other]
-        my_slopes = gradients(weighted_sum(mine, weights), ours, names)
-        their_slopes = gradients(weighted_sum(other, weights), theirs, their_names)
-        cells += [largest(mine, other), largest_slope(my_slopes, their_slopes)]
+        our_outputs, their_outputs = ours_in_their_order(ours, image), list(theirs(normalized))
+        weights = [torch.randn_like(x) for x in their_outputs]
+        our_slopes = gradients(weighted_sum(our_outputs, weights), ours, names)
+        their_slopes = gradients(weighted_sum(their_outputs, weights), theirs, their_names)
+        cells += [largest(our_outputs, their_outputs), largest_slope(our_slopes, their_slopes)]
     parameters = sum(p.numel() for p in ours.parameters())
     return row(f"ResNet-{depth}", yes(batch_norm), yes(wide), f"{parameters:,}", *(f"{cell:.1e}" for cell in cells))
 
@@ -156,12 +156,12 @@ def compare_losses(direct: str, smoothing: float, method: str) -> str:
         objective = CrossTaskConsistency(target="truth")
     outputs = ours(image)
     losses = objective(tasks, outputs.final, outputs.auxiliary, targets)
-    mine, other = [losses["semseg"], losses["depth"]], [their_segmentation, their_depth]
+    our_losses, their_losses = [losses["semseg"], losses["depth"]], [their_segmentation, their_depth]
     names = [name for name, _ in ours.named_parameters()]
-    my_slopes = gradients(mine[0] + mine[1], ours, names)
-    their_slopes = gradients(other[0] + other[1], theirs, [theirs_of(name, False) for name in names])
-    difference = largest_slope(my_slopes, their_slopes)
-    return row(direct, str(smoothing), method, f"{largest(mine, other):.1e}", f"{difference:.1e}")
+    our_slopes = gradients(our_losses[0] + our_losses[1], ours, names)
+    their_slopes = gradients(their_losses[0] + their_losses[1], theirs, [theirs_of(name, False) for name in names])
+    difference = largest_slope(our_slopes, their_slopes)
+    return row(direct, str(smoothing), method, f"{largest(our_losses, their_losses):.1e}", f"{difference:.1e}")
 
 
 def weighted_sum(maps: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:

@@ -18,16 +18,16 @@ NOT_RUN = "Not run here."
 
 def runs(name: str) -> list[Run]:
     """Return the runs of all seeds; empty if the job was not trained."""
-    found = load("photographs") if (RESULTS / "photographs.json").exists() else {}
-    return list(found.get(name, {}).values())
+    results = load("photographs") if (RESULTS / "photographs.json").exists() else {}
+    return list(results.get(name, {}).values())
 
 
-def of(key: str, *place: str) -> Read:
+def metric(key: str, *path: str) -> Read:
     """Return a reader of a metric, on the run's own validation images or on other data."""
 
     def read(run: Run) -> float | None:
         metrics: Any = run
-        for part in place or ("metrics",):
+        for part in path or ("metrics",):
             metrics = metrics.get(part, {})
         value: float | None = metrics.get(key)
         return value
@@ -51,12 +51,12 @@ def cell(name: str, read: Read, form: str) -> str:
 
 def rows(names: Mapping[str, str], columns: Sequence[Column], first: str = "") -> str:
     """Return a table with a row per completed job, with the number of its seeds, and a column per number."""
-    made = [
+    table_rows = [
         [text, f"{len(found)}", *(cell(name, read, form) for _, read, form in columns)]
         for name, text in names.items()
         if (found := runs(name))
     ]
-    return table([first, "seeds", *(title for title, _, _ in columns)], made) if made else NOT_RUN
+    return table([first, "seeds", *(title for title, _, _ in columns)], table_rows) if table_rows else NOT_RUN
 
 
 def left_out(part: str, names: Sequence[str]) -> str:
@@ -102,26 +102,30 @@ def camvid() -> str:
         "camvid/plain": "the recipe; no augmentation but mirror images",
     }
     columns: list[Column] = [
-        ("mIoU % ↑", of(MIOU), "{:.1f}"),
-        ("accuracy % ↑", of(ACCURACY), "{:.1f}"),
-        ("mIoU % ↑, three scales and mirrored", of(MIOU, "tta", "metrics"), "{:.1f}"),
+        ("mIoU % ↑", metric(MIOU), "{:.1f}"),
+        ("accuracy % ↑", metric(ACCURACY), "{:.1f}"),
+        ("mIoU % ↑, three scales and mirrored", metric(MIOU, "tta", "metrics"), "{:.1f}"),
     ]
     return with_left_out(rows(names, columns), "camvid", list(names))
 
 
 def camvid_classes() -> str:
     """Return a row per kind of initial weights, with a column per class."""
-    known = runs("camvid/streets")
-    classes = [key.removeprefix("semseg/iou/") for key in (known[0]["metrics"] if known else {}) if "/iou/" in key]
-    made = [
-        [text, *(_mean(name, of(f"semseg/iou/{each}")) for each in classes)]
+    example_runs = runs("camvid/streets")
+    classes = [
+        key.removeprefix("semseg/iou/")
+        for key in (example_runs[0]["metrics"] if example_runs else {})
+        if "/iou/" in key
+    ]
+    table_rows = [
+        [text, *(_mean(name, metric(f"semseg/iou/{class_name}")) for class_name in classes)]
         for name, text in _CAMVID.items()
         if runs(name)
     ]
     if runs("streets/small"):
-        alone = [of(f"semseg/iou/{each}", "camvid", "360") for each in classes]
-        made.append(["streets alone, no photograph", *(_mean("streets/small", read) for read in alone)])
-    return table(["IoU %", *classes], made) if classes else NOT_RUN
+        readers = [metric(f"semseg/iou/{class_name}", "camvid", "360") for class_name in classes]
+        table_rows.append(["streets alone, no photograph", *(_mean("streets/small", read) for read in readers)])
+    return table(["IoU %", *classes], table_rows) if classes else NOT_RUN
 
 
 def _mean(name: str, read: Read) -> str:
@@ -129,11 +133,11 @@ def _mean(name: str, read: Read) -> str:
 
 
 _STREETS: list[Column] = [
-    ("streets", of(MIOU), "{:.1f}"),
-    ("CamVid, 240 high", of(MIOU, "camvid", "240"), "{:.1f}"),
-    ("300", of(MIOU, "camvid", "300"), "{:.1f}"),
-    ("360", of(MIOU, "camvid", "360"), "{:.1f}"),
-    ("accuracy % at 240", of(ACCURACY, "camvid", "240"), "{:.1f}"),
+    ("streets", metric(MIOU), "{:.1f}"),
+    ("CamVid, 240 high", metric(MIOU, "camvid", "240"), "{:.1f}"),
+    ("300", metric(MIOU, "camvid", "300"), "{:.1f}"),
+    ("360", metric(MIOU, "camvid", "360"), "{:.1f}"),
+    ("accuracy % at 240", metric(ACCURACY, "camvid", "240"), "{:.1f}"),
 ]
 
 
@@ -158,22 +162,22 @@ def ingredients() -> str:
     size = trained_size("streets/base")
 
     def change(name: str, base: str) -> str:
-        values = [[best_height(run) for run in runs(each)] for each in (name, base)]
-        if not all(some and some[0] is not None for some in values):
+        values = [[best_height(run) for run in runs(job)] for job in (name, base)]
+        if not all(seed_values and seed_values[0] is not None for seed_values in values):
             return "–"
         return f"{values[0][0] - values[1][0]:+.1f}"  # type: ignore[operator]
 
     base, nothing = f"{size}streets/base", f"{size}streets/nothing"
-    made = []
+    table_rows = []
     for key, text in texts.items():
         without, only = f"{size}streets/without-{key}", f"{size}streets/only-{key}"
         mious = [cell(name, best_height, "{:.1f}") for name in (without, only)]
-        made.append([text, mious[0], change(without, base), mious[1], change(only, nothing)])
+        table_rows.append([text, mious[0], change(without, base), mious[1], change(only, nothing)])
     if not runs(base):
         return left_out("streets", ["streets/base", "streets/nothing", *all_but_and_alone(texts)])
-    all_of_it, none_of_it = (cell(name, best_height, "{:.1f}") for name in (base, nothing))
-    head = ["mIoU % on CamVid", f"all but this (all: {all_of_it})", "", f"this alone (nothing: {none_of_it})", ""]
-    return table(head, made)
+    with_all, with_none = (cell(name, best_height, "{:.1f}") for name in (base, nothing))
+    head = ["mIoU % on CamVid", f"all but this (all: {with_all})", "", f"this alone (nothing: {with_none})", ""]
+    return table(head, table_rows)
 
 
 def all_but_and_alone(ingredients: Iterable[str]) -> list[str]:
@@ -185,20 +189,20 @@ def amounts() -> str:
     """Return a row per number and size of streets."""
     size = trained_size("streets/fewer")
     half = bool(size)
-    some = "1,500" if half else "3,000"
+    base_count = "1,500" if half else "3,000"
     names = {
         "streets/fewer": "375, 8 times" if half else "750, 16 times",
-        "streets/base": f"{some}, {'twice' if half else '4 times'}",
+        "streets/base": f"{base_count}, {'twice' if half else '4 times'}",
         "streets/more": "3,000, once" if half else "6,000, twice",
-        "streets/smaller": f"{some} of {'60x80' if half else '120x160'}",
-        "streets/larger": f"{some} of {'180x240' if half else '360x480'}",
+        "streets/smaller": f"{base_count} of {'60x80' if half else '120x160'}",
+        "streets/larger": f"{base_count} of {'180x240' if half else '360x480'}",
     }
     columns: list[Column] = [("best mIoU % on CamVid ↑", best_height, "{:.1f}")]
     if not any(runs(size + name) for name in names):
         return left_out("streets", list(names))
     first = f"streets of {'120x160' if half else '240x320'}"
-    made = rows({size + name: text for name, text in names.items()}, columns, first)
-    return made if half else with_left_out(made, "streets", list(names))
+    rendered = rows({size + name: text for name, text in names.items()}, columns, first)
+    return rendered if half else with_left_out(rendered, "streets", list(names))
 
 
 def trained_size(name: str) -> str:
@@ -212,12 +216,12 @@ def released() -> str:
     keys = (MIOU, "depth/abs_rel", "depth/delta1", "normals/mean", "normals/within_11.25")
     forms = ("{:.1f}", "{:.3f}", "{:.1f}", "{:.1f}", "{:.1f}")
     places = {"streets (val)": ("metrics",), "streets of another look (shifted)": ("shifted",)}
-    made = [
-        [text, *(cell("streets/small", of(key, *place), form) for key, form in zip(keys, forms, strict=True))]
+    table_rows = [
+        [text, *(cell("streets/small", metric(key, *place), form) for key, form in zip(keys, forms, strict=True))]
         for text, place in places.items()
     ]
-    made.append(["CamVid (val), 11 classes", cell("streets/small", best_height, "{:.1f}"), "–", "–", "–", "–"])
-    return table(["measured on", *columns], made)
+    table_rows.append(["CamVid (val), 11 classes", cell("streets/small", best_height, "{:.1f}"), "–", "–", "–", "–"])
+    return table(["measured on", *columns], table_rows)
 
 
 _NYUV2 = {
@@ -228,11 +232,11 @@ _NYUV2 = {
     "nyuv2/depth": "depth alone, ImageNet",
 }
 _ROOMS: list[Column] = [
-    ("mIoU % ↑", of(MIOU), "{:.1f}"),
-    ("accuracy % ↑", of(ACCURACY), "{:.1f}"),
-    ("SI-logRMSE ↓", of("depth/si_log_rmse"), "{:.1f}"),
-    ("rel ↓", of("depth/median_scaled_abs_rel"), "{:.3f}"),
-    ("δ<1.25 % ↑", of("depth/median_scaled_delta1"), "{:.1f}"),
+    ("mIoU % ↑", metric(MIOU), "{:.1f}"),
+    ("accuracy % ↑", metric(ACCURACY), "{:.1f}"),
+    ("SI-logRMSE ↓", metric("depth/si_log_rmse"), "{:.1f}"),
+    ("rel ↓", metric("depth/median_scaled_abs_rel"), "{:.3f}"),
+    ("δ<1.25 % ↑", metric("depth/median_scaled_delta1"), "{:.1f}"),
 ]
 
 
@@ -261,16 +265,16 @@ def consistent() -> str:
 
     def scaled(key: str, factor: float) -> Read:
         def read(run: Run) -> float | None:
-            value = of(key, "consistency")(run)
+            value = metric(key, "consistency")(run)
             return None if value is None else factor * value
 
         return read
 
     networks = ("mixed/classes-and-depth", "streets/small")
-    made = [
+    table_rows = [
         [
             "classes on CamVid: mIoU % ↑",
-            cell(networks[0], of(MIOU), "{:.1f}"),
+            cell(networks[0], metric(MIOU), "{:.1f}"),
             cell(networks[1], best_height, "{:.1f}"),
         ],
         *(
@@ -278,30 +282,34 @@ def consistent() -> str:
             for key, (text, factor, form) in texts.items()
         ),
     ]
-    return table(["median over 101 photographs", "classes from CamVid", "streets alone"], made)
+    return table(["median over 101 photographs", "classes from CamVid", "streets alone"], table_rows)
 
 
 def times() -> str:
     """Return a row per recipe."""
-    found = load("photographs").get("times", {}) if (RESULTS / "photographs.json").exists() else {}
-    made = [
+    measurements = load("photographs").get("times", {}) if (RESULTS / "photographs.json").exists() else {}
+    table_rows = [
         [
             f"`photographs/{name}`",
-            f"{one['batch_size']}",
-            f"{one['steps']:,}",
-            f"{one['seconds_per_step']:.2f}",
-            f"{100 * one['of_augmentation'] / one['seconds_per_step']:.0f} %",
-            f"{one['minutes_on_two_cores']:.0f}",
+            f"{measurement['batch_size']}",
+            f"{measurement['steps']:,}",
+            f"{measurement['seconds_per_step']:.2f}",
+            f"{100 * measurement['of_augmentation'] / measurement['seconds_per_step']:.0f} %",
+            f"{measurement['minutes_on_two_cores']:.0f}",
         ]
-        for name, one in found.items()
+        for name, measurement in measurements.items()
     ]
     head = ["recipe", "batch", "steps", "processor seconds a step", "of that augmentation", "minutes on two cores"]
-    return table(head, made) if made else "Not measured yet."
+    return table(head, table_rows) if table_rows else "Not measured yet."
 
 
 def readme() -> str:
     """Return the table of README: mIoU by training data, and depth where there are labels of it."""
-    at_240, miou, delta = of("semseg/miou", "camvid", "240"), of("semseg/miou"), of("depth/median_scaled_delta1")
+    at_240, miou, delta = (
+        metric("semseg/miou", "camvid", "240"),
+        metric("semseg/miou"),
+        metric("depth/median_scaled_delta1"),
+    )
     lines = [
         ("generated streets alone", "CamVid (101)", cell("streets/small", at_240, "{:.1f}"), "–"),
         ("367 photographs of CamVid", "CamVid (101)", cell("camvid/streets", miou, "{:.1f}"), "–"),

@@ -278,7 +278,7 @@ def halved(job: Job) -> Job:
 def streets_in(data: DataSource) -> list[Streets]:
     """Return the generated streets in a source, including nested sources."""
     if isinstance(data, Mixed):
-        return [found for part in data.parts for found in streets_in(MixedPart.parse(part).source)]
+        return [source for part in data.parts for source in streets_in(MixedPart.parse(part).source)]
     return [data] if isinstance(data, Streets) else []
 
 
@@ -289,7 +289,7 @@ def train(job: Job, seed: int, run: Path, place: Place) -> dict[str, Any]:
     experiment = replace(job.experiment, seed=seed)
     began = time.perf_counter()
     result = runs.train(experiment, run, resume=True, quiet=True)
-    found: dict[str, Any] = {
+    results: dict[str, Any] = {
         "metrics": rounded(result.metrics),
         "parameters": result.cost["parameters"],
         "seconds": round(result.cost["seconds"], 1),
@@ -301,18 +301,21 @@ def train(job: Job, seed: int, run: Path, place: Place) -> dict[str, Any]:
         "size": list(result.size),
     }
     if experiment.tta is not None:
-        found["tta"] = {"word": experiment.tta, "metrics": rounded(Result.load(tested(run, experiment.tta)).metrics)}
+        results["tta"] = {
+            "word": experiment.tta,
+            "metrics": rounded(Result.load(tta_result_file(run, experiment.tta)).metrics),
+        }
     for split in job.splits:
-        found[split] = rounded(runs.evaluate(run, split=split, device=place.device, quiet=True).metrics)
+        results[split] = rounded(runs.evaluate(run, split=split, device=place.device, quiet=True).metrics)
     for height in job.heights:
-        other = runs.evaluate(run, data=place.camvid, height=height, device=place.device, quiet=True)
-        found.setdefault("camvid", {})[str(height)] = rounded(other.metrics)
+        camvid_result = runs.evaluate(run, data=place.camvid, height=height, device=place.device, quiet=True)
+        results.setdefault("camvid", {})[str(height)] = rounded(camvid_result.metrics)
     if job.consistent:
-        found["consistency"] = consistency(run, place)
-    return found | {"total_seconds": round(time.perf_counter() - began, 1)}
+        results["consistency"] = consistency(run, place)
+    return results | {"total_seconds": round(time.perf_counter() - began, 1)}
 
 
-def tested(run: Path, tta: str) -> Path:
+def tta_result_file(run: Path, tta: str) -> Path:
     return RunFolder(run).result("val", True if tta == "mirror" else tta)
 
 
@@ -341,10 +344,10 @@ def consistency(run: Path, place: Place) -> dict[str, float]:
     store = Store.open(place.camvid, "val")
     height, width = (240, 320) if not place.tiny else (48, 64)
     road = store.fields["semseg"].classes.classes.index("road")  # type: ignore[attr-defined]
-    found: dict[str, list[float]] = {}
+    values_by_name: dict[str, list[float]] = {}
 
     def add(name: str, value: Any) -> None:
-        found.setdefault(name, []).append(float(value))
+        values_by_name.setdefault(name, []).append(float(value))
 
     def decoded(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         final = model.forward(image).final
@@ -353,8 +356,8 @@ def consistency(run: Path, place: Place) -> dict[str, float]:
         )
         return semseg[0], depth[0, 0], normals[0]
 
-    def angle(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        return torch.rad2deg((one * other).sum(0).clamp(-1, 1).acos())
+    def angle(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return torch.rad2deg((a * b).sum(0).clamp(-1, 1).acos())
 
     zoom = 1.25
     for index in range(0, len(store), 1 if not place.tiny else 50):
@@ -373,7 +376,7 @@ def consistency(run: Path, place: Place) -> dict[str, float]:
             add("road/relative_error", np.median(error))
             add("road/explained", 1 - np.var(inverse - plane @ fit) / np.var(inverse))
             add("road/from_vertical", angle(normals[:, on_road], torch.tensor([0.0, -1.0, 0.0])[:, None]).median())
-        mirrored = [each.flip(-1) for each in decoded(image.flip(-1))]
+        mirrored = [flipped.flip(-1) for flipped in decoded(image.flip(-1))]
         near = depth < 100
         add("mirror/depth", ((mirrored[1] - depth).abs() / depth)[near].median())
         add("mirror/normals", angle(mirrored[2] * torch.tensor([-1.0, 1, 1])[:, None, None], normals)[near].median())
@@ -381,15 +384,15 @@ def consistency(run: Path, place: Place) -> dict[str, float]:
         top, left = round(height * (1 - 1 / zoom) / 2), round(width * (1 - 1 / zoom) / 2)
         part = (..., slice(top, height - top), slice(left, width - left))
         zoomed = decoded(F.interpolate(image[part], (height, width), mode="bilinear"))
-        small = depth[part].shape
-        again = F.interpolate(zoomed[1][None, None], small, mode="bilinear")[0, 0] * zoom
-        add("zoom/depth", ((again - depth[part]).abs() / depth[part])[near[part]].median())
-        add("zoom/scale", (again / depth[part])[near[part]].median())
+        part_shape = depth[part].shape
+        zoomed_depth = F.interpolate(zoomed[1][None, None], part_shape, mode="bilinear")[0, 0] * zoom
+        add("zoom/depth", ((zoomed_depth - depth[part]).abs() / depth[part])[near[part]].median())
+        add("zoom/scale", (zoomed_depth / depth[part])[near[part]].median())
         add(
             "zoom/classes",
-            100 * (F.interpolate(zoomed[0][None, None].float(), small)[0, 0] == semseg[part]).float().mean(),
+            100 * (F.interpolate(zoomed[0][None, None].float(), part_shape)[0, 0] == semseg[part]).float().mean(),
         )
-    return {name: float(f"{float(np.median(values)):.4g}") for name, values in found.items()}
+    return {name: float(f"{float(np.median(values)):.4g}") for name, values in values_by_name.items()}
 
 
 # -- times on a CPU ----------------------------------------------------------------------------------------------------
@@ -425,9 +428,11 @@ def times(place: Place, only: list[str], steps: int = 3) -> Iterator[tuple[str, 
         loader: Loader = trainer.train_data
 
         batch = next(iter(loader.epoch(0)))
-        plain = replace(experiment, augmentation=Augmentation(crop=experiment.augmentation.crop))
-        unchanged = plain.loader(stores["train"], fabric.device, training=True)
-        read, augmented = (spent(partial(first_batch, each), steps) for each in (unchanged, loader))
+        unaugmented_experiment = replace(experiment, augmentation=Augmentation(crop=experiment.augmentation.crop))
+        unaugmented_loader = unaugmented_experiment.loader(stores["train"], fabric.device, training=True)
+        read_seconds, augmented_seconds = (
+            spent(partial(first_batch, data_loader), steps) for data_loader in (unaugmented_loader, loader)
+        )
         step = spent(partial(trainer.training_step, batch), steps)
         total = experiment.epochs * (images // experiment.batch_size)
         yield (
@@ -435,9 +440,9 @@ def times(place: Place, only: list[str], steps: int = 3) -> Iterator[tuple[str, 
             {
                 "batch_size": experiment.batch_size,
                 "steps": total,
-                "seconds_per_step": round(step + augmented, 3),
-                "of_augmentation": round(augmented - read, 3),
-                "minutes_on_two_cores": round(total * (step + augmented) / 120, 1),
+                "seconds_per_step": round(step + augmented_seconds, 3),
+                "of_augmentation": round(augmented_seconds - read_seconds, 3),
+                "minutes_on_two_cores": round(total * (step + augmented_seconds) / 120, 1),
             },
         )
 
@@ -475,30 +480,35 @@ class Queue:
     result: Path
     processes: int
     deadline: float
-    own: list[str]
+    command_line: list[str]
     """The command line."""
     running: dict[tuple[str, int], subprocess.Popen[bytes]] = field(default_factory=dict)
     failed: set[tuple[str, int]] = field(default_factory=set)
     retried: set[tuple[str, int]] = field(default_factory=set)
     renderer: subprocess.Popen[bytes] | None = None
 
-    def found(self) -> dict[str, Any]:
+    def results(self) -> dict[str, Any]:
         """Return the results so far."""
-        found: dict[str, Any] = json.loads(self.result.read_text("utf-8")) if self.result.exists() else {}
-        return found
+        results: dict[str, Any] = json.loads(self.result.read_text("utf-8")) if self.result.exists() else {}
+        return results
 
     def waiting(self) -> list[tuple[str, int]]:
         """Return the runs that are not trained yet, the most urgent first."""
-        found = self.found()
-        every = [
+        results = self.results()
+        pending = [
             (name, seed)
             for name, job in self.jobs.items()
             for seed in self.seeds[: job.seeds]
-            if str(seed) not in found.get(name, {})
+            if str(seed) not in results.get(name, {})
             and (name, seed) not in self.running
             and (name, seed) not in self.failed
         ]
-        return sorted(every, key=lambda one: self.jobs[one[0]].urgency + 3 * min(self.seeds.index(one[1]), 1))
+        return sorted(
+            pending,
+            key=lambda name_and_seed: (
+                self.jobs[name_and_seed[0]].urgency + 3 * min(self.seeds.index(name_and_seed[1]), 1)
+            ),
+        )
 
     def is_ready(self, name: str) -> bool:
         """Return whether the streets of a job are rendered."""
@@ -540,7 +550,7 @@ class Queue:
             environment |= {"OMP_NUM_THREADS": "1"}
         log = self.place.out / "logs" / ("-".join(a.strip("-").replace("/", "-") for a in arguments) + ".log")
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, __file__, *self.own, *arguments]
+        command = [sys.executable, __file__, *self.command_line, *arguments]
         with log.open("wb") as file:
             return subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
 
@@ -551,29 +561,29 @@ class Queue:
                 continue
             del self.running[name, seed]
             file = self.place.run(name, seed) / "found.json"
-            when = f"{time.monotonic() - began:.0f} s"
+            elapsed = f"{time.monotonic() - began:.0f} s"
             if process.returncode == 0 and file.exists():
-                found = self.found()
-                found.setdefault(name, {})[str(seed)] = json.loads(file.read_text("utf-8"))
-                atomic_write(self.result, json.dumps(found, indent=1) + "\n")
-                metrics = found[name][str(seed)]
+                results = self.results()
+                results.setdefault(name, {})[str(seed)] = json.loads(file.read_text("utf-8"))
+                atomic_write(self.result, json.dumps(results, indent=1) + "\n")
+                metrics = results[name][str(seed)]
                 shown = {key: metrics["metrics"][key] for key in SHOWN if key in metrics["metrics"]}
                 shown |= {f"camvid {h}": m["semseg/miou"] for h, m in metrics.get("camvid", {}).items()}
-                print(f"{when}: {name} {seed}: {shown} in {metrics['total_seconds']} s", flush=True)
+                print(f"{elapsed}: {name} {seed}: {shown} in {metrics['total_seconds']} s", flush=True)
             elif (name, seed) not in self.retried:  # for example because of wrong bf16 kernels on this machine
                 self.retried.add((name, seed))
-                print(f"{when}: {name} {seed} failed and is tried again in fp32", flush=True)
+                print(f"{elapsed}: {name} {seed} failed and is tried again in fp32", flush=True)
             else:
                 self.failed.add((name, seed))
-                print(f"{when}: {name} {seed} failed, see {self.place.out / 'logs'}", flush=True)
+                print(f"{elapsed}: {name} {seed} failed, see {self.place.out / 'logs'}", flush=True)
 
     def stop(self) -> None:
         """End all processes; runs keep their checkpoints."""
-        everything = [*self.running.values(), *([self.renderer] if self.renderer is not None else [])]
-        for process in everything:
+        processes = [*self.running.values(), *([self.renderer] if self.renderer is not None else [])]
+        for process in processes:
             process.send_signal(signal.SIGTERM)
         until = time.monotonic() + 8
-        for process in everything:
+        for process in processes:
             try:
                 process.wait(max(0.1, until - time.monotonic()))
             except subprocess.TimeoutExpired:
@@ -585,12 +595,12 @@ SHOWN = ("semseg/miou", "depth/abs_rel", "depth/median_scaled_delta1", "normals/
 
 def render(jobs: Mapping[str, Job], place: Place) -> None:
     """Render all streets that the jobs need, the most urgent first."""
-    wanted = {
+    pending = {
         place.rendered(data): data
         for job in sorted(jobs.values(), key=lambda job: job.urgency)
         for data in streets_in(job.experiment.data)
     }
-    for file, data in wanted.items():
+    for file, data in pending.items():
         if not file.exists():
             began = time.perf_counter()
             data.open()
@@ -635,15 +645,15 @@ def main() -> None:
     if arguments.times:
         for name, row in times(place, arguments.only or []):
             print(name, row, flush=True)
-            found = json.loads(arguments.json.read_text("utf-8")) if arguments.json.exists() else {}
-            found.setdefault("times", {})[name] = row
-            atomic_write(arguments.json, json.dumps(found, indent=1) + "\n")
+            results = json.loads(arguments.json.read_text("utf-8")) if arguments.json.exists() else {}
+            results.setdefault("times", {})[name] = row
+            atomic_write(arguments.json, json.dumps(results, indent=1) + "\n")
     elif arguments.render:
         render(jobs, place)
     elif arguments.job:
         job, run = jobs[arguments.job], place.run(arguments.job, arguments.seed)
-        found = train(job, arguments.seed, run, place)
-        atomic_write(run / "found.json", json.dumps(found) + "\n")
+        results = train(job, arguments.seed, run, place)
+        atomic_write(run / "found.json", json.dumps(results) + "\n")
     else:
         deadline = time.monotonic() + 60 * arguments.minutes
         queue = Queue(jobs, arguments.seeds, place, arguments.json, arguments.processes, deadline, sys.argv[1:])

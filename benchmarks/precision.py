@@ -23,7 +23,7 @@ def row(run: Path, images: int) -> str:
     store = experiment.data.open()["val"]
     indices = torch.arange(min(images, len(store))).split(experiment.batch_size)
     loader = experiment.loader(store, model.device, training=False)
-    batches = [loader.batch(some.numpy()) for some in indices]
+    batches = [loader.batch(chunk.numpy()) for chunk in indices]
     forward = {p: model._replace(experiment=replace(experiment, precision=p)).forward for p in ("fp32", "bf16")}
     outputs = {p: [forward[p](batch.image).final for batch in batches] for p in forward}
     metrics = {p: evaluate(forward[p], model.tasks, batches, model.device).metrics for p in forward}

@@ -84,13 +84,13 @@ def in_turns(
 @freed_memory_kept(CPU)  # as in the training of a run
 def step(device: torch.device) -> dict[str, Any]:
     """Measure complete steps of ``joint``, and its convolutions alone."""
-    experiment, batch = met(recipes.joint(), device, images=16)
-    whole, own = trial_step(experiment, WAY, batch), as_in(WAY, batch)
+    experiment, batch = with_data(recipes.joint(), device, images=16)
+    training_step, formatted = trial_step(experiment, WAY, batch), as_in(WAY, batch)
     roofs, steps = [], []
     for _ in range(4):
-        roofs.append(roof(whole.network, own.image, clock=time.process_time))
-        steps += [in_turns({"step": lambda: whole(own, 0)}, rounds=1)["step"] for _ in range(4)]
-    shares = profiled(whole, own)
+        roofs.append(roof(training_step.network, formatted.image, clock=time.process_time))
+        steps += [in_turns({"step": lambda: training_step(formatted, 0)}, rounds=1)["step"] for _ in range(4)]
+    shares = profiled(training_step, formatted)
     return {
         "seconds": {"step": min(steps), "convolutions alone": min(roofs)},
         "ratio": min(steps) / min(roofs),
@@ -99,7 +99,7 @@ def step(device: torch.device) -> dict[str, Any]:
     }
 
 
-def met(
+def with_data(
     experiment: Experiment, device: torch.device, images: int, size: tuple[int, int] | None = None
 ) -> tuple[Experiment, Batch]:
     """Return an experiment adapted to its data, and a batch of them."""
@@ -152,14 +152,14 @@ def loading(device: torch.device, images: int = 64, batch_size: int = 8) -> dict
     """Measure batches of 128x256 with segmentation and depth and the same augmentation."""
     on_gpu = device.type == "cuda"
     repeats = 8 if on_gpu else 3
-    experiment, _ = met(recipes.joint(), device, images, (128, 256))
+    experiment, _ = with_data(recipes.joint(), device, images, (128, 256))
     store = experiment.data.open()["train"]
     loader = Loader(store, experiment.tasks, batch_size, device, augmentation=AUGMENTATION, shuffle=True)
     plain = Loader(store, experiment.tasks, batch_size, device, shuffle=True)
 
-    def ours(of: Loader) -> None:
+    def ours(source: Loader) -> None:
         for epoch in range(repeats):
-            for _ in of.epoch(epoch):
+            for _ in source.epoch(epoch):
                 pass
 
     with tempfile.TemporaryDirectory() as folder:
@@ -178,18 +178,18 @@ def loading(device: torch.device, images: int = 64, batch_size: int = 8) -> dict
         }
         wall = seconds_of(calls, device, rounds=3, warm_up=1 if on_gpu else 0)
         seconds = wall if on_gpu else seconds_of(calls, device, rounds=5, warm_up=1, clock=_with_workers)
-    each = images * repeats
+    num_images = images * repeats
     return {
-        "seconds": {name: time / each for name, time in seconds.items()},
-        "wall": {name: time / each for name, time in wall.items()},
+        "seconds": {name: time / num_images for name, time in seconds.items()},
+        "wall": {name: time / num_images for name, time in wall.items()},
         "ratio": seconds["store"] / seconds["DataLoader"],
     }
 
 
 def _with_workers() -> float:
     """Return the processor seconds of this process and of those of its children that have ended."""
-    of_children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + of_children.ru_utime + of_children.ru_stime
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 # -- together ----------------------------------------------------------------------------------------------------------
@@ -197,23 +197,27 @@ def _with_workers() -> float:
 
 def together(device: torch.device) -> dict[str, Any]:
     """Measure ``joint`` against one network per task: steps, and predictions of a batch."""
-    both, batch = met(recipes.joint(), device, images=8)
+    joint, batch = with_data(recipes.joint(), device, images=8)
     experiments = {
-        "both": both,
-        **{name: replace(both, tasks={name: task}) for name, task in both.tasks.items()},
+        "both": joint,
+        **{name: replace(joint, tasks={name: task}) for name, task in joint.tasks.items()},
     }
     steps = {name: trial_step(experiment, WAY, batch) for name, experiment in experiments.items()}
-    own = as_in(WAY, batch)
-    trained = in_turns({name: partial(one, own, 0) for name, one in steps.items()}, device)
+    formatted = as_in(WAY, batch)
+    trained = in_turns({name: partial(training_step, formatted, 0) for name, training_step in steps.items()}, device)
 
     def predict(network: Any) -> None:
         with torch.no_grad(), autocast(device, WAY.precision):
-            network(own.image)
+            network(formatted.image)
 
-    predicted = in_turns({name: partial(predict, one.network.eval()) for name, one in steps.items()}, device)
+    predicted = in_turns(
+        {name: partial(predict, training_step.network.eval()) for name, training_step in steps.items()}, device
+    )
     return {
         "seconds": {
-            f"{what}, {name}": t for what, of in (("step", trained), ("batch", predicted)) for name, t in of.items()
+            f"{work}, {name}": t
+            for work, times in (("step", trained), ("batch", predicted))
+            for name, t in times.items()
         },
         "ratio": trained["both"] / (sum(trained.values()) - trained["both"]),
         "ratio of predictions": predicted["both"] / (sum(predicted.values()) - predicted["both"]),
@@ -227,7 +231,7 @@ def evaluation(device: torch.device) -> dict[str, Any]:
     """Measure a pass over batches with every metric of three tasks, and the forward passes alone."""
     recipe = replace(recipes.three_tasks(), network=DeeplabJointConfig(encoder="resnet34"))
     batch_size = 8 if device.type == "cpu" else 32
-    experiment, _ = met(recipe, device, 2 * batch_size, (128, 256))
+    experiment, _ = with_data(recipe, device, 2 * batch_size, (128, 256))
     store = experiment.data.open()["train"]
     experiment = replace(experiment, batch_size=batch_size, channels_last=True)
     loader = experiment.loader(store, device, training=False)
@@ -242,8 +246,8 @@ def evaluation(device: torch.device) -> dict[str, Any]:
         for batch in batches:
             forward(batch.image)
 
-    def every(of: Callable[[], Iterator[Batch]]) -> None:
-        evaluate(forward, experiment.tasks, of(), device)
+    def every(read_batches: Callable[[], Iterator[Batch]]) -> None:
+        evaluate(forward, experiment.tasks, read_batches(), device)
 
     seconds = in_turns(
         {
@@ -264,13 +268,13 @@ PARTS: dict[str, Callable[[torch.device], dict[str, Any]]] = {
 }
 
 
-def compared(name: str, kept: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def compared(name: str, saved: Mapping[str, Any], measured: Mapping[str, Any]) -> list[str]:
     """Print every ratio of a part beside the saved one, and return those that are slower."""
     slower = []
-    for what in (what for what in kept if what.startswith("ratio")):
-        sentence = f"{name}, {what}: {found[what]:.3f}, kept {kept[what]:.3f}"
+    for ratio_name in (ratio_name for ratio_name in saved if ratio_name.startswith("ratio")):
+        sentence = f"{name}, {ratio_name}: {measured[ratio_name]:.3f}, kept {saved[ratio_name]:.3f}"
         print(sentence, flush=True)
-        if found[what] > WORSE * kept[what]:
+        if measured[ratio_name] > WORSE * saved[ratio_name]:
             slower.append(sentence)
     return slower
 
@@ -287,10 +291,10 @@ def main() -> None:
     on_gpu = device.type == "cuda"
     result: Path = arguments.json or RESULTS / f"ratios{'_gpu' if on_gpu else ''}.json"
     parts = arguments.parts or [name for name in PARTS if not (on_gpu and name == "step")]
-    kept: dict[str, Any] = json.loads(result.read_text("utf-8")) if result.exists() else {}
+    saved: dict[str, Any] = json.loads(result.read_text("utf-8")) if result.exists() else {}
     if unknown := [name for name in parts if name not in PARTS]:
         parser.error(f"there is no part {unknown[0]!r}, only {', '.join(PARTS)}")
-    if arguments.check and (missing := [name for name in parts if name not in kept]):
+    if arguments.check and (missing := [name for name in parts if name not in saved]):
         parser.error(f"nothing is kept to compare with: run `python benchmarks/ratios.py {' '.join(missing)}`")
     until = time.monotonic() + arguments.seconds
     torch.set_num_threads(1)
@@ -299,14 +303,14 @@ def main() -> None:
         if time.monotonic() > until:
             print(f"{name}: no time was left", flush=True)
             continue
-        found = PARTS[name](device)
-        print(f"{name}: {json.dumps(found)}", flush=True)
+        measured = PARTS[name](device)
+        print(f"{name}: {json.dumps(measured)}", flush=True)
         if arguments.check:
-            slower += compared(name, kept[name], found)
+            slower += compared(name, saved[name], measured)
             continue
-        kept[name] = found
-        kept["environment"] = environment(device) | {"processor": processor()}
-        result.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+        saved[name] = measured
+        saved["environment"] = environment(device) | {"processor": processor()}
+        result.write_text(json.dumps(saved, indent=1) + "\n", "utf-8")
     if slower:
         sys.exit("slower than before: " + "; ".join(slower))
 

@@ -57,7 +57,7 @@ def release(run: Path, folder: Path, name: str) -> None:
     print(f"beside the run: {dict(made.agreement)} on {made.images} images; {1000 * made.seconds:.0f} ms of a core")
 
 
-def found(run: Path, scratch: str) -> Path:
+def run_folder(run: Path, scratch: str) -> Path:
     """Return the folder of a run, which is extracted if it is an archive."""
     if run.is_dir():
         return run
@@ -83,7 +83,7 @@ def main() -> None:
     folder = arguments.into or released.FOLDER / arguments.name
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            release(found(arguments.run, scratch), folder, name)
+            release(run_folder(arguments.run, scratch), folder, name)
         except (OSError, ValueError) as error:
             sys.exit(f"error: {printable(str(error))}")
     if arguments.into is None:

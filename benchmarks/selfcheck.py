@@ -45,13 +45,13 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             os.environ["TASKSCAPE_CACHE"] = folder
             first, findings = checked(name, size, options)
-            again, _ = checked(name, size, options)
+            cached, _ = checked(name, size, options)
         kinds: Counter[str] = Counter()
         for finding in findings:
             kinds[f"{finding.operator.partition('(')[0]}, {finding.remedy}"] += len(finding.layers)
         wrong = "; ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none"
         title = ", ".join([name, *(f"{value}" for value in options.values())])
-        print(f"| {title} | {size[0]}×{size[1]} | {first:.1f} | {again:.1f} | {wrong} |", flush=True)
+        print(f"| {title} | {size[0]}×{size[1]} | {first:.1f} | {cached:.1f} | {wrong} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,43 +15,53 @@ def _results(name: str) -> Any:
 def originals() -> str:
     """Return a row per step that was compared with the authors' code."""
     rows = []
-    for name, of in load("against_originals").items():
-        if "seconds" not in of:
+    for name, result in load("against_originals").items():
+        if "seconds" not in result:
             continue
-        first, second, own = (of["seconds"][what] for what in ("published", "bf16 and channels last", "ours"))
-        threads = of["device"].partition(", ")[2] + (", processor time" if of.get("clock") == "processor" else "")
-        cells = [f"{first:.2f}", f"{second:.2f}", f"{own:.2f}", f"{of['ratio']:.2f}", f"{of['to bf16']:.2f}"]
-        rows.append([name, of["way"], threads, *cells])
+        published, tuned, ours = (result["seconds"][way] for way in ("published", "bf16 and channels last", "ours"))
+        threads = result["device"].partition(", ")[2] + (
+            ", processor time" if result.get("clock") == "processor" else ""
+        )
+        cells = [
+            f"{published:.2f}",
+            f"{tuned:.2f}",
+            f"{ours:.2f}",
+            f"{result['ratio']:.2f}",
+            f"{result['to bf16']:.2f}",
+        ]
+        rows.append([name, result["way"], threads, *cells])
     head = ["step", "ours computes in", "measured in", "published, s", "theirs with bf16 and channels last, s"]
     return table([*head, "ours, s", "ratio", "to their bf16"], rows, texts=3)
 
 
 def _shares() -> dict[str, Mapping[str, Any]]:
     """Return the measured shares of the roof, by step."""
-    found: dict[str, Mapping[str, Any]] = {
-        name: {"seconds": of["roof"]["processor seconds"], **of["roof"]}
-        for name, of in load("against_originals").items()
-        if "roof" in of
+    shares: dict[str, Mapping[str, Any]] = {
+        name: {"seconds": result["roof"]["processor seconds"], **result["roof"]}
+        for name, result in load("against_originals").items()
+        if "roof" in result
     }
     step = load("ratios")["step"]
     seconds = step["seconds"]
-    found["recipe `joint`, ResNet-18, 16 images of 64x128"] = {
+    shares["recipe `joint`, ResNet-18, 16 images of 64x128"] = {
         "seconds": seconds["step"],
         "processor seconds of convolutions": seconds["convolutions alone"],
         "share": 1 / step["ratio"],
         "kinds": step["kinds"],
     }
-    return found
+    return shares
 
 
 def roofs() -> str:
     """Return a row per step: its time, that of its convolutions, their share, and how the rest is spent."""
     rows = []
-    for name, of in _shares().items():
-        rest = {kind: share for kind, share in of["kinds"].items() if kind != "convolutions" and share >= 0.01}
-        where = ", ".join(f"{kind} {100 * share:.0f}" for kind, share in rest.items())
-        cells = [of["seconds"], of["processor seconds of convolutions"]]
-        rows.append([name, where, *(f"{x:.2f}" for x in cells), f"{100 * of['share']:.0f}"])
+    for name, share_row in _shares().items():
+        other_kinds = {
+            kind: share for kind, share in share_row["kinds"].items() if kind != "convolutions" and share >= 0.01
+        }
+        spent = ", ".join(f"{kind} {100 * share:.0f}" for kind, share in other_kinds.items())
+        cells = [share_row["seconds"], share_row["processor seconds of convolutions"]]
+        rows.append([name, spent, *(f"{x:.2f}" for x in cells), f"{100 * share_row['share']:.0f}"])
     head = ["step", "besides convolutions, % of a step"]
     return table([*head, "step, s", "convolutions alone, s", "share of the roof, %"], rows, texts=2)
 
@@ -65,15 +75,17 @@ def targets() -> str:
     steps, shares, ratios = load("against_originals"), _shares(), load("ratios")
     rows = []
     for title, start in (("MTAN, 3 and 2 tasks", "MTAN"), ("cross-task consistency", "cross-task")):
-        ratios_here = sorted(of["ratio"] for name, of in steps.items() if name.startswith(start) and "ratio" in of)
+        ratios_here = sorted(
+            result["ratio"] for name, result in steps.items() if name.startswith(start) and "ratio" in result
+        )
         against = " to ".join(f"{ratio:.1f}×" for ratio in dict.fromkeys((ratios_here[0], ratios_here[-1])))
-        share = max(of["share"] for name, of in shares.items() if name.startswith(start))
+        share = max(result["share"] for name, result in shares.items() if name.startswith(start))
         figure = f"{against}; {100 * share:.0f} % of the roof"
         goal = "10×; without matrix units 90 % of the roof"
         rows.append([f"step of {title}, against the authors' code", goal, figure, _reached(share >= 0.895)])
-    libmtl = {name: of for name, of in steps.items() if name.startswith("LibMTL")}
-    figure = ", ".join(f"{of['ratio']:.1f}×" for of in libmtl.values() if "ratio" in of)
-    share = max((of["roof"]["share"] for of in libmtl.values() if "roof" in of), default=0.0)
+    libmtl = {name: result for name, result in steps.items() if name.startswith("LibMTL")}
+    figure = ", ".join(f"{result['ratio']:.1f}×" for result in libmtl.values() if "ratio" in result)
+    share = max((result["roof"]["share"] for result in libmtl.values() if "roof" in result), default=0.0)
     figure += f"; {100 * share:.0f} % of the roof" if share else "; the roof was not measured"
     reached = _reached(share >= 0.895) if share else "open"
     title = "step on a ResNet-50, against LibMTL: hard sharing, MTAN, PCGrad, CAGrad; the roof of hard sharing"
@@ -96,7 +108,7 @@ def targets() -> str:
             _reached(loading >= 10),
         ]
     )
-    together = [1 / ratios["together"][what] for what in ("ratio", "ratio of predictions")]
+    together = [1 / ratios["together"][key] for key in ("ratio", "ratio of predictions")]
     rows.append(
         [
             "both tasks from one network, against two networks: training and prediction",
@@ -115,12 +127,14 @@ def targets() -> str:
         ]
     )
     answers = {name: seconds for name, seconds in load("startup").items() if name.startswith("taskscape")}
-    asked = [answers[f"taskscape {word}"] for word in ("--help", "--version", "trian")]
-    asked.append(load("startup")["python -c 'import taskscape'"])
-    figure = f"{max(asked):.2f} s; the slowest answer of any command {max(answers.values()):.2f} s"
-    reached = _reached(max(asked) <= 0.3)
+    start_up_times = [answers[f"taskscape {word}"] for word in ("--help", "--version", "trian")]
+    start_up_times.append(load("startup")["python -c 'import taskscape'"])
+    figure = f"{max(start_up_times):.2f} s; the slowest answer of any command {max(answers.values()):.2f} s"
+    reached = _reached(max(start_up_times) <= 0.3)
     rows.append(["`import taskscape`, `--help`, `--version`, a mistyped command", "0.3 s", figure, reached])
-    classic = next(of for of in load("streets")["cases"] if of["size"] == [128, 256] and of["samples"] == 4)
+    classic = next(
+        result for result in load("streets")["cases"] if result["size"] == [128, 256] and result["samples"] == 4
+    )
     figure, reached = f"{classic['ms']:.0f} ms", _reached(classic["ms"] <= 25)
     rows.append(["a generated street of 128x256 with 4 samples, one core", "25 ms", figure, reached])
     return table(["work", "goal", "here", ""], rows, texts=4)
@@ -128,15 +142,20 @@ def targets() -> str:
 
 def loading() -> str:
     """Return a row per way of loading."""
-    found = load("ratios")["loading"]
+    result = load("ratios")["loading"]
     names = {
         "DataLoader": "PNG files, torchvision's transforms, `DataLoader` with four workers",
         "store": "packed store, augmented alike",
         "store, not augmented": "packed store, not augmented",
     }
-    each, wall = found["seconds"], found["wall"]
+    processor_seconds, wall_seconds = result["seconds"], result["wall"]
     rows = [
-        [names[name], f"{1000 * each[name]:.2f}", f"{1000 * wall[name]:.2f}", f"{each['DataLoader'] / each[name]:.1f}"]
+        [
+            names[name],
+            f"{1000 * processor_seconds[name]:.2f}",
+            f"{1000 * wall_seconds[name]:.2f}",
+            f"{processor_seconds['DataLoader'] / processor_seconds[name]:.1f}",
+        ]
         for name in names
     ]
     return table(["an image of 128x256 with two labels", "processor time, ms", "time, ms", "ratio"], rows)
@@ -144,17 +163,21 @@ def loading() -> str:
 
 def inference() -> str:
     """Return a row per network: milliseconds per image in each way, images per second, and operations."""
-    found = _results("inference")
-    compiled = found.get("compiled", {})
+    results = _results("inference")
+    compiled = results.get("compiled", {})
     rows = []
-    for name, of in found.get("rows", {}).items():
-        seconds = of["seconds"]
+    for name, result in results.get("rows", {}).items():
+        seconds = result["seconds"]
         ways = ("fp32", "bf16", "bf16, depth", "onnx", "openvino", "openvino bf16")
         cells = [f"{1000 * seconds[way]:.0f}" if way in seconds else "–" for way in ways]
-        share = 100 * of["flops"]["depth"] / of["flops"]["all"]
-        by = compiled.get(name)
-        cells.append(f"{by['seconds']['bf16'] / by['seconds']['compiled']:.2f}" if by else "–")
-        rows.append([f"`{name}`", *cells, f"{of['images a second']['bf16']:.1f}", f"{share:.0f}"])
+        share = 100 * result["flops"]["depth"] / result["flops"]["all"]
+        compiled_result = compiled.get(name)
+        cells.append(
+            f"{compiled_result['seconds']['bf16'] / compiled_result['seconds']['compiled']:.2f}"
+            if compiled_result
+            else "–"
+        )
+        rows.append([f"`{name}`", *cells, f"{result['images a second']['bf16']:.1f}", f"{share:.0f}"])
     head = ["network", "fp32", "bf16", "bf16, depth alone", "ONNX Runtime", "OpenVINO", "OpenVINO in bf16"]
     head += ["compiled, times as fast", "images a second", "operations of depth alone, %"]
     return table(head, rows)
@@ -162,10 +185,10 @@ def inference() -> str:
 
 def step_memory() -> str:
     """Return a row per network: the peak memory of a training process."""
-    found = _results("step_memory").get("found", {})
+    results = _results("step_memory").get("found", {})
     rows = [
-        [f"`{name}`", f"{of['peak'] / 2**30:.2f}", f"{of['per image'] / 2**20:.0f}"]
-        for name, of in sorted(found.items(), key=lambda item: float(item[1]["peak"]))
+        [f"`{name}`", f"{usage['peak'] / 2**30:.2f}", f"{usage['per image'] / 2**20:.0f}"]
+        for name, usage in sorted(results.items(), key=lambda item: float(item[1]["peak"]))
     ]
     return table(["network", "peak, GiB", "each further image, MiB"], rows)
 
@@ -173,11 +196,11 @@ def step_memory() -> str:
 def growth() -> str:
     """Return a row per varied property: the exponents."""
     rows = []
-    for name, of in _results("step_growth").get("found", {}).items():
-        first, *_, last = of["seconds"]
-        memory = f"{of['exponent of memory']:.2f}" if "exponent of memory" in of else "–"
+    for name, result in _results("step_growth").get("found", {}).items():
+        first, *_, last = result["seconds"]
+        memory = f"{result['exponent of memory']:.2f}" if "exponent of memory" in result else "–"
         sizes = f"{float(first):g} to {float(last):g}"
-        rows.append([name, sizes, f"{of['exponent of time']:.2f}", memory])
+        rows.append([name, sizes, f"{result['exponent of time']:.2f}", memory])
     return table(["with", "from … to", "exponent of time", "exponent of memory"], rows, texts=2)
 
 
@@ -193,15 +216,15 @@ def gpu() -> str:
 def originals_on_gpu() -> str:
     """Return a row per step that was compared with the authors' code on a GPU."""
     rows = []
-    for name, of in _results("against_originals_gpu").items():
-        if "seconds" not in of:
-            rows.append([name, f"failed: {of['failed']}", *("–" for _ in range(6))])
+    for name, result in _results("against_originals_gpu").items():
+        if "seconds" not in result:
+            rows.append([name, f"failed: {result['failed']}", *("–" for _ in range(6))])
             continue
         ways = ("published", "bf16 and channels last", "ours without graphs", "ours")
-        milliseconds = [f"{1000 * of['seconds'][way]:.1f}" for way in ways]
-        graphs = of.get("graphs", "no: of this method there are none")
+        milliseconds = [f"{1000 * result['seconds'][way]:.1f}" for way in ways]
+        graphs = result.get("graphs", "no: of this method there are none")
         is_captured = "yes" if graphs == "captured" else graphs
-        rows.append([name, is_captured, *milliseconds, f"{of['ratio']:.1f}", f"{of['to bf16']:.1f}"])
+        rows.append([name, is_captured, *milliseconds, f"{result['ratio']:.1f}", f"{result['to bf16']:.1f}"])
     head = ["step, ms", "ours as a graph", "published", "theirs with bf16 and channels last", "ours without graphs"]
     return table([*head, "ours", "ratio", "to their bf16"], rows, texts=2) if rows else NOT_MEASURED
 
@@ -209,10 +232,10 @@ def originals_on_gpu() -> str:
 def inference_on_gpu() -> str:
     """Return a row per network: milliseconds per image, and images per second of a batch, on a GPU."""
     rows = []
-    for name, of in _results("inference_gpu").get("rows", {}).items():
-        seconds, many = of["seconds"], of["images a second"]
+    for name, result in _results("inference_gpu").get("rows", {}).items():
+        seconds, rates = result["seconds"], result["images a second"]
         cells = [f"{1000 * seconds[way]:.2f}" if way in seconds else "–" for way in ("fp32", "bf16", "graph")]
-        cells += [f"{many[way]:,.0f}" if way in many else "–" for way in ("bf16", "graph")]
+        cells += [f"{rates[way]:,.0f}" if way in rates else "–" for way in ("bf16", "graph")]
         rows.append([f"`{name}`", *cells])
     head = ["network", "fp32, ms", "bf16, ms", "bf16 as a graph, ms", "images a second, bf16", "as a graph"]
     return table(head, rows) if rows else NOT_MEASURED
@@ -220,23 +243,24 @@ def inference_on_gpu() -> str:
 
 def ratios_on_gpu() -> str:
     """Return a row per ratio on a GPU, with its goal."""
-    found = _results("ratios_gpu")
+    ratios = _results("ratios_gpu")
     rows = []
-    if "loading" in found:
-        of = found["loading"]
-        each = 1000 * of["seconds"]["store"]
-        ratio, goal = 1 / of["ratio"], 10
+    if "loading" in ratios:
+        result = ratios["loading"]
+        milliseconds = 1000 * result["seconds"]["store"]
+        ratio, goal = 1 / result["ratio"], 10
         work = (
-            f"an augmented image of a batch, on the GPU ({each:.2f} ms), against DataLoader with four workers on files"
+            f"an augmented image of a batch, on the GPU ({milliseconds:.2f} ms), against DataLoader with four workers "
+            "on files"
         )
         rows.append([work, f"{goal}×", f"{ratio:.1f}×", _reached(ratio >= goal)])
-    if "together" in found:
-        of = found["together"]
-        both = [1 / of[what] for what in ("ratio", "ratio of predictions")]
+    if "together" in ratios:
+        result = ratios["together"]
+        speedups = [1 / result[what] for what in ("ratio", "ratio of predictions")]
         work = "both tasks from one network, against two networks: training and prediction"
-        rows.append([work, "1.7×", " and ".join(f"{x:.2f}×" for x in both), _reached(min(both) >= 1.7)])
-    if "evaluation" in found:
-        ratio = found["evaluation"]["ratio"]
+        rows.append([work, "1.7×", " and ".join(f"{x:.2f}×" for x in speedups), _reached(min(speedups) >= 1.7)])
+    if "evaluation" in ratios:
+        ratio = ratios["evaluation"]["ratio"]
         work = "evaluation with every metric of three tasks, against the forward passes alone"
         rows.append([work, "at most 1.1×", f"{ratio:.2f}×", _reached(ratio < 1.105)])
     return table(["work", "goal", "on the GPU", ""], rows, texts=4) if rows else NOT_MEASURED
@@ -245,12 +269,12 @@ def ratios_on_gpu() -> str:
 def stacked_on_gpu() -> str:
     """Return a row per network of which several runs were trained at once on a GPU."""
     rows = []
-    for of in _results("stacked").get("rows", []):
-        if "seconds" not in of:
-            rows.append([of["case"], "–", "–", "–", "–", of["error"]])
+    for result in _results("stacked").get("rows", []):
+        if "seconds" not in result:
+            rows.append([result["case"], "–", "–", "–", "–", result["error"]])
             continue
-        milliseconds = [f"{1000 * of['seconds'][way]:.1f}" for way in ("one", "after another", "stacked")]
-        rows.append([of["case"], *milliseconds, f"{of['against one']:.1f}", ""])
+        milliseconds = [f"{1000 * result['seconds'][way]:.1f}" for way in ("one", "after another", "stacked")]
+        rows.append([result["case"], *milliseconds, f"{result['against one']:.1f}", ""])
     head = ["step of 8 runs, ms", "one", "one after the other", "stacked", "stacked, times one", "not measured"]
     return table(head, rows) if rows else NOT_MEASURED
 

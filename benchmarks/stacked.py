@@ -94,13 +94,13 @@ def main() -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     until = time.perf_counter() + arguments.seconds
-    about = machine(arguments)
+    conditions = machine(arguments)
     rows: list[dict[str, Any]] = []
-    wanted = list(product(arguments.cases, arguments.precision, arguments.channels_last))
+    settings = list(product(arguments.cases, arguments.precision, arguments.channels_last))
     signal.signal(signal.SIGALRM, _out_of_time)
-    for number, (name, precision, order) in enumerate(wanted):
+    for number, (name, precision, order) in enumerate(settings):
         began = time.perf_counter()
-        share = (until - began) / (len(wanted) - number)
+        share = (until - began) / (len(settings) - number)
         row: dict[str, Any] = {"case": name, "precision": precision, "channels last": order == "on"}
         try:
             if share <= 0:
@@ -116,7 +116,7 @@ def main() -> None:
         rows.append(row)
         print(json.dumps(row), f"({time.perf_counter() - began:.0f} s)", flush=True)
         if arguments.json:
-            atomic_write(arguments.json, json.dumps({"machine": about, "rows": rows}, indent=1) + "\n")
+            atomic_write(arguments.json, json.dumps({"machine": conditions, "rows": rows}, indent=1) + "\n")
 
 
 def _out_of_time(*_: object) -> None:
@@ -125,9 +125,9 @@ def _out_of_time(*_: object) -> None:
 
 def machine(arguments: argparse.Namespace) -> dict[str, Any]:
     device = launch(arguments.device).device
-    gpu = device.type == "cuda"
+    is_gpu = device.type == "cuda"
     return {
-        "device": torch.cuda.get_device_name(device) if gpu else platform.processor() or platform.machine(),
+        "device": torch.cuda.get_device_name(device) if is_gpu else platform.processor() or platform.machine(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "clock": "processor time" if arguments.processor_time else "wall",
@@ -145,29 +145,29 @@ def measured(case: Case, arguments: argparse.Namespace, precision: str, *, chann
 
         alone, together = runs(), runs()
         device = alone[0].fabric.device
-        one_wants, alone_want, stack_wants = (
-            wishes(alone[0]),
-            [wishes(run) for run in alone],
-            [wishes(run) for run in together],
+        first_requests, alone_requests, stack_requests = (
+            requests_of(alone[0]),
+            [requests_of(run) for run in alone],
+            [requests_of(run) for run in together],
         )
         stack = Stack([run.training_step for run in together])
 
-        def take(run: Trainer, wanted: NextStep) -> dict[str, Tensor]:
-            return run.training_step(run.train_data.batch(wanted.indices, wanted.epoch), wanted.step).losses
+        def take(run: Trainer, request: NextStep) -> dict[str, Tensor]:
+            return run.training_step(run.train_data.batch(request.indices, request.epoch), request.step).losses
 
         def one() -> object:
-            return [take(alone[0], next(one_wants)) for _ in range(arguments.steps)]
+            return [take(alone[0], next(first_requests)) for _ in range(arguments.steps)]
 
         def after_another() -> list[dict[str, Tensor]]:
             for _ in range(arguments.steps):
-                losses = [take(run, next(wants)) for run, wants in zip(alone, alone_want, strict=True)]
+                losses = [take(run, next(requests)) for run, requests in zip(alone, alone_requests, strict=True)]
             return losses
 
         def stacked() -> list[dict[str, Tensor]]:
             for _ in range(arguments.steps):
-                wanted = [next(wants) for wants in stack_wants]
-                batch = batch_of([run.train_data for run in together], wanted)
-                losses = [result.losses for result in stack(batch, [each.step for each in wanted])]
+                taken = [next(requests) for requests in stack_requests]
+                batch = batch_of([run.train_data for run in together], taken)
+                losses = [result.losses for result in stack(batch, [request.step for request in taken])]
             return losses
 
         differences: list[float] = []
@@ -179,9 +179,9 @@ def measured(case: Case, arguments: argparse.Namespace, precision: str, *, chann
         if device.type == "cuda":
             for name, call in calls.items():
                 torch.cuda.reset_peak_memory_stats()
-                before = torch.cuda.memory_allocated()
+                allocated = torch.cuda.memory_allocated()
                 call()
-                peaks[name] = (torch.cuda.max_memory_allocated() - before) / MEBIBYTE
+                peaks[name] = (torch.cuda.max_memory_allocated() - allocated) / MEBIBYTE
         clock = time.process_time if arguments.processor_time else None
         at_most = arguments.until - time.perf_counter()
         seconds = seconds_of(calls, device, rounds=arguments.rounds, warm_up=1, at_most=at_most, clock=clock)
@@ -205,19 +205,19 @@ def passes(case: Case, arguments: argparse.Namespace, precision: Any, *, channel
     together = Networks(others)
     images = torch.rand(arguments.runs * case.images, 3, *case.size, device=device).contiguous(memory_format=order)
 
-    def of_squares(outputs: Outputs) -> Tensor:
+    def mean_of_squares(outputs: Outputs) -> Tensor:
         return torch.stack([x.float().square().mean() for x in outputs.values()]).sum()
 
     def one() -> None:
         alone.zero_grad(set_to_none=True)
         with autocast(device, precision):
             outputs = alone.forward(images[: case.images])
-        of_squares(outputs).backward()
+        mean_of_squares(outputs).backward()
 
     def stacked() -> None:
         with autocast(device, precision):
             outputs = together(images.unflatten(0, (arguments.runs, -1)))
-        of_squares(outputs).backward()
+        mean_of_squares(outputs).backward()
         together.hand_out_gradients()
 
     clock = time.process_time if arguments.processor_time else None
@@ -239,7 +239,7 @@ def relative(x: Tensor, y: Tensor) -> float:
     return float((x - y).abs() / x.abs())
 
 
-def wishes(run: Trainer) -> Iterator[NextStep]:
+def requests_of(run: Trainer) -> Iterator[NextStep]:
     """Yield the steps of a run, endlessly."""
     step = 0
     for epoch in count():

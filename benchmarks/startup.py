@@ -68,12 +68,15 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         commands["first step of taskscape train joint"] = ["-c", FIRST_STEP, folder]
-        found = {name: min(processor_seconds(arguments) for _ in range(3)) for name, arguments in commands.items()}
-    for name, seconds in found.items():
+        seconds_by_command = {
+            name: min(processor_seconds(arguments) for _ in range(3)) for name, arguments in commands.items()
+        }
+    for name, seconds in seconds_by_command.items():
         print(f"{seconds:5.2f}  {name}")
     if out:
         out.write_text(
-            json.dumps({name: round(seconds, 3) for name, seconds in found.items()}, indent=1) + "\n", "utf-8"
+            json.dumps({name: round(seconds, 3) for name, seconds in seconds_by_command.items()}, indent=1) + "\n",
+            "utf-8",
         )
 
 

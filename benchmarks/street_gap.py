@@ -91,7 +91,7 @@ def statistics(scenes: list[Scene]) -> dict[str, list[float]]:
 @torch.no_grad()
 def features(encoder: Encoder, scenes: list[Scene], augmentation: Augmentation | None) -> list[tuple[Tensor, Tensor]]:
     """Return (places, channels) features of each image at stride 8, and the classes there."""
-    found = []
+    result = []
     for index, (pixels, labels) in enumerate(scenes):
         image = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
         target = torch.from_numpy(labels.astype(np.int64))[None]
@@ -106,27 +106,27 @@ def features(encoder: Encoder, scenes: list[Scene], augmentation: Augmentation |
             F.interpolate(x, (height, width), mode="bilinear", align_corners=False, antialias=True) for x in maps
         ]
         row = torch.linspace(-1, 1, height).view(1, 1, -1, 1).expand(1, 1, height, width)
-        here = torch.cat([*resized, row], 1)[0].flatten(1).T
-        found.append((here, F.interpolate(target[None].float(), (height, width)).long().flatten()))
-    return found
+        places = torch.cat([*resized, row], 1)[0].flatten(1).T
+        result.append((places, F.interpolate(target[None].float(), (height, width)).long().flatten()))
+    return result
 
 
-def probe(taught: list[tuple[Tensor, Tensor]], measured: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
+def probe(training: list[tuple[Tensor, Tensor]], validation: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
     """Train a head on some features and return its IoU of each class on others, and their mean, in percent."""
     torch.manual_seed(0)
     chosen = []
-    for here, ids in taught:
+    for places, ids in training:
         weight = (ids != 255) / torch.bincount(ids, minlength=256)[ids].sqrt()  # sample rare classes more often
-        chosen.append((here, ids, torch.multinomial(weight, PLACES, replacement=True)))
-    x = torch.cat([here[at] for here, _, at in chosen])
-    y = torch.cat([ids[at] for _, ids, at in chosen])
+        chosen.append((places, ids, torch.multinomial(weight, PLACES, replacement=True)))
+    x = torch.cat([places[indices] for places, _, indices in chosen])
+    y = torch.cat([ids[indices] for _, ids, indices in chosen])
     mean, std = x.mean(0), x.std(0) + 1e-3
     head = nn.Sequential(nn.Linear(x.shape[1], 128), nn.ReLU(), nn.Dropout(0.3), nn.Linear(128, len(CLASSES)))
     optimizer = torch.optim.AdamW(head.parameters(), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, STEPS)
     for _ in range(STEPS):
-        at = torch.randint(len(x), (1024,))
-        loss = F.cross_entropy(head((x[at] - mean) / std), y[at])
+        indices = torch.randint(len(x), (1024,))
+        loss = F.cross_entropy(head((x[indices] - mean) / std), y[indices])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -134,10 +134,10 @@ def probe(taught: list[tuple[Tensor, Tensor]], measured: list[tuple[Tensor, Tens
     head.eval()
     hits = torch.zeros(len(CLASSES), len(CLASSES))
     with torch.no_grad():
-        for here, ids in measured:
-            known = ids != 255
-            predicted = head((here[known] - mean) / std).argmax(1)
-            hits += torch.bincount(ids[known] * len(CLASSES) + predicted, minlength=hits.numel()).view_as(hits)
+        for places, ids in validation:
+            is_labelled = ids != 255
+            predicted = head((places[is_labelled] - mean) / std).argmax(1)
+            hits += torch.bincount(ids[is_labelled] * len(CLASSES) + predicted, minlength=hits.numel()).view_as(hits)
     iou = 100 * hits.diag() / (hits.sum(0) + hits.sum(1) - hits.diag()).clamp(min=1)
     figures = [float(iou.mean()), *iou.tolist()]
     return {name: round(figure, 1) for name, figure in zip(("miou", *CLASSES), figures, strict=True)}
@@ -156,20 +156,20 @@ def main() -> None:
     size = (arguments.size[0], arguments.size[1])
     encoder = Encoder(arguments.encoder, pretrained=True).eval()
     measured = features(encoder, list(photographs(arguments.photographs, "val", size, arguments.measured)), None)
-    shown = {"of photographs": list(photographs(arguments.photographs, "train", size, arguments.count))}
-    shown |= {style: list(streets(style, size, arguments.count)) for style in arguments.styles}
+    scenes_by_name = {"of photographs": list(photographs(arguments.photographs, "train", size, arguments.count))}
+    scenes_by_name |= {style: list(streets(style, size, arguments.count)) for style in arguments.styles}
     result: dict[str, object] = {
         "versions": {style: STYLES[style] for style in arguments.styles},
         "size": size,
         "count": arguments.count,
         "measured": arguments.measured,
         "encoder": arguments.encoder,
-        "statistics": {name: statistics(scenes) for name, scenes in shown.items()},
+        "statistics": {name: statistics(scenes) for name, scenes in scenes_by_name.items()},
     }
     probes = {}
-    for name, scenes in shown.items():
-        taught = features(encoder, scenes, CAMERA if name == "of photographs" else RENDERED)
-        probes[name] = probe(taught, measured)
+    for name, scenes in scenes_by_name.items():
+        training = features(encoder, scenes, CAMERA if name == "of photographs" else RENDERED)
+        probes[name] = probe(training, measured)
         print(name, probes[name], flush=True)
     result["probes"] = probes
     atomic_write(arguments.out, json.dumps(result, indent=1) + "\n")

@@ -64,18 +64,18 @@ def learning(rows: Sequence[Mapping[str, Any]], notes: Mapping[str, str] | None 
 _COST = ["weighting", "ms per step", "relative time", "peak MiB", "relative memory"]
 
 
-def costs(found: Mapping[str, Mapping[str, float]]) -> str:
+def costs(costs_by_name: Mapping[str, Mapping[str, float]]) -> str:
     """Return a row per weighting, relative to the plain sum."""
-    return table(_COST, [_cost(name, of, found["fixed"], "") for name, of in found.items()])
+    return table(_COST, [_cost(name, cost, costs_by_name["fixed"], "") for name, cost in costs_by_name.items()])
 
 
-def _cost(name: str, of: Mapping[str, float], plain: Mapping[str, float], note: str) -> list[str]:
+def _cost(name: str, cost: Mapping[str, float], plain: Mapping[str, float], note: str) -> list[str]:
     return [
         f"{name} {note}".strip(),
-        f"{1000 * of['seconds']:.1f}",
-        f"{of['seconds'] / plain['seconds']:.2f}",
-        f"{of['mebibytes']:.0f}",
-        f"{of['mebibytes'] / plain['mebibytes']:.2f}",
+        f"{1000 * cost['seconds']:.1f}",
+        f"{cost['seconds'] / plain['seconds']:.2f}",
+        f"{cost['mebibytes']:.0f}",
+        f"{cost['mebibytes'] / plain['mebibytes']:.2f}",
     ]
 
 
@@ -89,15 +89,15 @@ def _marked(names: Sequence[str]) -> dict[str, str]:
 
 def balancing_costs(result: str) -> str:
     """Return the costs; those measured a second time, since the machine was busy the first time, have a star."""
-    found = load(result)
-    once, again = found["costs"], found.get("again", {})
-    torchjd = _marked(list(once))
+    results = load(result)
+    first_costs, repeated_costs = results["costs"], results.get("again", {})
+    torchjd = _marked(list(first_costs))
     rows = []
-    for name, of in once.items():
-        if name in again and name != "fixed":
-            rows.append(_cost(name, again[name], again["fixed"], "*"))
-        elif "seconds" in of:
-            rows.append(_cost(name, of, once["fixed"], torchjd.get(name, "")))
+    for name, cost in first_costs.items():
+        if name in repeated_costs and name != "fixed":
+            rows.append(_cost(name, repeated_costs[name], repeated_costs["fixed"], "*"))
+        elif "seconds" in cost:
+            rows.append(_cost(name, cost, first_costs["fixed"], torchjd.get(name, "")))
     return table(_COST, rows)
 
 
@@ -111,48 +111,48 @@ _COMMANDS = {
 }
 
 
-def large_set(found: Mapping[str, Any]) -> str:
+def large_set(results: Mapping[str, Any]) -> str:
     """Return the memory of each command, by the number of images."""
-    sizes = found["store MiB"]
+    sizes = results["store MiB"]
     rows = [["the store", *(f"{size:.0f}" for size in sizes.values())]]
-    for name, of in found["commands"].items():
-        rows.append([_COMMANDS[name], *(f"{of[count]['mebibytes']:.0f}" for count in sizes)])
+    for name, usage in results["commands"].items():
+        rows.append([_COMMANDS[name], *(f"{usage[count]['mebibytes']:.0f}" for count in sizes)])
     return table(["MiB", *(f"{int(count):,} images" for count in sizes)], rows)
 
 
 def kills() -> str:
     """Return a sentence on the number of killed processes."""
-    found = [load(name)["weightings"] for name in ("faults", "faults-more", "faults-again")]
-    each: dict[str, int] = {}
-    for of in found:
-        for name, counted in of.items():
-            each[name] = each.get(name, 0) + counted["kills"]
-    odd = sum(bool(counted["differences"]) for of in found for counted in of.values())
+    reports = [load(name)["weightings"] for name in ("faults", "faults-more", "faults-again")]
+    counts: dict[str, int] = {}
+    for report in reports:
+        for name, outcome in report.items():
+            counts[name] = counts.get(name, 0) + outcome["kills"]
+    num_different = sum(bool(outcome["differences"]) for report in reports for outcome in report.values())
     return (
-        f"all {len(each)} weightings were killed {min(each.values())} times or more, {sum(each.values())} kills in "
-        f"all, and {odd or 'none'} ended differently"
+        f"all {len(counts)} weightings were killed {min(counts.values())} times or more, {sum(counts.values())} kills "
+        f"in all, and {num_different or 'none'} ended differently"
     )
 
 
 def fuzzing() -> str:
     """Return a sentence on the number of damaged files, and on the fuzzing driver."""
-    found = load("fuzz")
-    faults = sum(len(target["findings"]) for target in found["targets"].values())
-    each = sorted(target["inputs"] for target in found["targets"].values() if "inputs" in target)
+    report = load("fuzz")
+    faults = sum(len(target["findings"]) for target in report["targets"].values())
+    inputs = sorted(target["inputs"] for target in report["targets"].values() if "inputs" in target)
     return (
-        f"{len(found['targets'])} targets were given {found['inputs']:,} files by {found['driver']}, {each[0]:,} to "
-        f"{each[-1]:,} each, and {faults or 'none'} failed in another way than by a refusal"
+        f"{len(report['targets'])} targets were given {report['inputs']:,} files by {report['driver']}, {inputs[0]:,} "
+        f"to {inputs[-1]:,} each, and {faults or 'none'} failed in another way than by a refusal"
     )
 
 
 def networks() -> str:
-    found = load("networks")
-    return learning([*found["baselines"], *found["rows"]])
+    results = load("networks")
+    return learning([*results["baselines"], *results["rows"]])
 
 
 def weightings() -> str:
-    found = load("balancing")
-    return learning(found["rows"], _marked([row["name"] for row in found["rows"]]))
+    results = load("balancing")
+    return learning(results["rows"], _marked([row["name"] for row in results["rows"]]))
 
 
 # -- experiments.py ----------------------------------------------------------------------------------------------------
@@ -303,25 +303,25 @@ def higher_is_better(metric: str) -> bool:
 
 def values(name: str, metric: str) -> dict[str, float]:
     """Return a metric of a recipe by seed."""
-    found = {}
+    by_seed = {}
     for seed, run in experiments()["runs"].get(name, {}).items():
-        of = run["metrics"]
-        if metric == WITHOUT_FLOORS and MIOU in of and SI in of:
-            of = {**of, metric: of[MIOU] - of[SI]}
-        if metric in of:
-            found[seed] = of[metric]
-    return found
+        metrics = run["metrics"]
+        if metric == WITHOUT_FLOORS and MIOU in metrics and SI in metrics:
+            metrics = {**metrics, metric: metrics[MIOU] - metrics[SI]}
+        if metric in metrics:
+            by_seed[seed] = metrics[metric]
+    return by_seed
 
 
 def _digits(metric: str) -> int:
     return 4 if metric.startswith("depth/") and metric != SI else 2
 
 
-def _mean(found: Sequence[float], metric: str, sign: str = "") -> str:
+def _mean(numbers: Sequence[float], metric: str, sign: str = "") -> str:
     """Return the mean, with the standard deviation if there are several values."""
     form = f".{_digits(metric)}f"
-    spread = f" ± {statistics.stdev(found):{form}}" if len(found) > 1 else ""
-    return f"{statistics.fmean(found):{sign}{form}}{spread}"
+    spread = f" ± {statistics.stdev(numbers):{form}}" if len(numbers) > 1 else ""
+    return f"{statistics.fmean(numbers):{sign}{form}}{spread}"
 
 
 def differences(claim: Claim, metric: str) -> list[float]:
@@ -367,34 +367,36 @@ def _judged(claim: Claim, metric: str) -> list[str]:
     """Return the cells with the results of a claim for one metric."""
     gains = differences(claim, metric)
     worse, better = (values(name, metric) for name in (claim.worse, claim.better))
-    pair = ([of[seed] for seed in sorted(worse.keys() & better.keys())] for of in (worse, better))
-    found = [" → ".join(_mean(of, metric) for of in pair), _mean(gains, metric, "+")] if gains else ["", ""]
+    pair = ([by_seed[seed] for seed in sorted(worse.keys() & better.keys())] for by_seed in (worse, better))
+    cells = [" → ".join(_mean(by_seed, metric) for by_seed in pair), _mean(gains, metric, "+")] if gains else ["", ""]
     words = f"{_NAMES[metric]} {'↑' if higher_is_better(metric) else '↓'}"
-    return [_trained(claim.better) if gains else "", words, *found, verdict(gains) or "not run here"]
+    return [_trained(claim.better) if gains else "", words, *cells, verdict(gains) or "not run here"]
 
 
 def about_experiments() -> str:
     """Return a sentence on the machines and the training lengths of the runs of the claims."""
     runs = experiments()["runs"]
     parts = []
-    for machine in dict.fromkeys(run["machine"] for of in runs.values() for run in of.values()):
-        there = {name: [run for run in of.values() if run["machine"] == machine] for name, of in runs.items()}
-        every = [run for of in there.values() for run in of]
-        steps, val = (statistics.mode(run[what] for run in every) for what in ("steps", "val"))
+    for machine in dict.fromkeys(run["machine"] for by_seed in runs.values() for run in by_seed.values()):
+        runs_here = {
+            name: [run for run in by_seed.values() if run["machine"] == machine] for name, by_seed in runs.items()
+        }
+        all_runs = [run for by_seed in runs_here.values() for run in by_seed]
+        steps, val = (statistics.mode(run[key] for run in all_runs) for key in ("steps", "val"))
         parts.append(
-            f"{machine}: {len(every)} runs of {sum(map(bool, there.values()))} recipes, {steps:,} steps each, measured "
-            f"on {val} images"
+            f"{machine}: {len(all_runs)} runs of {sum(map(bool, runs_here.values()))} recipes, {steps:,} steps each, "
+            f"measured on {val} images"
         )
     return "; ".join(parts) or "Nothing has been trained here yet."
 
 
 def _trained(name: str) -> str:
     """Return the machine and the training length of a recipe, in short."""
-    found = {
+    lengths = {
         f"{run['machine'].partition(',')[0].removeprefix('NVIDIA ').split()[0]}, {run['steps']:,} steps"
         for run in experiments()["runs"].get(name, {}).values()
     }
-    return "; ".join(sorted(found))
+    return "; ".join(sorted(lengths))
 
 
 _NAMES = {
@@ -410,22 +412,25 @@ _NAMES = {
 def times_of_networks() -> str:
     """Return a row per network for both tasks: times on each machine, also relative to one network per task."""
     rows = []
-    for machine, of in experiments()["times"].items():
-        for family, times in of.items():
+    for machine, families in experiments()["times"].items():
+        for family, times in families.items():
             if not isinstance(times, dict):
                 continue
-            alone = {what: sum(t for name, t in every.items() if "alone" in name) for what, every in times.items()}
+            alone = {
+                scope: sum(t for name, t in seconds_by_name.items() if "alone" in name)
+                for scope, seconds_by_name in times.items()
+            }
             for name in times["step"]:
                 if "alone" in name:
                     continue
                 cells = []
-                for what in ("step", "image", "batch"):
-                    t = times[what][name]
-                    cells += [f"{1000 * t:.1f}", f"{t / alone[what]:.2f}"]
+                for scope in ("step", "image", "batch"):
+                    t = times[scope][name]
+                    cells += [f"{1000 * t:.1f}", f"{t / alone[scope]:.2f}"]
                 rows.append([f"{family}: {name}", machine.partition(",")[0], *cells])
     head = ["network", "machine"]
-    for what in ("step", "one image", "batch"):
-        head += [f"{what}, ms", "of two"]
+    for scope in ("step", "one image", "batch"):
+        head += [f"{scope}, ms", "of two"]
     return table(head, rows, texts=2)
 
 
@@ -433,8 +438,10 @@ def _reached(name: str) -> str:
     """Return the metrics of a recipe, with the number of seeds; "" if it was not run."""
     count = len(experiments()["runs"].get(name, {}))
     by_metric = {metric: list(values(name, metric).values()) for metric in _SHOWN}
-    here = ", ".join(f"{_SHOWN[metric]} {_mean(of, metric)}" for metric, of in by_metric.items() if of)
-    return f"{here} ({count} seed{'s' * (count > 1)})" if here else ""
+    reached = ", ".join(
+        f"{_SHOWN[metric]} {_mean(numbers, metric)}" for metric, numbers in by_metric.items() if numbers
+    )
+    return f"{reached} ({count} seed{'s' * (count > 1)})" if reached else ""
 
 
 def sweeps() -> str:
@@ -468,17 +475,17 @@ _LADDER_IMAGES = 20_000 * 24
 def gpu_speed() -> str:
     """Return a row per network: milliseconds per step in each way, images per second, shares of the roof, memory."""
     rows = []
-    for name, of in load("gpu_speed")["networks"].items():
-        height, width = of["size"]
-        eager, graph, roof = (of[key]["ms"] for key in ("eager", "graph", "roof"))
+    for name, result in load("gpu_speed")["networks"].items():
+        height, width = result["size"]
+        eager, graph, roof = (result[key]["ms"] for key in ("eager", "graph", "roof"))
         rows.append(
             [
                 name.partition(", batch")[0],
-                f"{of['images']} of {height}x{width}",
+                f"{result['images']} of {height}x{width}",
                 *(f"{ms:.1f}" for ms in (eager, graph, roof)),
-                *(f"{1000 * of['images'] / ms:,.0f}" for ms in (eager, graph)),
+                *(f"{1000 * result['images'] / ms:,.0f}" for ms in (eager, graph)),
                 *(f"{100 * roof / ms:.0f}" for ms in (eager, graph)),
-                f"{of['mebibytes']:,}",
+                f"{result['mebibytes']:,}",
             ]
         )
     steps = ("step, ms", "as a graph", "roof")
@@ -489,11 +496,11 @@ def gpu_speed() -> str:
 def gpu_ladder() -> str:
     """Return a row per batch size: minutes to train the last rung of the ladder at full scale."""
     rows = []
-    for name, of in load("gpu_speed")["networks"].items():
+    for name, result in load("gpu_speed")["networks"].items():
         if name.startswith("ladder/rung10"):
-            steps = _LADDER_IMAGES // of["images"]
-            minutes = [f"{steps * of[way]['ms'] / 60_000:.0f}" for way in ("eager", "graph", "roof")]
-            rows.append([f"{of['images']}", f"{steps:,}", *minutes])
+            steps = _LADDER_IMAGES // result["images"]
+            minutes = [f"{steps * result[way]['ms'] / 60_000:.0f}" for way in ("eager", "graph", "roof")]
+            rows.append([f"{result['images']}", f"{steps:,}", *minutes])
     return table(["batch", "steps", "minutes", "as graphs", "at the roof"], rows)
 
 
@@ -539,9 +546,9 @@ PARTS: dict[str, Callable[[], str]] = {
 def render(text: str) -> str:
     """Return a document with its results updated. Raises ``KeyError`` for a name that is not in ``PARTS``."""
 
-    def part(found: re.Match[str]) -> str:
-        made = PARTS[found[2]]()
-        return f"{found[1]}\n\n{made}\n\n{found[4]}" if "\n" in made else f"{found[1]}{made}{found[4]}"
+    def part(match: re.Match[str]) -> str:
+        content = PARTS[match[2]]()
+        return f"{match[1]}\n\n{content}\n\n{match[4]}" if "\n" in content else f"{match[1]}{content}{match[4]}"
 
     return _PART.sub(part, text)
 

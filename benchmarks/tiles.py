@@ -33,19 +33,19 @@ METRICS = ("semseg/miou", "depth/abs_rel", "depth/median_scaled_abs_rel", "norma
 
 def ways(height: int) -> dict[str, Predictor]:
     """Return the predictors to compare, by how they process an image of this height."""
-    found = {"scaled to 240 (default)": load(MODEL)}
+    predictors = {"scaled to 240 (default)": load(MODEL)}
     for side in (240, 480, height):
         if side >= height:
-            found[f"at {height}, in one piece"] = load(MODEL, native_resolution=True)
+            predictors[f"at {height}, in one piece"] = load(MODEL, native_resolution=True)
         else:
             size = (side, side * 4 // 3)
-            found[f"at {height}, tiles of {size[0]}x{size[1]}"] = load(MODEL, tiles=Tiles(size))
+            predictors[f"at {height}, tiles of {size[0]}x{size[1]}"] = load(MODEL, tiles=Tiles(size))
             if side == 240:
-                found["the same, depth not anchored"] = load(MODEL, tiles=Tiles(size, anchor=False))
+                predictors["the same, depth not anchored"] = load(MODEL, tiles=Tiles(size, anchor=False))
     if height > 480:
-        found["scaled to 480, in one piece"] = load(MODEL, height=480)
-        found["scaled to 480, tiles of 240x320"] = load(MODEL, height=480, tiles=Tiles((240, 320)))
-    return found
+        predictors["scaled to 480, in one piece"] = load(MODEL, height=480)
+        predictors["scaled to 480, tiles of 240x320"] = load(MODEL, height=480, tiles=Tiles((240, 320)))
+    return predictors
 
 
 def accuracy(height: int, images: int) -> dict[str, dict[str, float]]:
@@ -66,7 +66,9 @@ def accuracy(height: int, images: int) -> dict[str, dict[str, float]]:
                 values = torch.from_numpy(np.asarray(prediction[name]))[None]
                 channels = values.reshape(*values.shape[:3], -1).movedim(-1, 1)
                 metrics[name].update(values.long() if task.predicts_classes else channels, target.value, target.valid)
-        computed = {f"{name}/{key}": value for name, one in metrics.items() for key, value in one.compute().items()}
+        computed = {
+            f"{name}/{key}": value for name, metric in metrics.items() for key, value in metric.compute().items()
+        }
         rows[way] = {name: computed[name] for name in METRICS} | {"seconds": (time.perf_counter() - start) / images}
         print(way, json.dumps(rows[way]), flush=True)
     return rows
@@ -80,16 +82,16 @@ def memory(megapixels: float) -> None:
         small = Image.fromarray(read_image(released.PHOTOGRAPH))
         small.resize((round(height * 16 / 9), height), Image.Resampling.BICUBIC).save(photograph, quality=90)
         for way in ("nothing", "scaled", "tiles"):
-            done = subprocess.run(
+            process = subprocess.run(
                 [sys.executable, __file__, "one", "--way", way, "--image", str(photograph), "--out", folder],
                 check=True,
                 capture_output=True,
                 text=True,
             )
-            print(f"{height}x{round(height * 16 / 9)}", way, done.stdout.strip(), flush=True)
+            print(f"{height}x{round(height * 16 / 9)}", way, process.stdout.strip(), flush=True)
 
 
-def one(way: str, image: Path, out: Path) -> None:
+def predict_one(way: str, image: Path, out: Path) -> None:
     """Predict one image and print the seconds and memory."""
     start = time.perf_counter()
     if way == "nothing":
@@ -116,7 +118,7 @@ def main() -> None:
     elif chosen.what == "memory":
         memory(chosen.megapixels)
     else:
-        one(chosen.way, chosen.image, chosen.out)
+        predict_one(chosen.way, chosen.image, chosen.out)
 
 
 if __name__ == "__main__":

@@ -86,11 +86,11 @@ def views(kind: str, start: View, frames: int) -> Iterator[View]:
 def shots(kind: str, index: int, frames: int) -> list[Shot]:
     """Render a sequence of a validation street."""
     scene = street(0, "val", index, "photographs")
-    found = []
+    sequence = []
     for number, view in enumerate(views(kind, scene.view, frames)):
         noisy = scene._replace(view=view, seed=(scene.seed + 1000 * number) % (2**31 - 1))  # textures stay the same
-        found.append(Shot(view, render_street(noisy, SIZE, 4)))
-    return found
+        sequence.append(Shot(view, render_street(noisy, SIZE, 4)))
+    return sequence
 
 
 def pairs(before: Shot, shot: Shot) -> Pairs:
@@ -98,12 +98,12 @@ def pairs(before: Shot, shot: Shot) -> Pairs:
     camera, depth = shot.scene.camera, shot.scene.depth.astype(np.float64)
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     points = np.stack([(x - camera.cx) / camera.fx * depth, (y - camera.cy) / camera.fy * depth, depth], -1)
-    there = (points @ shot.view.rotation + shot.view.position - before.view.position) @ before.view.rotation.T
-    ahead = np.where(there[..., 2] > 0.1, there[..., 2], np.inf)
-    columns = np.rint(there[..., 0] / ahead * camera.fx + camera.cx)
-    rows = np.rint(there[..., 1] / ahead * camera.fy + camera.cy)
+    previous_points = (points @ shot.view.rotation + shot.view.position - before.view.position) @ before.view.rotation.T
+    ahead = np.where(previous_points[..., 2] > 0.1, previous_points[..., 2], np.inf)
+    columns = np.rint(previous_points[..., 0] / ahead * camera.fx + camera.cx)
+    rows = np.rint(previous_points[..., 1] / ahead * camera.fy + camera.cy)
     valid = (depth > 0) & np.isfinite(ahead) & (rows >= 0) & (rows < SIZE[0]) & (columns >= 0) & (columns < SIZE[1])
-    rows, columns = (np.where(valid, at, 0).astype(np.intp) for at in (rows, columns))
+    rows, columns = (np.where(valid, indices, 0).astype(np.intp) for indices in (rows, columns))
     valid &= np.abs(before.scene.depth[rows, columns] / ahead - 1) < SAME
     valid &= before.scene.semseg[rows, columns] == shot.scene.semseg
     return Pairs(rows, columns, valid)
@@ -123,11 +123,11 @@ def plain(predictor: Predictor, share: float) -> Smoothing:
     """Return an exponential moving average without motion compensation."""
 
     def smooth(sequence: Sequence[Shot], raws: Sequence[Raws]) -> list[Raws]:
-        found, weight = [raws[0]], torch.tensor(share)
+        blended, weight = [raws[0]], torch.tensor(share)
         for raw in raws[1:]:
             tasks = predictor.model.tasks
-            found.append({name: tasks[name].blend(found[-1][name], raw[name], weight) for name in tasks})
-        return found
+            blended.append({name: tasks[name].blend(blended[-1][name], raw[name], weight) for name in tasks})
+        return blended
 
     return smooth
 
@@ -137,15 +137,15 @@ def measure(predictor: Predictor, sequence: Sequence[Shot], raws: Sequence[Raws]
     predictions = [predictor.decode(s.scene.image, raw) for s, raw in zip(sequence, raws, strict=True)]
     changes: dict[str, list[float]] = {"flicker": [], "depth": [], "normals": []}
     shown = list(zip(sequence, predictions, strict=True))
-    for (before, old), (shot, new) in pairwise(shown):
-        at = pairs(before, shot)
-        was = {name: old[name][at.rows, at.columns][at.valid] for name in old}
-        true = before.scene.depth[at.rows, at.columns][at.valid]
-        now = {name: new[name][at.valid] for name in new}
-        changes["flicker"].append(100 * float((was["semseg"] != now["semseg"]).mean()))
-        ratio = np.log(now["depth"] / shot.scene.depth[at.valid]) - np.log(was["depth"] / true)
+    for (previous_shot, old_prediction), (shot, new_prediction) in pairwise(shown):
+        matches = pairs(previous_shot, shot)
+        old = {name: old_prediction[name][matches.rows, matches.columns][matches.valid] for name in old_prediction}
+        previous_depth = previous_shot.scene.depth[matches.rows, matches.columns][matches.valid]
+        new = {name: new_prediction[name][matches.valid] for name in new_prediction}
+        changes["flicker"].append(100 * float((old["semseg"] != new["semseg"]).mean()))
+        ratio = np.log(new["depth"] / shot.scene.depth[matches.valid]) - np.log(old["depth"] / previous_depth)
         changes["depth"].append(100 * float(np.abs(ratio).mean()))
-        cosine = ((was["normals"] @ before.view.rotation) * (now["normals"] @ shot.view.rotation)).sum(-1)
+        cosine = ((old["normals"] @ previous_shot.view.rotation) * (new["normals"] @ shot.view.rotation)).sum(-1)
         changes["normals"].append(float(np.degrees(np.arccos(cosine.clip(-1, 1))).mean()))
     figures = {name: float(np.mean(values)) for name, values in changes.items()}
     return figures | errors(predictor, shown)
@@ -153,28 +153,30 @@ def measure(predictor: Predictor, sequence: Sequence[Shot], raws: Sequence[Raws]
 
 def errors(predictor: Predictor, shown: Sequence[tuple[Shot, Mapping[str, Any]]]) -> dict[str, float]:
     """Return the metrics of all frames against their labels."""
-    found: dict[str, float] = {}
+    figures: dict[str, float] = {}
     for name, key in (("semseg", "pixel_accuracy"), ("semseg", "miou"), ("depth", "abs_rel"), ("normals", "mean")):
         metric = predictor.model.tasks[name].metrics()
         for shot, prediction in shown:
             label = torch.from_numpy(np.asarray(getattr(shot.scene, name)))
             valid = torch.ones(SIZE, dtype=torch.bool) if name == "semseg" else torch.from_numpy(shot.scene.depth > 0)
-            given = torch.from_numpy(np.asarray(prediction[name]))
-            label, given = (t.long() if name == "semseg" else t.float() for t in (label, given))
+            predicted = torch.from_numpy(np.asarray(prediction[name]))
+            label, predicted = (t.long() if name == "semseg" else t.float() for t in (label, predicted))
             if name == "depth":
-                label, given = label[None], given[None]
+                label, predicted = label[None], predicted[None]
             if name == "normals":
-                label, given = label.movedim(-1, 0), given.movedim(-1, 0)
-            metric.update(given[None], label[None], valid[None])
-        found[f"{name}/{key}"] = float(metric.compute()[key])
-    return found
+                label, predicted = label.movedim(-1, 0), predicted.movedim(-1, 0)
+            metric.update(predicted[None], label[None], valid[None])
+        figures[f"{name}/{key}"] = float(metric.compute()[key])
+    return figures
 
 
 def likeness(sequences: Sequence[Sequence[Shot]]) -> dict[str, list[float]]:
     """Return the factor on the share of the past, at each step of the sequences and at cuts between them."""
-    grays = [[smoothing.brightness(shot.scene.image, torch.device("cpu")) for shot in one] for one in sequences]
-    steps = [float(smoothing.likeness(now, old)[0].mean()) for one in grays for old, now in pairwise(one)]
-    firsts = [one[0] for one in grays]
+    grays = [
+        [smoothing.brightness(shot.scene.image, torch.device("cpu")) for shot in sequence] for sequence in sequences
+    ]
+    steps = [float(smoothing.likeness(now, old)[0].mean()) for sequence in grays for old, now in pairwise(sequence)]
+    firsts = [sequence[0] for sequence in grays]
     cuts = [
         float(smoothing.likeness(a, b)[0].mean()) for i, a in enumerate(firsts) for j, b in enumerate(firsts) if i != j
     ]

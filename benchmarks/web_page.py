@@ -74,7 +74,7 @@ def cpu_seconds() -> Counter[str]:
                 parents[int(folder.name)] = int(_stat(folder)[1][1])
             except OSError:  # the thread has ended
                 continue
-    found: Counter[str] = Counter()
+    seconds: Counter[str] = Counter()
     for process in parents:
         ancestor = process
         while ancestor > 1 and ancestor != os.getpid():
@@ -83,8 +83,8 @@ def cpu_seconds() -> Counter[str]:
             continue
         for task in Path(f"/proc/{process}/task").iterdir():
             name, fields = _stat(task)
-            found[name] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # type: ignore[assignment]
-    return found
+            seconds[name] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # type: ignore[assignment]
+    return seconds
 
 
 def _stat(folder: Path) -> tuple[str, list[str]]:

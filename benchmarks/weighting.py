@@ -119,7 +119,7 @@ def cost(setting: Setting, config: WeightingConfig) -> Cost | str:
     batch = random_batch(setting)
 
     on_gpu = setting.device.startswith("cuda")
-    before = _resident()
+    memory_before = _resident()
     for index in range(setting.warmup):
         step(batch, index)
     seconds = []
@@ -131,7 +131,7 @@ def cost(setting: Setting, config: WeightingConfig) -> Cost | str:
         if on_gpu:
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - started)
-    peak = torch.cuda.max_memory_allocated() / 2**20 if on_gpu else _peak() - before
+    peak = torch.cuda.max_memory_allocated() / 2**20 if on_gpu else _peak() - memory_before
     return Cost(statistics.median(seconds), peak)
 
 
@@ -158,7 +158,7 @@ def measure(setting: Setting, chosen: dict[str, WeightingConfig]) -> dict[str, C
 def table(costs: dict[str, Cost | str]) -> str:
     """Return the costs as a Markdown table, relative to the plain sum."""
     missing = [f"- {name}: {why}" for name, why in costs.items() if isinstance(why, str)]
-    measured = {name: of.__dict__ for name, of in costs.items() if isinstance(of, Cost)}
+    measured = {name: result.__dict__ for name, result in costs.items() if isinstance(result, Cost)}
     return "\n".join([tables.costs(measured), "", *missing])
 
 
@@ -194,12 +194,15 @@ def main() -> None:
         arguments.warmup,
         arguments.steps,
     )
-    wanted = {name: o for name, o in methods().items() if not arguments.methods or o.name in arguments.methods}
-    costs = measure(setting, {SUM: FixedConfig(), **wanted})
+    chosen = {name: o for name, o in methods().items() if not arguments.methods or o.name in arguments.methods}
+    costs = measure(setting, {SUM: FixedConfig(), **chosen})
     print(table(costs))
     if arguments.out is not None:
         facts = {"torch": torch.__version__, "machine": platform.processor() or platform.machine()}
-        rows = {name: of.__dict__ if isinstance(of, Cost) else {"impossible": of} for name, of in costs.items()}
+        rows = {
+            name: result.__dict__ if isinstance(result, Cost) else {"impossible": result}
+            for name, result in costs.items()
+        }
         arguments.out.write_text(
             json.dumps({"setting": setting.__dict__, "facts": facts, "costs": rows}, indent=2) + "\n"
         )

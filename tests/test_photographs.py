@@ -170,4 +170,4 @@ def test_the_queue_runs_what_is_ready_and_most_urgent(tmp_path: Path, monkeypatc
     assert names[:3] == ["camvid/streets 0", "camvid/imagenet 0", "streets/small 0"]
     assert len(names) == 2 * len(jobs) + 2, "each once, and the failed ones again"
     assert sum(each[-1] == "fp32" for each in started) == 2
-    assert set(queue.found()) == set(jobs)
+    assert set(queue.results()) == set(jobs)
