@@ -131,11 +131,11 @@ def fitted(experiment: Experiment, speed: Speed, seconds: float) -> Experiment:
     The time covers everything still to be done, including evaluation and report.
     """
     rate = speed.steps * experiment.batch_size
-    val = _within(10 * round(seconds * rate / IMAGES_PER_VALIDATED / 10), FEWEST_VALIDATED, MOST_VALIDATED)
+    val = _clamp(10 * round(seconds * rate / IMAGES_PER_VALIDATED / 10), FEWEST_VALIDATED, MOST_VALIDATED)
     experiment = _with_streets(experiment, FEWEST_STREETS, val)
     count = (seconds - end(experiment, speed)) * rate / LOOKS_PER_STREET
     multiple = 100 if count >= 100 else 20  # with round numbers, a second demo can reuse the streets of the first
-    count = _within(multiple * round(count / multiple), FEWEST_STREETS, MOST_STREETS)
+    count = _clamp(multiple * round(count / multiple), FEWEST_STREETS, MOST_STREETS)
     return replace(
         _with_streets(experiment, count, val),
         epochs=MOST_EPOCHS,
@@ -171,5 +171,5 @@ def _with_streets(experiment: Experiment, train: int, val: int) -> Experiment:
     return replace(experiment, data=replace(_streets(experiment), train=train, val=val))
 
 
-def _within(count: float, least: int, most: int) -> int:
+def _clamp(count: float, least: int, most: int) -> int:
     return round(min(max(count, least), most))

@@ -82,7 +82,7 @@ def all_reduce_coalesced_(tensors: Sequence[Tensor]) -> None:
             t.copy_(part.view_as(t))
 
 
-def _sum(_: Any, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:  # type: ignore[name-defined]
+def _sum_hook(_: Any, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:  # type: ignore[name-defined]
     work = dist.all_reduce(bucket.buffer(), async_op=True)
     return work.get_future().then(lambda future: future.value()[0])
 
@@ -97,14 +97,14 @@ def _summing_ddp() -> "DDPStrategy":
     class SummingDDP(DDPStrategy):
         def setup_module(self, module: nn.Module) -> nn.parallel.DistributedDataParallel:
             wrapped = super().setup_module(module)
-            wrapped.register_comm_hook(None, _sum)
+            wrapped.register_comm_hook(None, _sum_hook)
             return wrapped
 
     return SummingDDP()
 
 
 @contextmanager
-def _without(package: str) -> Iterator[None]:
+def _hidden(package: str) -> Iterator[None]:
     """Hide an installed package from imports, unless it is imported already.
 
     If torchmetrics is installed, Fabric imports it only to check its version, which takes three seconds of CPU time.
@@ -133,7 +133,7 @@ def launch(device: str = "auto") -> "Processes":
         raise ValueError(
             f"device is {device} and there are {processes} processes: use --device cuda, with one GPU per process"
         )
-    with _without("torchmetrics"):
+    with _hidden("torchmetrics"):
         from lightning_fabric import Fabric
 
     fabric = Fabric(

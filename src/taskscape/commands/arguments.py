@@ -107,8 +107,8 @@ def _parse_flag(
     name = name.replace("_", "-")
     if not word.startswith("--") or name not in settings:
         shown = word.partition("=")[0]
-        near = _choice_hint(name, tree) or _other_classes_hint(name, tree) or _similar_hint(name, tree, also)
-        raise ValueError(f"there is no flag {shown}{near}")
+        hint = _choice_hint(name, tree) or _other_classes_hint(name, tree) or _similar_hint(name, tree, also)
+        raise ValueError(f"there is no flag {shown}{hint}")
     return name, value if equals else None
 
 
@@ -234,5 +234,5 @@ def _require_all(tree: Iterable[Node], flags: Mapping[str, Sequence[str]], place
 
 def _first_sentence(text: str) -> str:
     """Return the first sentence of a help text in the form of an error message's end."""
-    first = text.partition(". ")[0].rstrip(".")
-    return f": {first[0].lower()}{first[1:]}" if first else ""
+    sentence = text.partition(". ")[0].rstrip(".")
+    return f": {sentence[0].lower()}{sentence[1:]}" if sentence else ""

@@ -197,6 +197,6 @@ def plain(text: str) -> str:
 
 def summary(cls: type) -> str:
     """Return a one-sentence description of a class, from its docstring."""
-    first = plain((cls.__doc__ or "").strip().partition("\n\n")[0])
-    sentence = re.split(r"[.:](?:\s|$)|\s\([^()]*\b\d{4}\b|,? \(B, ", first)[0]  # without citations and shapes
+    paragraph = plain((cls.__doc__ or "").strip().partition("\n\n")[0])
+    sentence = re.split(r"[.:](?:\s|$)|\s\([^()]*\b\d{4}\b|,? \(B, ", paragraph)[0]  # without citations and shapes
     return f"{sentence}." if sentence else ""

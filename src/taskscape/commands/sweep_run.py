@@ -116,10 +116,10 @@ class SweepRun:
     def _executor(self) -> "Executor":
         from taskscape.sweeps import StackedExecutor
 
-        executor = self._executor_of_workers()
+        executor = self._base_executor()
         return executor if self.options.stack is None else StackedExecutor(executor, self.options.stack, self.folder)
 
-    def _executor_of_workers(self) -> "Executor":
+    def _base_executor(self) -> "Executor":
         import torch
 
         from taskscape.sweeps import LocalExecutor

@@ -158,7 +158,9 @@ def take_apart(default: Any, own_flags: dict[str, list[str]], others: Sequence[s
             variations.append(variation)
     for name, words in own_flags.items():
         if name.startswith(AXIS):
-            variations.append(_labeled(_name(words), [(_label(word), tuple(shlex.split(word))) for word in words]))
+            variations.append(
+                _labeled(_axis_name(words), [(_axis_label(word), tuple(shlex.split(word))) for word in words])
+            )
     if seeds := own_flags.get("seeds"):
         if "seed" in flags:
             raise ValueError("--seed and --seeds exclude each other: leave out --seed")
@@ -235,12 +237,12 @@ def _labeled(name: str, values: Sequence[tuple[str, tuple[str, ...]]]) -> Variat
     return Variation(name, dict(values))
 
 
-def _name(words: Sequence[str]) -> str:
+def _axis_name(words: Sequence[str]) -> str:
     """Return the name of settings that vary together: the first flag, or the path of a choice."""
     first = shlex.split(words[0])[:1] or [""]
     return first[0].removeprefix("--").partition(":")[0].replace("-", "_")
 
 
-def _label(word: str) -> str:
+def _axis_label(word: str) -> str:
     """Return the label of settings that vary together: their values."""
     return " ".join(part.rpartition(":")[2] for part in shlex.split(word) if not part.startswith("--"))

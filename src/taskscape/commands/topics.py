@@ -129,17 +129,17 @@ def _overview(recipe: str, text: str, tree: Sequence[Node]) -> Iterator[str]:
 
 def _topic(tree: Sequence[Node], topic: str) -> Iterator[str]:
     """Yield the lines of a page: the settings below a path, then the classes of each choice, one per line."""
-    inside = [node for node in tree if _is_within(node, topic)]
-    for node in inside:
-        if not isinstance(node, Setting) and node is not inside[0]:
+    page_nodes = [node for node in tree if _is_within(node, topic)]
+    for node in page_nodes:
+        if not isinstance(node, Setting) and node is not page_nodes[0]:
             yield ""
         yield from _node(node)
-    yield from switches([node for node in inside if isinstance(node, Setting)])
-    entries = [node for node in inside if isinstance(node, Entries)]
+    yield from switches([node for node in page_nodes if isinstance(node, Setting)])
+    entries = [node for node in page_nodes if isinstance(node, Entries)]
     for node in entries:
         yield from ["", f"{node.flag}.NAME:KIND adds an entry with any name, {node.flag}.NAME:none removes one:"]
         yield from _members(node)
-    for node in inside:
+    for node in page_nodes:
         if isinstance(node, Choice) and _is_free(node) and not any(node.classes == entry.classes for entry in entries):
             yield from ["", f"{node.flag}:NAME, where NAME is"]
             yield from _members(node)

@@ -112,8 +112,8 @@ def resumable(run: Path) -> Iterator[None]:
 
         folder = RunFolder(run)
         is_started = folder.experiment.exists()
-        kept = f"continue with {folder.resume_command}" if is_started else "generated data are kept; start again"
-        with if_interrupted(kept):
+        message = f"continue with {folder.resume_command}" if is_started else "generated data are kept; start again"
+        with if_interrupted(message):
             raise
     finally:
         with suppress(OSError):  # the folder is normally not empty

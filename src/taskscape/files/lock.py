@@ -60,7 +60,7 @@ def locked(folder: Path, lock: Path) -> Iterator[None]:
 def owner_of(lock: Path) -> Owner | None:
     """Return the owner of a lock file, or None if the file is missing, empty, truncated or has no owner."""
     try:
-        return _owner(lock.read_bytes())
+        return _parse_owner(lock.read_bytes())
     except OSError:
         return None
 
@@ -74,18 +74,18 @@ def _acquire(folder: Path, lock: Path) -> int:
             if is_held and not _is_at(lock, descriptor):
                 os.close(descriptor)  # the previous owner has just removed it
                 continue
-            owner = _read(descriptor)
+            owner = _read_owner(descriptor)
             is_remote = owner is not None and owner.host != socket.gethostname()
             if is_held is False or is_remote or (is_held is None and owner is not None and owner.is_alive()):
                 raise ValueError(_refusal(folder, lock, owner))
-            _sign(lock, descriptor)
+            _write_owner(lock, descriptor)
         except BaseException:
             os.close(descriptor)
             raise
         return descriptor
 
 
-def _sign(lock: Path, descriptor: int) -> None:
+def _write_owner(lock: Path, descriptor: int) -> None:
     """Write this process to the lock file as its owner; remove the file if that fails."""
     text = json.dumps(asdict(Owner(socket.gethostname(), os.getpid(), _now()))) + "\n"
     try:
@@ -123,12 +123,12 @@ def _is_at(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _read(descriptor: int) -> Owner | None:
+def _read_owner(descriptor: int) -> Owner | None:
     os.lseek(descriptor, 0, os.SEEK_SET)
-    return _owner(os.read(descriptor, 4096))
+    return _parse_owner(os.read(descriptor, 4096))
 
 
-def _owner(text: bytes) -> Owner | None:
+def _parse_owner(text: bytes) -> Owner | None:
     try:
         content = json.loads(text)
         return Owner(str(content["host"]), int(content["process"]), str(content["since"]))

@@ -15,12 +15,12 @@ def require_room(folder: Path, needed: int, what: str, less: str = "make fewer o
     if needed > free:
         raise OSError(
             errno.ENOSPC,
-            f"{what} takes {_in_words(needed)} in {folder}, and {_in_words(free)} are free: make room, choose another "
+            f"{what} takes {_readable(needed)} in {folder}, and {_readable(free)} are free: make room, choose another "
             f"folder, or {less}",
         )
 
 
-def _in_words(count: int) -> str:
+def _readable(count: int) -> str:
     for power, unit in ((12, "TB"), (9, "GB"), (6, "MB")):
         if count >= 10**power:
             return f"{count / 10**power:,.1f} {unit}"

@@ -179,14 +179,14 @@ def _is_union(kind: Any) -> bool:
     return get_origin(kind) in (Union, UnionType)
 
 
-def _stands_for_others(kind: Any) -> bool:
+def _is_replaceable(kind: Any) -> bool:
     """Return whether other classes can replace this one: a base with registered classes, or a dataclass."""
     return is_offered(kind) or is_dataclass(kind)
 
 
 def _is_choice(kind: Any) -> bool:
     if _is_union(kind):
-        return any(_stands_for_others(bare(member)) for member in get_args(kind))
+        return any(_is_replaceable(bare(member)) for member in get_args(kind))
     return is_offered(kind)
 
 

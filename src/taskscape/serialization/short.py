@@ -18,22 +18,22 @@ def short(value: Any) -> str:
     "{'birthday': Cake(cream='lemon')}"
     """
     if is_dataclass(value) and not isinstance(value, type):
-        arguments = [f"{name}={_inside(item)}" for name, item in _differing(value).items()]
+        arguments = [f"{name}={_short_item(item)}" for name, item in _changed_fields(value).items()]
         return f"{type(value).__name__}({', '.join(arguments)})"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key!r}: {_inside(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key!r}: {_short_item(item)}" for key, item in value.items()) + "}"
     if isinstance(value, tuple):
-        return f"({', '.join(map(_inside, value))}{',' * (len(value) == 1)})"
+        return f"({', '.join(map(_short_item, value))}{',' * (len(value) == 1)})"
     return repr(str(value)) if isinstance(value, Path) else repr(value)
 
 
-def _inside(value: Any) -> str:
+def _short_item(value: Any) -> str:
     """Return the short form of a value, or its ``repr`` if its class defines one."""
     parameters = getattr(type(value), "__dataclass_params__", None)
     return short(value) if parameters is None or parameters.repr else repr(value)
 
 
-def _differing(value: Any) -> dict[str, Any]:
+def _changed_fields(value: Any) -> dict[str, Any]:
     changed = {}
     for field in fields(value):
         if field.init:
