@@ -170,7 +170,7 @@ def test_a_report_of_settings_that_are_none(epochs: str, tmp_path: Path) -> None
 def test_results_of_no_images(change: dict[str, Any], tmp_path: Path) -> None:
     run = RunFolder(make_run(tmp_path))
     run.result().write_text(json.dumps({**json.loads(run.result().read_text()), **change}))
-    with pytest.raises(ValueError, match=r"result\.json: there are no .* images of .*; evaluate the run again"):
+    with pytest.raises(ValueError, match=r"result\.json: .* images of .* are impossible; evaluate the run again"):
         Result.load(run.result())
 
 
