@@ -19,7 +19,7 @@ def stores_of(folder: RunFolder, model: TrainedModel, data: DataSource | str | P
     model.
     """
     if data is None:
-        return _own(folder)
+        return _unchanged_stores(folder)
     source = source_of(data)
     if (preview := source.preview()) is not None:
         _require_labels(model, preview.fields, preview.where)
@@ -37,11 +37,13 @@ def _require_labels(model: TrainedModel, fields: Mapping[str, Modality], where: 
         task.for_data(field, fields[field])
 
 
-def _own(folder: RunFolder) -> dict[str, Store]:
+def _unchanged_stores(folder: RunFolder) -> dict[str, Store]:
     """Return the stores that a run recorded, if they are unchanged; never create or download them."""
     try:
         content: Any = read_json(folder.data)
-        stores = {split: (Store.open(Path(one["store"]), split), one["fingerprint"]) for split, one in content.items()}
+        stores = {
+            split: (Store.open(Path(entry["store"]), split), entry["fingerprint"]) for split, entry in content.items()
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
     return {split: store for split, (store, fingerprint) in stores.items() if store.manifest.fingerprint == fingerprint}

@@ -52,8 +52,8 @@ def decoded(final: Mapping[str, Tensor], tasks: Mapping[str, Task], spreads: Map
     (B, 1, H, W) in 0..1 (``Task.confidence_of``). ``spreads`` may name only tasks with a confidence.
     """
     values = [task.decode(final[name]) for name, task in tasks.items()]
-    sure = [tasks[name].confidence_of(final[name], spread) for name, spread in spreads.items()]
-    return values + [one.unsqueeze(1) for one in sure if one is not None]
+    confidences = [tasks[name].confidence_of(final[name], spread) for name, spread in spreads.items()]
+    return values + [confidence.unsqueeze(1) for confidence in confidences if confidence is not None]
 
 
 def chosen(tasks: Mapping[str, Task], names: Sequence[str]) -> dict[str, Task]:
@@ -133,8 +133,8 @@ def _pruned(program: torch.export.ExportedProgram) -> nn.Module:
     used = {node.target for node in module.graph.nodes if node.op == "get_attr"}
     for name in [name for name, _ in (*module.named_parameters(), *module.named_buffers())]:
         if name not in used:
-            parent, _, own = name.rpartition(".")
-            delattr(module.get_submodule(parent), own)
+            parent, _, attribute = name.rpartition(".")
+            delattr(module.get_submodule(parent), attribute)
     module.recompile()
     pruned: nn.Module = module
     return pruned

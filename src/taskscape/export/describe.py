@@ -30,24 +30,24 @@ def description(
     samples = read_samples(folder.samples())
     for name, task in tasks.items():
         modality = task.modality
-        shown = fitted(view(modality), name, samples)
+        task_view = fitted(view(modality), name, samples)
         outputs[name] = {
             "title": modality.title or modality.name,
             "shape": [1, height, width] if task.predicts_classes else [1, _channels(task), height, width],
             "unit": modality.unit,
-            "colors": dict(shown.coloring()),
+            "colors": dict(task_view.coloring()),
             "modality": unstructure(modality),
         }
-        if shown.classes:
-            outputs[name]["classes"] = list(shown.classes)
-    for name, sure in confidence.items():
+        if task_view.classes:
+            outputs[name]["classes"] = list(task_view.classes)
+    for name, confidence_view in confidence.items():
         outputs[confidence_name(name)] = {
-            "title": sure.words,
+            "title": confidence_view.words,
             "shape": [1, 1, height, width],
             "unit": "0..1",
-            "colors": dict(sure.coloring()),
+            "colors": dict(confidence_view.coloring()),
             "of": name,
-            "calibrated": sure.calibrated,
+            "calibrated": confidence_view.calibrated,
         }
     return {
         "input": {"name": "image", "shape": [1, 3, height, width], "type": "uint8", "holds": "RGB, 0..255"},

@@ -91,28 +91,28 @@ def export(
         OSError: The folder cannot be written.
     """
     wrapper = WRAPPERS.get(to)
-    word = wrapper.OF if wrapper else to
-    if word not in FORMATS:
+    format_name = wrapper.OF if wrapper else to
+    if format_name not in FORMATS:
         raise ValueError(f"there is no format {to!r}{nearest(to, [*FORMATS, *WRAPPERS])}")
-    form = FORMATS[word]
+    form = FORMATS[format_name]
     _require(to, (*form.NEEDS, *(wrapper.NEEDS if wrapper else ())))
-    known = (wrapper or form).OPTIONS
+    defaults = (wrapper or form).OPTIONS
     for name in options:
-        if name not in known:
-            raise ValueError(f"--to {to} has no option {name!r}{nearest(name, known)}")
+        if name not in defaults:
+            raise ValueError(f"--to {to} has no option {name!r}{nearest(name, defaults)}")
     if reduction is not None:
         if to not in reduction.formats:
             raise ValueError(f"--{reduction.name} is for --to {' or '.join(reduction.formats)}, not for --to {to}")
         _require(f"{to} --{reduction.name}", reduction.needs)
     target = Path(folder)
-    _require_own(target, to)
+    _require_same_format(target, to)
     with written_together(target) as part:
-        job = prepare(run, tasks, size, {**known, **options}, data, confidence=confidence)
+        job = prepare(run, tasks, size, {**defaults, **options}, data, confidence=confidence)
         if reduction is not None:
             reduction.check(job)
         require_room(target, FLOAT32 * size_of(job.program), "the network", "export fewer --tasks")
-        done = _written(job, to, target, part, reduction)
-    return replace(done, path=target / done.path.relative_to(part))
+        exported = _written(job, to, target, part, reduction)
+    return replace(exported, path=target / exported.path.relative_to(part))
 
 
 def _written(job: Job, to: str, target: Path, part: Path, reduction: Reduction | None) -> Exported:
@@ -124,12 +124,12 @@ def _written(job: Job, to: str, target: Path, part: Path, reduction: Reduction |
     def compute_with(network: nn.Module) -> Compute:
         return computed(job.tasks, network, job.spreads)
 
-    own = compute_with(job.model.network)
+    reference = compute_with(job.model.network)
     masks = masks_for(job.program, job.model.network, compute_with)
-    comparison = _Comparison(images, [own(image) for image in images], masks, job.outputs)
-    path, named = part / form.NAME, target / form.NAME
+    comparison = _Comparison(images, [reference(image) for image in images], masks, job.outputs)
+    path, final_path = part / form.NAME, target / form.NAME
     try:
-        with writing(named):
+        with writing(final_path):
             form.write(job, path)
         parity = comparison.of(form.opened(path))
     except OSError:
@@ -137,32 +137,34 @@ def _written(job: Job, to: str, target: Path, part: Path, reduction: Reduction |
     except Exception as error:  # exporters and runtimes raise errors of all types
         line = str(error).strip().partition("\n")[0].replace(str(part), str(target))
         raise ValueError(
-            f"{named} is not written, because it could not be created or run ({line}): try --size HxW, or another --to"
+            f"{final_path} is not written, because it could not be created or run ({line}): try --size HxW, or another "
+            "--to"
         ) from error
-    if wrong := {name: one for name, one in parity.items() if not one.holds}:
-        said = "; ".join(f"{name}: {one}" for name, one in wrong.items())
-        if all(one.agrees for one in wrong.values()):
+    if wrong := {name: difference for name, difference in parity.items() if not difference.holds}:
+        differences = "; ".join(f"{name}: {difference}" for name, difference in wrong.items())
+        if all(difference.agrees for difference in wrong.values()):
             raise ValueError(
-                f"{named} is not written, because too few pixels can be compared with the network: {said}. Train the "
-                "network further, or one without max-unpooling, such as deeplab-joint, which has no ties"
+                f"{final_path} is not written, because too few pixels can be compared with the network: {differences}. "
+                "Train the network further, or one without max-unpooling, such as deeplab-joint, which has no ties"
             )
         raise ValueError(
-            f"{named} is not written, because it computes different values from the network: {said}. Try another --to"
+            f"{final_path} is not written, because it computes different values from the network: {differences}. "
+            "Try another --to"
         )
     reduced = None
     if reduction is not None:
         reduced = reduction.reduce(job, path, form)
         parity = comparison.of(form.opened(path))
     file = form.opened(path)
-    seconds, measured = speeds(own, file, images[0]), measure(job, own, file)
+    seconds, measured = speeds(reference, file, images[0]), measure(job, reference, file)
     if wrapper:
         path, changed = wrapper.wrap(job, path)
         reduced = reduced or changed
-    done = Exported(path, _bytes(path), parity, len(images), seconds, measured, reduced)
+    exported = Exported(path, _bytes(path), parity, len(images), seconds, measured, reduced)
     atomic_write(part / "about.json", json.dumps(job.about, indent=1, ensure_ascii=False) + "\n")
-    write_report(part / REPORT, job, to, done)
-    atomic_write(part / CARD, card(job, (wrapper or form).RUNTIME, done, wrapper.USE if wrapper else USE))
-    return done
+    write_report(part / REPORT, job, to, exported)
+    atomic_write(part / CARD, card(job, (wrapper or form).RUNTIME, exported, wrapper.USE if wrapper else USE))
+    return exported
 
 
 def prepare(
@@ -177,14 +179,14 @@ def prepare(
     """Return the input of formats: the traced network with its data. Arguments and errors are as for ``export``."""
     folder = RunFolder(resolve(run))
     model = load(run, "cpu")
-    wanted = chosen(model.tasks, tasks)
+    selected = chosen(model.tasks, tasks)
     evaluated = Result.load(folder.result()).size
     model = model._replace(network=model.network.to(memory_format=torch.contiguous_format))
     stores = stores_of(folder, model, data)
-    spreads, sure = confidence_of(folder, wanted) if confidence else ({}, {})
-    program = trace(Deployed(copy.deepcopy(model.network), wanted, spreads).eval(), size)
-    about = description(wanted, evaluated, size, folder, sure)
-    return Job(folder, model, wanted, evaluated, size, program, about, options, stores, spreads)
+    spreads, confidence_views = confidence_of(folder, selected) if confidence else ({}, {})
+    program = trace(Deployed(copy.deepcopy(model.network), selected, spreads).eval(), size)
+    about = description(selected, evaluated, size, folder, confidence_views)
+    return Job(folder, model, selected, evaluated, size, program, about, options, stores, spreads)
 
 
 def computed(
@@ -219,16 +221,16 @@ def _bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _require_own(folder: Path, to: str) -> None:
+def _require_same_format(folder: Path, to: str) -> None:
     """Raise ``ValueError`` if a folder has an export of another format, whose files would be replaced."""
     try:
-        before = read_json(folder / REPORT)["format"]
+        existing_format = read_json(folder / REPORT)["format"]
     except (OSError, ValueError, TypeError, KeyError):
         return
-    if before != to:
+    if existing_format != to:
         raise ValueError(
-            f"{folder} has an export of --to {before}, whose about.json, {REPORT} and {CARD} would be replaced: choose "
-            "another folder with --out"
+            f"{folder} has an export of --to {existing_format}, whose about.json, {REPORT} and {CARD} would be "
+            "replaced: choose another folder with --out"
         )
 
 

@@ -10,7 +10,7 @@ from taskscape.evaluation import Evaluator
 from taskscape.export.formats import Compute, Job
 from taskscape.metrics import MetricSpec
 
-MOST = 200
+MAX_IMAGES = 200
 """Maximum number of validation images, which are evenly spaced."""
 
 
@@ -33,13 +33,13 @@ def measure(job: Job, network: Compute, file: Compute) -> Measured | None:
         return None
     loader = job.model.experiment.loader(store, torch.device("cpu"), training=False)
     device = torch.device("cpu")
-    before, after = Evaluator(job.tasks, device), Evaluator(job.tasks, device)
-    indices = np.unique(np.linspace(0, len(store) - 1, min(MOST, len(store))).astype(np.int64))
+    network_evaluator, file_evaluator = Evaluator(job.tasks, device), Evaluator(job.tasks, device)
+    indices = np.unique(np.linspace(0, len(store) - 1, min(MAX_IMAGES, len(store))).astype(np.int64))
     for index in indices:
         batch = loader.batch(np.array([index]))
         image = (batch.image * 255).round().to(torch.uint8).contiguous()
         targets = {name: batch.targets[name] for name in job.tasks}
-        for evaluator, compute in ((before, network), (after, file)):
+        for evaluator, compute in ((network_evaluator, network), (file_evaluator, file)):
             evaluator.update(dict(zip(job.outputs, compute(image), strict=True)), targets)
-    found, other = before.compute(), after.compute()
-    return Measured(len(indices), found.metrics, other.metrics, found.specs)
+    network_result, file_result = network_evaluator.compute(), file_evaluator.compute()
+    return Measured(len(indices), network_result.metrics, file_result.metrics, network_result.specs)

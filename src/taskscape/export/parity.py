@@ -56,11 +56,11 @@ class Parity:
         )
 
     def __str__(self) -> str:
-        left = f"; {100 * (1 - self.compared):.2g} % of the pixels depend on a tie and are left out"
-        left = left if self.compared < 1 else ""
+        left_out = f"; {100 * (1 - self.compared):.2g} % of the pixels depend on a tie and are left out"
+        left_out = left_out if self.compared < 1 else ""
         if self.whole:
-            return f"{100 * (1 - self.largest):.3f} % of the pixels have the same class{left}"
-        return f"largest difference {self.largest:.1e} of the largest value, mean {self.mean:.1e}{left}"
+            return f"{100 * (1 - self.largest):.3f} % of the pixels have the same class{left_out}"
+        return f"largest difference {self.largest:.1e} of the largest value, mean {self.mean:.1e}{left_out}"
 
 
 @torch.no_grad()
@@ -73,32 +73,32 @@ def compare(
     """
     worst: dict[str, Parity] = {}
     for image in images:
-        expected, found = network(image), file(image)
-        steady = masks(image) if masks is not None else [None] * len(expected)
-        for name, one, other, mask in zip(outputs, expected, found, steady, strict=True):
-            if one.shape != other.shape:
-                raise ValueError(f"{name} is {tuple(other.shape)} instead of {tuple(one.shape)}")
-            now = _parity(one, other, mask)
-            worst[name] = now.worse(worst[name]) if name in worst else now
+        expected, actual = network(image), file(image)
+        pixel_masks = masks(image) if masks is not None else [None] * len(expected)
+        for name, reference, output, mask in zip(outputs, expected, actual, pixel_masks, strict=True):
+            if reference.shape != output.shape:
+                raise ValueError(f"{name} is {tuple(output.shape)} instead of {tuple(reference.shape)}")
+            parity = _parity(reference, output, mask)
+            worst[name] = parity.worse(worst[name]) if name in worst else parity
     return worst
 
 
-def _parity(expected: Tensor, found: Tensor, mask: Tensor | None) -> Parity:
+def _parity(expected: Tensor, actual: Tensor, mask: Tensor | None) -> Parity:
     share = 1.0 if mask is None else float(mask.float().mean())
     if not expected.is_floating_point():
-        different = expected != found
+        different = expected != actual
         different = different if mask is None else different & mask
         rate = float(different.float().mean())
         return Parity(rate, rate, whole=True, compared=share)
-    difference = (expected - found).abs()
+    difference = (expected - actual).abs()
     if mask is not None:
         difference = difference * mask.unsqueeze(1)
     largest, mean = float(expected.abs().max()), float(expected.abs().mean())
-    most = float(difference.max())
-    return Parity(most / (largest or 1), float(difference.mean()) / (mean or 1), False, most, share)
+    max_difference = float(difference.max())
+    return Parity(max_difference / (largest or 1), float(difference.mean()) / (mean or 1), False, max_difference, share)
 
 
 def speeds(network: Compute, file: Compute, image: Tensor) -> tuple[float, float]:
     """Return the seconds per image of the network and the file, measured alternately."""
-    found = seconds_of({"network": lambda: network(image), "file": lambda: file(image)}, torch.device("cpu"))
-    return found["network"], found["file"]
+    seconds = seconds_of({"network": lambda: network(image), "file": lambda: file(image)}, torch.device("cpu"))
+    return seconds["network"], seconds["file"]

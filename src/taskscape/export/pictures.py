@@ -16,7 +16,7 @@ SIZES = ((1.0, 1.0), (0.71, 1.13), (1.27, 0.83), (0.5, 0.5), (1.5, 0.97))
 """Heights and widths of the photograph, relative to the size on which the run was evaluated."""
 SMALLEST = 32
 """Minimum height and width of the photograph: encoders halve it five times, and OpenVINO cannot pool a single pixel."""
-OWN = 8
+MAX_IMAGES = 8
 """Maximum number of images of the run's validation data."""
 
 
@@ -32,8 +32,10 @@ def pictures(job: Job) -> list[Tensor]:
         else [(max(round(height * h), SMALLEST), max(round(width * w), SMALLEST)) for h, w in SIZES]
     )
     store = job.stores.get("val")
-    own = [] if store is None or (job.size is not None and job.size != store.size) else list(_images(store))
-    return [*map(photograph, sizes), *own]
+    validation_images = (
+        [] if store is None or (job.size is not None and job.size != store.size) else list(_images(store))
+    )
+    return [*map(photograph, sizes), *validation_images]
 
 
 def photograph(size: tuple[int, int]) -> Tensor:
@@ -44,6 +46,6 @@ def photograph(size: tuple[int, int]) -> Tensor:
 
 
 def _images(store: Store) -> Iterator[Tensor]:
-    for index in np.unique(np.linspace(0, len(store) - 1, min(OWN, len(store))).astype(np.int64)):
+    for index in np.unique(np.linspace(0, len(store) - 1, min(MAX_IMAGES, len(store))).astype(np.int64)):
         image = store.gather([int(index)], [], torch.device("cpu")).image
         yield (image * 255).round().to(torch.uint8).contiguous()

@@ -12,43 +12,43 @@ from taskscape.export.parity import BOUND, EQUAL
 from taskscape.files import atomic_write
 
 
-def write_report(path: Path, job: Job, to: str, done: Exported) -> None:
+def write_report(path: Path, job: Job, to: str, exported: Exported) -> None:
     """Write ``parity.json``: differences by task, metrics before and after, and times."""
     content = {
         "format": to,
-        "bytes": done.bytes,
-        "pictures": done.pictures,
+        "bytes": exported.bytes,
+        "pictures": exported.pictures,
         "bounds": {"largest_relative_difference": BOUND, "same_class": EQUAL},
         "tasks": {
             name: {
-                "pixels_compared": one.compared,
+                "pixels_compared": parity.compared,
                 **(
-                    {"same_class": 1 - one.largest}
-                    if one.whole
+                    {"same_class": 1 - parity.largest}
+                    if parity.whole
                     else {
-                        "largest_relative_difference": one.largest,
-                        "mean_relative_difference": one.mean,
-                        "largest_difference": one.absolute,
+                        "largest_relative_difference": parity.largest,
+                        "mean_relative_difference": parity.mean,
+                        "largest_difference": parity.absolute,
                         "unit": job.about["outputs"][name]["unit"],
                     }
                 ),
             }
-            for name, one in done.parity.items()
+            for name, parity in exported.parity.items()
         },
         "seconds": {
-            "network": done.seconds[0],
-            "file": done.seconds[1],
+            "network": exported.seconds[0],
+            "file": exported.seconds[1],
             "size": list(job.usual_size),
             "threads": torch.get_num_threads(),
         },
         "metrics": None
-        if done.measured is None
+        if exported.measured is None
         else {
             "split": "val",
-            "images": done.measured.images,
-            "network": dict(done.measured.network),
-            "file": dict(done.measured.file),
+            "images": exported.measured.images,
+            "network": dict(exported.measured.network),
+            "file": dict(exported.measured.file),
         },
-        "reduced": None if done.reduced is None else asdict(done.reduced),
+        "reduced": None if exported.reduced is None else asdict(exported.reduced),
     }
     atomic_write(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -33,16 +33,16 @@ def masks_for(
     """
     if all(node.target != _UNPOOL for node in program.graph.nodes):
         return None
-    own = compute_with(network)
+    reference = compute_with(network)
 
     @cache  # several files are compared on the same images
     def masks(image: Tensor) -> list[Tensor]:
-        expected = own(image)
-        steady = [torch.ones(one.shape[0], *one.shape[-2:], dtype=torch.bool) for one in expected]
+        expected = reference(image)
+        steady = [torch.ones(value.shape[0], *value.shape[-2:], dtype=torch.bool) for value in expected]
         for seed in range(ROUNDS):
             changed = compute_with(_changed(network, seed))(image)
-            for mask, one, other in zip(steady, expected, changed, strict=True):
-                mask &= _close(one, other)
+            for mask, value, changed_value in zip(steady, expected, changed, strict=True):
+                mask &= _close(value, changed_value)
         return steady
 
     return masks
@@ -51,15 +51,15 @@ def masks_for(
 def _changed(network: nn.Module, seed: int) -> nn.Module:
     """Return a copy with weights that are changed by about a millionth."""
     generator = torch.Generator().manual_seed(seed)
-    other = copy.deepcopy(network)
+    changed = copy.deepcopy(network)
     with torch.no_grad():
-        for parameter in other.parameters():
+        for parameter in changed.parameters():
             parameter.mul_(1 + CHANGE * torch.randn(parameter.shape, generator=generator))
-    return other
+    return changed
 
 
-def _close(one: Tensor, other: Tensor) -> Tensor:
+def _close(expected: Tensor, actual: Tensor) -> Tensor:
     """Return the (B, H, W) mask of pixels where two maps agree within the bounds for a file."""
-    if not one.is_floating_point():
-        return one == other
-    return (one - other).abs().amax(1) <= BOUND * one.abs().max()
+    if not expected.is_floating_point():
+        return expected == actual
+    return (expected - actual).abs().amax(1) <= BOUND * expected.abs().max()

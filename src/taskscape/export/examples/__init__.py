@@ -27,9 +27,9 @@ compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
 def python(form: str) -> str:
     """Return a Python program of at most 40 lines that predicts an image by NumPy, Pillow and the format's runtime."""
-    package, line, opened, run = _PYTHON[form]
+    package, import_line, opened, run = _PYTHON[form]
     text = (_FOLDER / "example.py.txt").read_text("utf-8")
-    for name, value in (("PACKAGE", package), ("IMPORT", line), ("OPENED", opened), ("RUN", run)):
+    for name, value in (("PACKAGE", package), ("IMPORT", import_line), ("OPENED", opened), ("RUN", run)):
         text = text.replace(f"{{{name}}}", value)
     return text
 

@@ -42,13 +42,13 @@ def layers_of(model: Any) -> Layers:
     for node in nodes:
         for name in node.input:
             users[name].append(node)
-    block: dict[str, str] = {}  # of the kernels and all nodes that follow one
+    block_of: dict[str, str] = {}  # of the kernels and all nodes that follow one
     for node in nodes:
-        before = [producer[name].name for name in node.input if name in producer]
+        producers = [producer[name].name for name in node.input if name in producer]
         if node.op_type in KERNELS:
-            block[node.name] = _block(node)
-        elif known := [block[name] for name in before if name in block]:
-            block[node.name] = known[0]
+            block_of[node.name] = _block(node)
+        elif earlier_blocks := [block_of[name] for name in producers if name in block_of]:
+            block_of[node.name] = earlier_blocks[0]
     layers = Layers()
     followed: set[str] = set()  # the kernels and all nodes that precede one
     between: set[str] = set()
@@ -58,11 +58,11 @@ def layers_of(model: Any) -> Layers:
             followed.add(node.name)
         if node.op_type in KERNELS and not is_followed:
             layers.last.append(node.name)
-        elif is_followed and node.op_type in OPERATIONS and node.name in block:
+        elif is_followed and node.op_type in OPERATIONS and node.name in block_of:
             between.add(node.name)
     for node in nodes:
         if node.name in between:
-            layers.blocks.setdefault(block[node.name], []).append(node.name)
+            layers.blocks.setdefault(block_of[node.name], []).append(node.name)
     layers.last.reverse()
     return layers
 

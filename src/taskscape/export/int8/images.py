@@ -45,7 +45,7 @@ def require_images_for(job: Job, calibrate: Path | None) -> None:
             )
         if not (calibrate / MANIFEST).exists() and not _files(calibrate):
             raise ValueError(f"--calibrate {calibrate}: there are no images in it: name a store, or a folder of images")
-    elif not job.stores and _few(job) is None:
+    elif not job.stores and _generated_data(job) is None:
         raise ValueError(
             "--int8 needs images for calibration, but the data of the run are not available: name a store, or a folder "
             "of images like those that the network is for, with --calibrate PATH"
@@ -60,16 +60,16 @@ def images_for(job: Job, calibrate: Path | None) -> Images:
     """
     require_images_for(job, calibrate)
     if calibrate is None:
-        few = _few(job)
-        return _of_stores(job.stores or (few.open() if few else {}), job, "the data of the run")
+        generated = _generated_data(job)
+        return _images_of(job.stores or (generated.open() if generated else {}), job, "the data of the run")
     if (calibrate / MANIFEST).exists():
         splits = Manifest.of(calibrate).counts
-        return _of_stores({split: Store.open(calibrate, split) for split in splits}, job, str(calibrate))
+        return _images_of({split: Store.open(calibrate, split) for split in splits}, job, str(calibrate))
     paths = _files(calibrate)
-    chosen = [paths[index] for index in _spread(len(paths), RANGES + COMPARED)]
+    selected = [paths[index] for index in _spread(len(paths), RANGES + COMPARED)]
     # Neighbors in a folder are similar, so every third image is for comparison.
-    compared = chosen[2::3] or chosen
-    ranges = [path for path in chosen if path not in compared] or chosen
+    compared = selected[2::3] or selected
+    ranges = [path for path in selected if path not in compared] or selected
 
     def read(path: Path) -> Image:
         return _sized(torch.from_numpy(read_image(path)).permute(2, 0, 1)[None].float(), job)
@@ -81,24 +81,24 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
-def _few(job: Job) -> DataSource | None:
+def _generated_data(job: Job) -> DataSource | None:
     """Return a source with a few of the run's images if they are generated, else None."""
     data = job.model.experiment.data
     few = data.few(RANGES + COMPARED)
     return None if few == data else few
 
 
-def _of_stores(stores: Mapping[str, Store], job: Job, source: str) -> Images:
+def _images_of(stores: Mapping[str, Store], job: Job, source: str) -> Images:
     """Return training images for the ranges, and images of ``val`` or others of the same store for comparison."""
-    first = stores.get("train") or next(iter(stores.values()))
-    second = stores.get("val", first)
-    indices = _spread(len(first), RANGES + COMPARED)
-    if second is first or len(second) < COMPARED:
-        second, compared = first, indices[2::3] or indices
+    ranges_store = stores.get("train") or next(iter(stores.values()))
+    compared_store = stores.get("val", ranges_store)
+    indices = _spread(len(ranges_store), RANGES + COMPARED)
+    if compared_store is ranges_store or len(compared_store) < COMPARED:
+        compared_store, compared = ranges_store, indices[2::3] or indices
         indices = [index for index in indices if index not in compared] or indices
     else:
-        indices, compared = _spread(len(first), RANGES), _spread(len(second), COMPARED)
-    return Images(list(_read(first, indices, job)), list(_read(second, compared, job)), source)
+        indices, compared = _spread(len(ranges_store), RANGES), _spread(len(compared_store), COMPARED)
+    return Images(list(_read(ranges_store, indices, job)), list(_read(compared_store, compared, job)), source)
 
 
 def _read(store: Store, indices: Sequence[int], job: Job) -> Iterator[Image]:
@@ -106,9 +106,9 @@ def _read(store: Store, indices: Sequence[int], job: Job) -> Iterator[Image]:
         yield _sized(store.gather([index], [], torch.device("cpu")).image * 255, job)
 
 
-def _spread(count: int, most: int) -> list[int]:
-    """Return up to ``most`` evenly spaced indices below ``count``."""
-    return sorted({int(position) for position in np.linspace(0, count - 1, min(count, most)).round()})
+def _spread(count: int, limit: int) -> list[int]:
+    """Return up to ``limit`` evenly spaced indices below ``count``."""
+    return sorted({int(position) for position in np.linspace(0, count - 1, min(count, limit)).round()})
 
 
 def _sized(image: Tensor, job: Job) -> Image:

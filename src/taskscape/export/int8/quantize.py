@@ -88,6 +88,6 @@ def run_of(model: Any) -> Run:
 
 def count_kernels(model: Any) -> tuple[int, int]:
     """Return how many convolutions and matrix products of a model are int8, and how many there are in total."""
-    scaled = {output for node in model.graph.node if node.op_type == "DequantizeLinear" for output in node.output}
+    dequantized = {output for node in model.graph.node if node.op_type == "DequantizeLinear" for output in node.output}
     kernels = [node for node in model.graph.node if node.op_type in KERNELS]
-    return sum(all(name in scaled for name in node.input[:2]) for node in kernels), len(kernels)
+    return sum(all(name in dequantized for name in node.input[:2]) for node in kernels), len(kernels)

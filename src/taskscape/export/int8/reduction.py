@@ -15,7 +15,7 @@ from taskscape.export import onnx_file, openvino_file
 from taskscape.export.formats import Compute, Format, Job, Reduced
 from taskscape.export.int8.images import Image, Images, images_for, require_images_for
 from taskscape.export.int8.quantize import Quantizer, count_kernels, run_of
-from taskscape.export.int8.search import SECONDS, Comparison, Found, search
+from taskscape.export.int8.search import SECONDS, Comparison, SearchResult, search
 from taskscape.files import atomic_write
 from taskscape.serialization import show_size
 
@@ -48,18 +48,22 @@ class Int8:
                 onnx_file.save(job, source)
             quantizer = Quantizer(source, images.ranges)
             comparison = Comparison(job.outputs, run_of(source), images.compared)
-            found = search(
+            result = search(
                 list(quantizer.layers.blocks),
                 lambda floating: comparison.differences(run_of(quantizer.model_with(floating))),
                 comparison,
                 self.seconds,
             )
-            model = quantizer.model_with(found.floating)
-            of_all = count_kernels(model)
-            job.about["int8"] = {"layers": of_all[0], "of": of_all[1], "blocks in float32": list(found.floating)}
-            small = _written(model, Path(folder) / path.name, job.about)
-            seconds = _seconds(form.opened(path), form.opened(small), images.compared[0])
-            for part in small.parent.glob(f"{small.stem}.*"):
+            model = quantizer.model_with(result.floating)
+            kernel_counts = count_kernels(model)
+            job.about["int8"] = {
+                "layers": kernel_counts[0],
+                "of": kernel_counts[1],
+                "blocks in float32": list(result.floating),
+            }
+            int8_path = _written(model, Path(folder) / path.name, job.about)
+            seconds = _seconds(form.opened(path), form.opened(int8_path), images.compared[0])
+            for part in int8_path.parent.glob(f"{int8_path.stem}.*"):
                 if path.with_suffix(part.suffix).is_file():
                     atomic_write(path.with_suffix(part.suffix), part.read_bytes())
         details = {
@@ -67,14 +71,14 @@ class Int8:
             "calibrated on": {"images": len(images.ranges), "of": images.source},
             "differences from float32": {
                 "images": len(images.compared),
-                **{task: _rounded(share) for task, share in found.differences.items()},
-                "within bounds": found.holds,
-                "with all blocks in int8": {task: _rounded(share) for task, share in found.before.items()},
+                **{task: _rounded(share) for task, share in result.differences.items()},
+                "within bounds": result.holds,
+                "with all blocks in int8": {task: _rounded(share) for task, share in result.before.items()},
             },
             "seconds for an image": {word: _rounded(value) for word, value in seconds.items()},
         }
-        words = f"int8 in {of_all[0]} of {of_all[1]} convolutions and matrix products"
-        return Reduced(words, details, tuple(_sentences(words, found, images, comparison, seconds)))
+        words = f"int8 in {kernel_counts[0]} of {kernel_counts[1]} convolutions and matrix products"
+        return Reduced(words, details, tuple(_sentences(words, result, images, comparison, seconds)))
 
 
 def _written(model: Any, path: Path, about: Mapping[str, Any]) -> Path:
@@ -91,8 +95,8 @@ def _written(model: Any, path: Path, about: Mapping[str, Any]) -> Path:
 
 def _seconds(plain: Compute, small: Compute, image: Image) -> dict[str, float]:
     """Return the seconds per image in float32 and int8, measured alternately."""
-    given = torch.from_numpy(image)
-    calls = {"float32": lambda: plain(given), "int8": lambda: small(given)}
+    pixels = torch.from_numpy(image)
+    calls = {"float32": lambda: plain(pixels), "int8": lambda: small(pixels)}
     return seconds_of(calls, torch.device("cpu"), at_most=10)
 
 
@@ -101,21 +105,21 @@ def _rounded(value: float) -> float:
 
 
 def _sentences(
-    words: str, found: Found, images: Images, comparison: Comparison, seconds: dict[str, float]
+    words: str, result: SearchResult, images: Images, comparison: Comparison, seconds: dict[str, float]
 ) -> Iterator[str]:
-    kept = f", as do the blocks {', '.join(found.floating)}" if found.floating else ""
+    blocks = f", as do the blocks {', '.join(result.floating)}" if result.floating else ""
     yield (
         f"Weights and activations are {words}. Pre- and post-processing and the last layer of each task stay in "
-        f"float32{kept}. Ranges come from {len(images.ranges)} images of {images.source}."
+        f"float32{blocks}. Ranges come from {len(images.ranges)} images of {images.source}."
     )
-    told = [
+    differences = [
         f"{100 * share:.1f} % of the pixels have a different class ({task})"
         if comparison.is_whole[task]
         else f"values of {task} differ by {100 * share:.1f} % on average"
-        for task, share in found.differences.items()
+        for task, share in result.differences.items()
     ]
-    beyond = "" if found.holds else "; this is more than int8 should cost, so compare the metrics before you use it"
-    yield f"Compared with float32 on {len(images.compared)} images, {', '.join(told)}{beyond}."
+    warning = "" if result.holds else "; this is more than int8 should cost, so compare the metrics before you use it"
+    yield f"Compared with float32 on {len(images.compared)} images, {', '.join(differences)}{warning}."
     height, width = images.compared[0].shape[2:]
     yield (
         f"An image of {show_size((height, width))} takes {1000 * seconds['int8']:.1f} ms, and "

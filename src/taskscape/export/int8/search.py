@@ -21,7 +21,7 @@ Differences = Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """The result of a search."""
 
     floating: tuple[str, ...]
@@ -58,10 +58,10 @@ class Comparison:
         return sum(max(differences[task] / bound - 1, 0.0) for task, bound in self.bounds.items())
 
 
-def _difference(expected: Array, found: Array) -> float:
+def _difference(expected: Array, actual: Array) -> float:
     if not np.issubdtype(expected.dtype, np.floating):
-        return float((expected != found).mean())
-    return float(np.abs(expected - found).mean() / (np.abs(expected).mean() or 1))
+        return float((expected != actual).mean())
+    return float(np.abs(expected - actual).mean() / (np.abs(expected).mean() or 1))
 
 
 def search(
@@ -69,7 +69,7 @@ def search(
     differences: Callable[[Sequence[str]], Differences],
     comparison: Comparison,
     seconds: float = SECONDS,
-) -> Found:
+) -> SearchResult:
     """Leave blocks in float32 until all differences are within their bounds.
 
     Blocks are ranked by the improvement that each gives alone. In this order, those that still help in addition to the
@@ -77,25 +77,25 @@ def search(
     differences with the given blocks in float32. The search ends when all bounds hold, when no block helps, or after
     ``seconds``, half of which are for the ranking.
     """
-    until, ranked_until = time.monotonic() + seconds, time.monotonic() + seconds / 2
-    before = best = differences(())
-    if comparison.excess(before) == 0:
-        return Found((), before, True, before)
-    alone = {}
+    deadline, ranking_deadline = time.monotonic() + seconds, time.monotonic() + seconds / 2
+    initial = best = differences(())
+    if comparison.excess(initial) == 0:
+        return SearchResult((), initial, True, initial)
+    excess = {}
     for block in _middle_last(blocks):
-        if time.monotonic() > ranked_until:
+        if time.monotonic() > ranking_deadline:
             break
-        alone[block] = comparison.excess(differences([block]))
+        excess[block] = comparison.excess(differences([block]))
     floating: tuple[str, ...] = ()
-    for block in sorted(alone, key=lambda name: alone[name]):
-        if alone[block] >= comparison.excess(before) or time.monotonic() > until:
+    for block in sorted(excess, key=lambda name: excess[name]):
+        if excess[block] >= comparison.excess(initial) or time.monotonic() > deadline:
             break
-        tried = differences([*floating, block])
-        if comparison.excess(tried) < comparison.excess(best):
-            floating, best = (*floating, block), tried
+        candidate = differences([*floating, block])
+        if comparison.excess(candidate) < comparison.excess(best):
+            floating, best = (*floating, block), candidate
         if comparison.excess(best) == 0:
             break
-    return Found(floating, best, comparison.excess(best) == 0, before)
+    return SearchResult(floating, best, comparison.excess(best) == 0, initial)
 
 
 def _middle_last(blocks: Sequence[str]) -> Iterator[str]:

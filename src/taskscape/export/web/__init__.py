@@ -56,17 +56,17 @@ def wrap(job: Job, path: Path) -> tuple[Path, Reduced]:
         page = write_folder([model], path.with_name("page")).parent
     for file in onnx_file.files(path):
         file.unlink(missing_ok=True)
-    return page, _said(job, model)
+    return page, _rounding_effect(job, model)
 
 
-def _said(job: Job, model: PageModel) -> Reduced:
-    moved = [
+def _rounding_effect(job: Job, model: PageModel) -> Reduced:
+    effects = [
         f"{100 * difference:.2g} % of the pixels have a different class"
         if name in job.tasks and job.tasks[name].predicts_classes
         else f"values of {name} differ by at most {100 * difference:.2g} % of the largest"
         for name, difference in model.difference.items()
     ]
-    sentence = f"Its weights are rounded to {model.bits} bits for the page. On a photograph, {'; '.join(moved)}."
+    sentence = f"Its weights are rounded to {model.bits} bits for the page. On a photograph, {'; '.join(effects)}."
     return Reduced(
         f"weights of {model.bits} bits",
         {"weight_bits": model.bits, "largest_difference": dict(model.difference)},

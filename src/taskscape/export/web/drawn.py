@@ -22,9 +22,9 @@ _UNITS = {"metre": "m", "median of the image": "medians", "probability": _PERCEN
 
 def about(job: Job, name: str = "") -> dict[str, Any]:
     """Return the description; ``name`` is the network's name, by default that of its folder or the released model."""
-    modalities = {task: one.modality for task, one in job.tasks.items()}
-    titles = {task: heading(task_word(task, modalities)) for task in job.tasks}
-    sure = {task: job.about["outputs"][confidence_name(task)] for task in job.spreads}
+    modalities = {task_name: task.modality for task_name, task in job.tasks.items()}
+    titles = {task_name: heading(task_word(task_name, modalities)) for task_name in job.tasks}
+    confidences = {task_name: job.about["outputs"][confidence_name(task_name)] for task_name in job.spreads}
     return {
         "name": name or _name(job),
         "text": _text(job),
@@ -33,10 +33,10 @@ def about(job: Job, name: str = "") -> dict[str, Any]:
         "fixed": list(job.size) if job.size else None,
         "focal": _focal(job),
         "outputs": [
-            *(_output(task, titles[task], one) for task, one in job.tasks.items()),
+            *(_output(task_name, titles[task_name], task) for task_name, task in job.tasks.items()),
             *(
-                _confidence(task, titles[task], ConfidenceView(of["title"], of["calibrated"]))
-                for task, of in sure.items()
+                _confidence(task_name, titles[task_name], ConfidenceView(output["title"], output["calibrated"]))
+                for task_name, output in confidences.items()
             ),
         ],
     }
@@ -44,9 +44,9 @@ def about(job: Job, name: str = "") -> dict[str, Any]:
 
 def _focal(job: Job) -> float | None:
     """Return the focal length of the run's data in image heights, as assumed by ``predict --point-cloud``."""
-    known = focal_length(job.model.experiment.data)
+    focal_in_widths = focal_length(job.model.experiment.data)
     height, width = job.evaluated
-    return None if known is None else known * width / height
+    return None if focal_in_widths is None else focal_in_widths * width / height
 
 
 def _name(job: Job) -> str:
@@ -56,9 +56,11 @@ def _name(job: Job) -> str:
 
 
 def _text(job: Job) -> str:
-    known = listing(job.folder.path)
-    network = f"{job.model.experiment.network.name}, {known.parameters / 1e6:.1f} million parameters"
-    trained = f"Trained on {known.trained_on}, for {known.expects}." if known.trained_on and known.expects else ""
+    summary = listing(job.folder.path)
+    network = f"{job.model.experiment.network.name}, {summary.parameters / 1e6:.1f} million parameters"
+    trained = (
+        f"Trained on {summary.trained_on}, for {summary.expects}." if summary.trained_on and summary.expects else ""
+    )
     return f"{trained} {heading(network)}.".strip()
 
 
@@ -90,7 +92,7 @@ def _confidence(task: str, title: str, shown: ConfidenceView) -> dict[str, Any]:
 
 def _text_of(key: Key) -> str:
     sentences = [part.text if isinstance(part, Example) else part for part in key]
-    return " ".join(one for one in sentences if isinstance(one, str))
+    return " ".join(sentence for sentence in sentences if isinstance(sentence, str))
 
 
 def _drawing(shown: View[Any], unit: str) -> dict[str, Any]:
@@ -102,8 +104,8 @@ def _drawing(shown: View[Any], unit: str) -> dict[str, Any]:
         if unit == "unit vector":
             return {"kind": "directions", "signs": [1 if factor > 0 else -1 for factor in channels["factor"]]}
         return {"kind": "channels", **channels}
-    some = np.array([1.0, 2.0, 4.0], np.float32)
-    relative = not np.array_equal(shown.comparable(some), some)
+    values = np.array([1.0, 2.0, 4.0], np.float32)
+    relative = not np.array_equal(shown.comparable(values), values)
     return _scale(coloring.get("scale") or _GRAY, shown.key(), relative=relative)
 
 

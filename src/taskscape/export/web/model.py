@@ -67,14 +67,14 @@ def packed(
 def _described(job: Job, path: Path, file: bytes, model: PageModel, name: str) -> PageModel:
     size = job.size or PROBE
     example = photograph(job.usual_size).numpy()
-    before, after = _session(path.read_bytes()), _session(file)
-    probe = _run(after, _probe_pixels(*size))
+    original_session, rounded_session = _session(path.read_bytes()), _session(file)
+    probe = _run(rounded_session, _probe_pixels(*size))
     means = {output: float(values.mean(dtype=float)) for output, values in probe.items()}
     return replace(
         model,
         about=about(job, name),
         probe={"height": size[0], "width": size[1], "means": means},
-        difference=_differences(_run(before, example), _run(after, example)),
+        difference=_differences(_run(original_session, example), _run(rounded_session, example)),
     )
 
 
@@ -90,19 +90,19 @@ def _run(session: Any, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[An
 
 
 def _differences(before: Mapping[str, npt.NDArray[Any]], after: Mapping[str, npt.NDArray[Any]]) -> dict[str, float]:
-    found = {}
+    differences = {}
     for name, expected in before.items():
         if expected.dtype.kind == "f":
-            found[name] = float(np.abs(expected - after[name]).max() / (np.abs(expected).max() or 1))
+            differences[name] = float(np.abs(expected - after[name]).max() / (np.abs(expected).max() or 1))
         else:
-            found[name] = float((expected != after[name]).mean())
-    return found
+            differences[name] = float((expected != after[name]).mean())
+    return differences
 
 
 def _xz(content: bytes, bits: int) -> bytes:
     """Compress for the small decoder of the page, which needs CRC32 and at most 16 MB of memory."""
-    wide = {"lp": 1, "pb": 1, "lc": 0} if bits > 8 else {}
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 24, **wide}]
+    options = {"lp": 1, "pb": 1, "lc": 0} if bits > 8 else {}
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 24, **options}]
     return lzma.compress(content, check=lzma.CHECK_CRC32, filters=filters)
 
 

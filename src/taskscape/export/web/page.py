@@ -69,7 +69,7 @@ def _runtime(name: str) -> str:
     return base64.b64encode((BUILT / f"{name}.xz").read_bytes()).decode()
 
 
-def _html(models: Sequence[PageModel], inside: Mapping[str, str] | None = None) -> str:
+def _html(models: Sequence[PageModel], resources: Mapping[str, str] | None = None) -> str:
     entries = [
         {
             "about": model.about,
@@ -87,7 +87,9 @@ def _html(models: Sequence[PageModel], inside: Mapping[str, str] | None = None) 
         "licenses": (BUILT / "LICENSES.txt").read_text("utf-8"),
     }
     parts = [f"{_CONTENTS}{_escaped(contents)}{_END}"]
-    parts += [f'<script type="text/plain" id="resource-{name}">{text}{_END}' for name, text in (inside or {}).items()]
+    parts += [
+        f'<script type="text/plain" id="resource-{name}">{text}{_END}' for name, text in (resources or {}).items()
+    ]
     page = (BUILT / "page.html").read_text("utf-8")
     return page.replace("<!-- contents -->", "\n".join(parts), 1)
 

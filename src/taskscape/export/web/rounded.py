@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-_FEW = 1024
+_MIN_VALUES = 1024
 """Tensors with fewer values are not rounded."""
 
 
@@ -19,27 +19,30 @@ def rounded(path: Path, bits: int) -> bytes:
 
     model: Any = onnx.load(path)
     graph = model.graph
-    stay, nodes = [], []
+    initializers, nodes = [], []
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size < _FEW or values.ndim < 2:
-            stay.append(tensor)
+        if values.dtype != np.float32 or values.size < _MIN_VALUES or values.ndim < 2:
+            initializers.append(tensor)
             continue
-        name, (whole, factor) = tensor.name, _whole(values, bits)
-        stay += [numpy_helper.from_array(whole, f"{name}:whole"), numpy_helper.from_array(factor, f"{name}:factor")]
+        name, (integers, factor) = tensor.name, _as_integers(values, bits)
+        initializers += [
+            numpy_helper.from_array(integers, f"{name}:whole"),
+            numpy_helper.from_array(factor, f"{name}:factor"),
+        ]
         nodes += [
             helper.make_node("Cast", [f"{name}:whole"], [f"{name}:float"], to=TensorProto.FLOAT),
             helper.make_node("Mul", [f"{name}:float", f"{name}:factor"], [name]),
         ]
     operations = [*nodes, *graph.node]
     del graph.initializer[:], graph.node[:]
-    graph.initializer.extend(stay)
+    graph.initializer.extend(initializers)
     graph.node.extend(operations)
     content: bytes = model.SerializeToString()
     return content
 
 
-def _whole(values: Any, bits: int) -> tuple[Any, Any]:
+def _as_integers(values: Any, bits: int) -> tuple[Any, Any]:
     """Return integers, and one factor per slice along the first axis."""
     largest = 2 ** (bits - 1) - 1
     factor = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True) / largest
