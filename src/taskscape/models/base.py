@@ -62,9 +62,9 @@ class Outputs(NamedTuple):
         return self.final.items()
 
     def __repr__(self) -> str:
-        maps = {f"{role}/{task}": raw for role, of_role in self.auxiliary.items() for task, raw in of_role.items()}
-        named = [*(self.final | maps).items(), *(("shared", features) for features in self.shared)]
-        return f"Outputs({', '.join(f'{name}: {_shape(x)}' for name, x in named)})"
+        maps = {f"{role}/{task}": raw for role, role_maps in self.auxiliary.items() for task, raw in role_maps.items()}
+        tensors = [*(self.final | maps).items(), *(("shared", features) for features in self.shared)]
+        return f"Outputs({', '.join(f'{name}: {_shape(x)}' for name, x in tensors)})"
 
 
 class NetworkConfig(RangedSettings, ABC):
@@ -136,7 +136,7 @@ class Network(nn.Module, ABC):
 
     def __init__(self, out_channels: Mapping[str, int], config: Any = None, **options: Any) -> None:
         super().__init__()
-        self.out_channels = _counts(out_channels)
+        self.out_channels = _checked_channels(out_channels)
 
     @override
     def __call__(self, image: Tensor) -> Outputs:
@@ -236,7 +236,7 @@ BESIDE_THE_MAIN_PATH = frozenset({"downsample", "se", "shortcut"})
 """Module names, in timm and here, of the shortcuts of residual blocks and of squeeze-and-excitation gates."""
 
 
-def _counts(out_channels: Any) -> dict[str, int]:
+def _checked_channels(out_channels: Any) -> dict[str, int]:
     """Return the channels per task as a dictionary of ints. Raises ``ValueError`` if they are invalid."""
     example = 'give the output channels of each task by its name, such as {"semseg": 19, "depth": 1}'
     if not isinstance(out_channels, Mapping):
@@ -251,7 +251,7 @@ def _counts(out_channels: Any) -> dict[str, int]:
     return {task: int(channels) for task, channels in out_channels.items()}
 
 
-_FARTHEST = 16.0
+_LARGEST_MAGNITUDE = 16.0
 """Greater than the magnitude of any value in a 0..1 image, however it was augmented or normalized."""
 
 
@@ -271,11 +271,11 @@ def unit_range(image: Tensor) -> Tensor:
     if not image.is_floating_point():
         raise ValueError(f"the image is {image.dtype}: give uint8 in 0..255, or floating-point numbers in 0..1")
     if image.device.type == "cpu" and _has_numbers(image):
-        least, most = (x.item() for x in image.detach().aminmax())
-        if max(-least, most) > _FARTHEST:
+        lowest, highest = (x.item() for x in image.detach().aminmax())
+        if max(-lowest, highest) > _LARGEST_MAGNITUDE:
             raise ValueError(
-                f"the image is {least:g} … {most:g}: a network takes floating-point images in 0..1; divide those in "
-                "0..255 by 255"
+                f"the image is {lowest:g} … {highest:g}: a network takes floating-point images in 0..1; divide those "
+                "in 0..255 by 255"
             )
     return image
 
@@ -294,10 +294,10 @@ def check_outputs(network: Network, outputs: Any, image: Tensor) -> None:
         )
     for task, channels in network.out_channels.items():
         expected = (len(image), channels, *image.shape[-2:])
-        found = tuple(outputs.final[task].shape) if task in outputs.final else "nothing"
-        if found != expected:
+        actual = tuple(outputs.final[task].shape) if task in outputs.final else "nothing"
+        if actual != expected:
             raise ValueError(
-                f"{named(type(network).forward)} gives {found} for the task {task} instead of {expected}, "
+                f"{named(type(network).forward)} gives {actual} for the task {task} instead of {expected}, "
                 "(B, channels, H, W) at the size of the image"
             )
 

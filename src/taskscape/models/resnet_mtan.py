@@ -69,7 +69,7 @@ class ResnetMtan(Network, config=ResnetMtanConfig):
         super().__init__(out_channels)
         config = ResnetMtanConfig.of(config, options)
         self.encoder = config.build_encoder(config.output_stride)
-        self.stages = _rows_of_blocks(self.encoder, config.encoder)
+        self.stages = _stage_levels(self.encoder, config.encoder)
         channels = [self.encoder.channels[level] for level in self.stages.values()]
         strides = [self.encoder.strides[level] for level in self.stages.values()]
         self.reductions = [after // before for before, after in pairwise(strides)]
@@ -96,17 +96,17 @@ class ResnetMtan(Network, config=ResnetMtanConfig):
 
     @override
     def forward(self, image: Tensor) -> Outputs:
-        (before, last), *further = self._last_blocks(image)
-        weights = self.masks[0](dict.fromkeys(self.out_channels, before))
-        attended = {task: w * last for task, w in weights.items()}
-        for (before, last), shared, reduction, masks in zip(
+        (block_input, block_output), *further = self._last_blocks(image)
+        weights = self.masks[0](dict.fromkeys(self.out_channels, block_input))
+        attended = {task: w * block_output for task, w in weights.items()}
+        for (block_input, block_output), shared, reduction, masks in zip(
             further, self.shared, self.reductions, self.masks[1:], strict=True
         ):
             carried = {task: shared(features) for task, features in attended.items()}
             if reduction > 1:
                 carried = {task: F.max_pool2d(x, reduction, ceil_mode=True) for task, x in carried.items()}
-            weights = masks({task: torch.cat([before, x], 1) for task, x in carried.items()})
-            attended = {task: w * last for task, w in weights.items()}
+            weights = masks({task: torch.cat([block_input, x], 1) for task, x in carried.items()})
+            attended = {task: w * block_output for task, w in weights.items()}
         final = {task: resize_like(x, image, align_corners=True) for task, x in self.heads(attended).items()}
         return Outputs(final, {}, ())
 
@@ -125,7 +125,7 @@ class ResnetMtan(Network, config=ResnetMtanConfig):
         return pairs
 
 
-def _rows_of_blocks(encoder: Encoder, name: str) -> dict[str, int]:
+def _stage_levels(encoder: Encoder, name: str) -> dict[str, int]:
     """Return the level of each stage of an encoder, by the stage's module name."""
     if encoder.is_plain:
         raise ValueError(
@@ -133,14 +133,14 @@ def _rows_of_blocks(encoder: Encoder, name: str) -> dict[str, int]:
             "stages; choose a ResNet such as resnet18 or resnet50"
         )
     modules = dict(encoder.backbone.named_children())
-    levels: Any = encoder.backbone.feature_info
+    info: Any = encoder.backbone.feature_info
     stages = {
         module: level
-        for level, (module, stride) in enumerate(zip(levels.module_name(), encoder.strides, strict=True))
+        for level, (module, stride) in enumerate(zip(info.module_name(), encoder.strides, strict=True))
         if stride >= 4
     }
     for stage in stages:
-        if not isinstance(row := modules.get(stage), nn.Sequential) or len(row) < 2:
+        if not isinstance(blocks := modules.get(stage), nn.Sequential) or len(blocks) < 2:
             raise ValueError(
                 f"network.encoder: the attention masks select from the last of the blocks in a stage, but {stage} of "
                 f"{name} is not a sequence of two or more; choose a ResNet such as resnet18 or resnet50"

@@ -19,7 +19,7 @@ from taskscape.serialization.ranges import BelowOne, Count, CountOrZero, Positiv
 if TYPE_CHECKING:
     from taskscape.tasks import Task
 
-_START = 10.0
+_DEFAULT_START = 10.0
 """The initial value of the bins, unless the settings or the task's range determine another."""
 
 MakeBranch = Callable[[int, int, int], nn.Module]
@@ -77,8 +77,8 @@ class BinsConfig(AtrousConfig):
         super().check(tasks)
         bins = known_tasks("bin_tasks", self.for_tasks(tasks).bin_tasks or (), tasks)
         if self.bin_tasks is None and not bins:
-            of_one = (name for name, task in tasks.items() if task.channels - task.loss.scale_channels == 1)
-            bins = tuple(name for name in of_one if not tasks[name].predicts_classes)
+            single_channel = (name for name, task in tasks.items() if task.channels - task.loss.scale_channels == 1)
+            bins = tuple(name for name in single_channel if not tasks[name].predicts_classes)
         for name in bins:
             if tasks[name].loss.scale_channels:
                 raise ValueError(
@@ -99,7 +99,9 @@ class BinsConfig(AtrousConfig):
             bin_tasks = tuple(name for name, task in tasks.items() if task.raw_is_value and task.channels == 1)
         start = self.start
         if start is None:
-            start = next((tasks[name].start_value(_START) for name in bin_tasks if name in tasks), _START)
+            start = next(
+                (tasks[name].start_value(_DEFAULT_START) for name in bin_tasks if name in tasks), _DEFAULT_START
+            )
         return replace(self, bin_tasks=bin_tasks, start=start)
 
     @override
@@ -147,7 +149,7 @@ class BinsNetwork(SharedEncoder):
         for task, channels in out_channels.items():
             if task in bin_tasks:
                 transformer = config.transformer(deep if config.tokens == "encoder" else 256)
-                start = _START if config.start is None else config.start
+                start = _DEFAULT_START if config.start is None else config.start
                 self.branches[task] = AdaptiveBins(
                     deep, skip, transformer, config.tokens, config.rates, start, **config.decoder(64, 3)
                 )

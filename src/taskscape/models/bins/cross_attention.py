@@ -61,8 +61,8 @@ class ClassTokenBranch(nn.Module):
         features = self._features(skip, bottleneck)
         pixels = features.flatten(2).transpose(1, 2)
         tokens = self.tokens.expand(features.shape[0], -1, -1)
-        *first, last = self.blocks
-        for block in first:
+        *earlier, last = self.blocks
+        for block in earlier:
             tokens = block(tokens, pixels)
         assert isinstance(last, CrossTransformerBlock)
         maps: Tensor = last.weights(tokens, pixels).unflatten(2, features.shape[2:])

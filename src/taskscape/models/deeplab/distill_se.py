@@ -89,5 +89,5 @@ class DeeplabDistillSE(Distillation, config=DeeplabDistillSEConfig):
     def exchange(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Exchange features at stride 4, half the resolution of the first predictions."""
         halved = {task: F.max_pool2d(x, 3, stride=2, padding=1) for task, x in features.items()}
-        everything = torch.cat(list(halved.values()), 1)
-        return {task: F.relu(halved[task] + attention(everything)) for task, attention in self.attentions.items()}
+        all_features = torch.cat(list(halved.values()), 1)
+        return {task: F.relu(halved[task] + attention(all_features)) for task, attention in self.attentions.items()}

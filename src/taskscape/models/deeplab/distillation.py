@@ -82,15 +82,15 @@ class Distillation(Network):
         tasks = list(self.out_channels)
         pyramid = self.encoder(image)
         skips = [pyramid[level] for level in self.skip_levels]
-        first = [self.first_decoders[task](self.aspps[task](pyramid[-1]), *skips) for task in tasks]
-        shared = shared_features(*skips, *first)
-        skips, first = list(shared[: len(skips)]), list(shared[len(skips) :])
-        features = dict(zip(tasks, first, strict=True))
+        first_features = [self.first_decoders[task](self.aspps[task](pyramid[-1]), *skips) for task in tasks]
+        shared = shared_features(*skips, *first_features)
+        skips, first_features = list(shared[: len(skips)]), list(shared[len(skips) :])
+        features = dict(zip(tasks, first_features, strict=True))
         initial: dict[str, Tensor] = {}
         if self.training or len(tasks) == 1:
             initial = {task: resize_like(self.first_heads[task](features[task]), image) for task in tasks}
         if len(tasks) == 1:
-            return Outputs(initial, {}, tuple(first))
+            return Outputs(initial, {}, tuple(first_features))
 
         exchanged = self.exchange(features)
         decoded = {task: self.heads[task](decoder(exchanged[task], *skips)) for task, decoder in self.decoders.items()}

@@ -9,7 +9,7 @@ from typing_extensions import override
 from taskscape.models.layers.own_weight_gradient import Geometry, OwnWeightGradient
 
 _LARGEST_MAP = 256
-"""The largest map, in pixels, for which ``_of_weight`` is faster than oneDNN, with several threads too."""
+"""The largest map, in pixels, for which ``_weight_gradient`` is faster than oneDNN, with several threads too."""
 
 
 def quick_dilations(network: nn.Module) -> None:
@@ -50,11 +50,11 @@ class DilatedConv2d(nn.Conv2d):
 
 
 def _convolved(image: Tensor, weight: Tensor, padding: tuple[int, ...], dilation: tuple[int, ...]) -> Tensor:
-    result: Tensor = OwnWeightGradient.apply(image, weight, Geometry((1, 1), padding, dilation, 1), _of_weight)
+    result: Tensor = OwnWeightGradient.apply(image, weight, Geometry((1, 1), padding, dilation, 1), _weight_gradient)
     return result
 
 
-def _of_weight(image: Tensor, weight: Tensor, gradient: Tensor, geometry: Geometry) -> Tensor:
+def _weight_gradient(image: Tensor, weight: Tensor, gradient: Tensor, geometry: Geometry) -> Tensor:
     """Return the weight gradient, (outputs, inputs, k, l), of a convolution with stride 1 and one group.
 
     The gradient of each of its k×l taps is one matrix product over the pixels that the tap reads.
@@ -68,8 +68,8 @@ def _of_weight(image: Tensor, weight: Tensor, gradient: Tensor, geometry: Geomet
     ]
     for row, column in product(*map(range, kernel)):
         (y, from_y), (x, from_x) = spans[0][row], spans[1][column]
-        of_tap = gradient[:, y, x].reshape(-1, outputs).t() @ image[:, from_y, from_x].reshape(-1, inputs)
-        taps[:, row, column] = of_tap
+        tap_gradient = gradient[:, y, x].reshape(-1, outputs).t() @ image[:, from_y, from_x].reshape(-1, inputs)
+        taps[:, row, column] = tap_gradient
     return taps.permute(0, 3, 1, 2)
 
 

@@ -15,12 +15,12 @@ from taskscape.imports import late_compiler, quick_imports
 from taskscape.models.base import NetworkConfig
 from taskscape.models.layers.depthwise import depthwise_in_float32
 from taskscape.models.layers.dilated import quick_dilations
-from taskscape.models.layers.freezing import Freeze, about_freezing, freeze_layers, frozen_modules
+from taskscape.models.layers.freezing import Freeze, freeze_layers, freezing_message, frozen_modules
 from taskscape.models.layers.hub import WeightsMissingError, cached_weights, packaged_weights
 from taskscape.models.layers.low_rank import LowRankLayers, add_low_rank
 from taskscape.models.layers.meta import without_numbers
 from taskscape.models.layers.plain_backbone import PlainBackbone
-from taskscape.models.layers.pretrained import fitting
+from taskscape.models.layers.pretrained import fitting_weights
 from taskscape.models.layers.pyramid import Pyramid
 from taskscape.models.layers.stages import layer_numbers
 from taskscape.models.layers.traits import Traits, traits
@@ -82,7 +82,7 @@ class EncoderConfig(NetworkConfig):
         if isinstance(self.pretrained, Path):
             with without_numbers():
                 backbone = replace(self, pretrained=False, freeze="none", lora=0).build_encoder().backbone
-            fitting(backbone, self.encoder, self.pretrained)
+            fitting_weights(backbone, self.encoder, self.pretrained)
 
     @override
     def from_scratch(self) -> Self:
@@ -146,12 +146,12 @@ class Encoder(nn.Module):
             pretrained = packaged_weights(name) or True
         elif pretrained is not False:
             pretrained = Path(pretrained)
-        self._traits, self.backbone = _built(name, output_stride, coarsest, pretrained=pretrained is True)
+        self._traits, self.backbone = _build_backbone(name, output_stride, coarsest, pretrained=pretrained is True)
         depthwise_in_float32(self.backbone)
         quick_dilations(self.backbone)
         notes = []
         if isinstance(pretrained, Path):
-            weights = fitting(self.backbone, name, pretrained)
+            weights = fitting_weights(self.backbone, name, pretrained)
             self.backbone.load_state_dict(weights.tensors, strict=False)  # num_batches_tracked may be missing
             notes.append(weights.note)
         if self._traits.is_plain:
@@ -167,13 +167,13 @@ class Encoder(nn.Module):
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1), persistent=False)
-        self._known: tuple[Tensor, list[Tensor]] | None = None
+        self._remembered: tuple[Tensor, list[Tensor]] | None = None
         self.is_frozen_in_part = freeze != "none" or lora > 0
         freeze_layers(self.backbone, name, freeze)
         if lora:
             add_low_rank(self.backbone, lora, lora_layers)
         if self.is_frozen_in_part:
-            notes.append(about_freezing(self.backbone, name, random=pretrained is False))
+            notes.append(freezing_message(self.backbone, name, random=pretrained is False))
             self.train()
         self.note = "; ".join(notes)
 
@@ -226,8 +226,8 @@ class Encoder(nn.Module):
         Images are first enlarged to sides that the backbone accepts, or resized to the only size that it accepts. For
         images whose maps were stored by ``remember``, those maps are returned.
         """
-        if self._known is not None and _is_same(image, self._known[0]):
-            return self._known[1]
+        if self._remembered is not None and _is_same(image, self._remembered[0]):
+            return self._remembered[1]
         step = self._traits.step
         if self._traits.size is not None or step > 1:
             size = self._traits.size or [(length + step - 1) // step * step for length in image.shape[-2:]]
@@ -241,7 +241,7 @@ class Encoder(nn.Module):
         ``maps`` contains the maps that are read, by index. Maps of other images are computed as usual.
         """
         count = max(self.sources) + 1
-        self._known = image, [maps[index] if index in maps else torch.empty(0) for index in range(count)]
+        self._remembered = image, [maps[index] if index in maps else torch.empty(0) for index in range(count)]
 
     def pyramid(self, maps: Sequence[Tensor], size: Sequence[int]) -> Sequence[Tensor]:
         """Return the pyramid's levels from the ``maps`` of images of this size, (H, W)."""
@@ -254,51 +254,55 @@ class Encoder(nn.Module):
         return self.pyramid(self.maps(image), image.shape[-2:])
 
 
-def _built(name: str, output_stride: int, coarsest: int, *, pretrained: bool) -> tuple[Traits, Any]:
+def _build_backbone(name: str, output_stride: int, coarsest: int, *, pretrained: bool) -> tuple[Traits, Any]:
     """Return a timm backbone with random weights or those of the hub; arguments and errors as for ``Encoder``."""
     with quick_imports(), late_compiler():
         import timm
 
     model, _, tag = name.partition(".")
     if not timm.is_model(model):
-        known = nearest(model, timm.list_models()) or "; see timm.list_models()"
-        raise ValueError(f"network.encoder: timm has no model {name!r}{known}")
-    tags = [full.partition(".")[2] for full in timm.models.get_arch_pretrained_cfgs(model)]
+        suggestion = nearest(model, timm.list_models()) or "; see timm.list_models()"
+        raise ValueError(f"network.encoder: timm has no model {name!r}{suggestion}")
+    tags = [full_name.partition(".")[2] for full_name in timm.models.get_arch_pretrained_cfgs(model)]
     if tag and tags and tag not in tags:
         raise ValueError(f"network.encoder: timm has no weights {tag!r} of {model}; it has {', '.join(tags)}")
     options: dict[str, Any] = {"pretrained": pretrained}
     try:
         if pretrained and (cached := cached_weights(name)) is not None:
             options["pretrained_cfg_overlay"] = {"file": str(cached)}
-        known_traits = traits(name)
-        if known_traits.is_plain:
-            return known_traits, PlainBackbone(name, **options)
+        model_traits = traits(name)
+        if model_traits.is_plain:
+            return model_traits, PlainBackbone(name, **options)
         if output_stride != 32:
             options["output_stride"] = output_stride
-        strides = [min(stride, output_stride) for stride in known_traits.strides]
+        strides = [min(stride, output_stride) for stride in model_traits.strides]
         if max(strides) > coarsest:
             options["out_indices"] = [i for i, stride in enumerate(strides) if stride <= coarsest]
         backbone = timm.create_model(name, features_only=True, **options)
     except WeightsMissingError:
         raise
     except Exception as error:  # timm, the hub and torch raise anything from KeyError to HTTPError here
-        raise ValueError(_remedy(name, output_stride, pretrained, error)) from error
+        raise ValueError(_failure_message(name, output_stride, pretrained, error)) from error
     if "out_indices" in options:
         _leave_out_unread(backbone)
-    return known_traits, backbone
+    return model_traits, backbone
 
 
 def _leave_out_unread(backbone: Any) -> None:
     """Remove the stages after the last one that is read; timm keeps them only in EfficientNets and MobileNets."""
-    if (read := getattr(backbone, "_stage_out_idx", None)) is not None:
-        del backbone.blocks[max(read) :]
+    if (indices := getattr(backbone, "_stage_out_idx", None)) is not None:
+        del backbone.blocks[max(indices) :]
 
 
-def _is_same(image: Tensor, known: Tensor) -> bool:
-    return image.shape == known.shape and image.device == known.device and image.data_ptr() == known.data_ptr()
+def _is_same(image: Tensor, remembered: Tensor) -> bool:
+    return (
+        image.shape == remembered.shape
+        and image.device == remembered.device
+        and image.data_ptr() == remembered.data_ptr()
+    )
 
 
-def _remedy(name: str, output_stride: int, pretrained: bool, error: Exception) -> str:
+def _failure_message(name: str, output_stride: int, pretrained: bool, error: Exception) -> str:
     if pretrained:
         return (
             f"network.pretrained: the weights of {name} could not be fetched from the hub ({error}); "

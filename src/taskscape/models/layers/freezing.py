@@ -22,25 +22,26 @@ def freeze_layers(backbone: nn.Module, name: str, freeze: Freeze) -> None:
         backbone.requires_grad_(False)
     elif freeze != "none":
         numbers = layer_numbers(backbone, name, stages=True)
-        most = max(numbers.values())
-        if freeze > most:
-            what = "blocks" if isinstance(backbone, PlainBackbone) else "stages"
+        num_stages = max(numbers.values())
+        if freeze > num_stages:
+            unit = "blocks" if isinstance(backbone, PlainBackbone) else "stages"
             raise ValueError(
-                f"network.freeze is {freeze}: {name} has {most} {what} after its stem; give a number up to that, all "
-                "or none"
+                f"network.freeze is {freeze}: {name} has {num_stages} {unit} after its stem; give a number up to that, "
+                "all or none"
             )
         for parameter, number in numbers.items():
             if number <= freeze:
                 backbone.get_parameter(parameter).requires_grad_(False)
 
 
-def about_freezing(backbone: nn.Module, name: str, *, random: bool) -> str:
+def freezing_message(backbone: nn.Module, name: str, *, random: bool) -> str:
     """Return a message with the number of trained parameters; ``random`` means that the others were not loaded."""
     trained, total = (
-        sum(p.numel() for p in backbone.parameters() if p.requires_grad or not only) for only in (True, False)
+        sum(p.numel() for p in backbone.parameters() if p.requires_grad or not trained_only)
+        for trained_only in (True, False)
     )
-    text = f"{trained:,} of {total:,} parameters of the encoder {name} are trained"
-    return f"{text}; the others keep random values unless --from loads them" if random else text
+    message = f"{trained:,} of {total:,} parameters of the encoder {name} are trained"
+    return f"{message}; the others keep random values unless --from loads them" if random else message
 
 
 def frozen_modules(module: nn.Module) -> Iterator[nn.Module]:

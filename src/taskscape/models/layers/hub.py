@@ -22,8 +22,8 @@ class WeightsMissingError(ValueError):
 def packaged_weights(name: str) -> Path | None:
     """Return the file of a model's weights in an installed Python package; None if there is none."""
     package, file = _PACKAGES.get(name, ("", ""))
-    found = importlib.util.find_spec(package) if package else None
-    return None if found is None or found.origin is None else Path(found.origin).parent / file
+    spec = importlib.util.find_spec(package) if package else None
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent / file
 
 
 def cached_weights(name: str) -> Path | None:

@@ -52,7 +52,7 @@ def add_low_rank(module: nn.Module, rank: int, layers: LowRankLayers) -> None:
     module.requires_grad_(False)
     adapted = list(_layers(module, layers))
     if not adapted:
-        others = [other for other in get_args(LowRankLayers) if other != layers and any(_layers(module, other))]
+        others = [choice for choice in get_args(LowRankLayers) if choice != layers and any(_layers(module, choice))]
         remedy = f"set network.lora_layers to {others[0]}" if others else "set network.lora to 0"
         raise ValueError(f"network.lora: this encoder has no layers of the kind {layers!r}; {remedy}")
     for layer in adapted:
@@ -65,8 +65,8 @@ def merge_low_rank(network: nn.Module) -> None:
     Outputs are equal up to rounding. The merged layers are frozen.
     """
     for module in list(network.modules()):
-        parts: Any = getattr(module, "parametrizations", {})
-        if "weight" in parts and any(isinstance(part, LowRank) for part in parts["weight"]):
+        parametrizations: Any = getattr(module, "parametrizations", {})
+        if "weight" in parametrizations and any(isinstance(adapter, LowRank) for adapter in parametrizations["weight"]):
             parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
             module.requires_grad_(False)
 
@@ -77,8 +77,8 @@ def _layers(module: nn.Module, layers: LowRankLayers) -> Iterator[nn.Linear | nn
         is_pointwise = isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.groups == 1
         is_of_attention = any(map(_ATTENTION.search, parts[:-1]))
         if isinstance(layer, nn.Linear) or is_pointwise:
-            wanted = is_of_attention if layers != "convolutions" else False
-            wanted |= is_pointwise and layers != "attention" and "se" not in parts
-            if wanted:
+            is_adapted = is_of_attention if layers != "convolutions" else False
+            is_adapted |= is_pointwise and layers != "attention" and "se" not in parts
+            if is_adapted:
                 assert isinstance(layer, nn.Linear | nn.Conv2d)
                 yield layer

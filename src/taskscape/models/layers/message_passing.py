@@ -38,4 +38,6 @@ class MessagePassing(nn.Module):
 
 def message_passing(channels: int, tasks: Sequence[str]) -> nn.ModuleDict:
     """Return a ``MessagePassing`` module per task that receives the messages of all other tasks."""
-    return nn.ModuleDict({task: MessagePassing(channels, [o for o in tasks if o != task]) for task in tasks})
+    return nn.ModuleDict(
+        {task: MessagePassing(channels, [sender for sender in tasks if sender != task]) for task in tasks}
+    )

@@ -19,7 +19,7 @@ class Geometry(NamedTuple):
     groups: int
 
 
-OfWeight = Callable[[Tensor, Tensor, Tensor, Geometry], Tensor]
+WeightGradient = Callable[[Tensor, Tensor, Tensor, Geometry], Tensor]
 """Computes the weight gradient from image, weight and output gradient."""
 
 
@@ -28,13 +28,13 @@ class OwnWeightGradient(torch.autograd.Function):
 
     @staticmethod
     @override
-    def forward(image: Tensor, weight: Tensor, geometry: Geometry, of_weight: OfWeight) -> Tensor:
+    def forward(image: Tensor, weight: Tensor, geometry: Geometry, weight_gradient: WeightGradient) -> Tensor:
         return F.conv2d(image, weight, None, *geometry)
 
     @staticmethod
     @override
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        image, weight, ctx.geometry, ctx.of_weight = inputs
+        image, weight, ctx.geometry, ctx.weight_gradient = inputs
         ctx.save_for_backward(image, weight)
 
     @staticmethod
@@ -42,9 +42,9 @@ class OwnWeightGradient(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         (gradient,) = gradients
         image, weight = ctx.saved_tensors
-        of_image = of_weight = None
+        image_gradient = weight_gradient = None
         if ctx.needs_input_grad[0]:
-            of_image = conv2d_input(image.shape, weight, gradient, *ctx.geometry)
+            image_gradient = conv2d_input(image.shape, weight, gradient, *ctx.geometry)
         if ctx.needs_input_grad[1]:
-            of_weight = ctx.of_weight(image, weight, gradient, ctx.geometry)
-        return of_image, of_weight, None, None
+            weight_gradient = ctx.weight_gradient(image, weight, gradient, ctx.geometry)
+        return image_gradient, weight_gradient, None, None

@@ -22,13 +22,13 @@ class PlainBackbone(nn.Module):
         super().__init__()
         import timm
 
-        known = traits(name)
-        if known.interpolates:
+        model_traits = traits(name)
+        if model_traits.interpolates:
             options["dynamic_img_size"] = True
         model: Any = timm.create_model(name, num_classes=0, **options)
-        blocks = len(known.strides)
+        num_blocks = len(model_traits.strides)
         self.depths: list[int] = model.prune_intermediate_layers(
-            [blocks * (quarter + 1) // DEPTHS - 1 for quarter in range(DEPTHS)], prune_norm=False, prune_head=True
+            [num_blocks * (quarter + 1) // DEPTHS - 1 for quarter in range(DEPTHS)], prune_norm=False, prune_head=True
         )
         """The blocks after which features are read, counted from 0."""
         self.model, self.pretrained_cfg = model, model.pretrained_cfg

@@ -14,7 +14,7 @@ from taskscape.released import resolve
 from taskscape.serialization import listed
 from taskscape.state_dicts import Match, by_module, match, read, require_finite
 
-_NAMED = 6
+_MAX_NAMED = 6
 """The number of modules that a message names."""
 
 
@@ -26,7 +26,7 @@ class Fitting(NamedTuple):
     """A message about the tensors that were filled and the parts of the file that were not used."""
 
 
-def fitting(backbone: nn.Module, name: str, path: Path) -> Fitting:
+def fitting_weights(backbone: nn.Module, name: str, path: Path) -> Fitting:
     """Return the weights in ``path`` that fill every tensor of the timm backbone ``name``.
 
     ``path`` is a file of safetensors or ``torch.save``, a run folder, or the name of a model. Tensor names may have any
@@ -42,54 +42,56 @@ def fitting(backbone: nn.Module, name: str, path: Path) -> Fitting:
         weights = read(resolve(path))
     except (ValueError, OSError) as error:
         raise ValueError(f"network.pretrained: {error}") from error
-    own = backbone.state_dict()
+    expected = backbone.state_dict()
     with without_numbers():
-        full = timm.create_model(name)
-    found = match(own, weights)
-    if found.unfilled and (converted := _converted(weights, full, name)):
-        found = max(found, match(own, converted), key=lambda candidate: len(candidate.tensors))
-    if found.unfilled and (ordered := _in_order(weights, full)):
-        found = match(own, ordered)
-    if found.unfilled:
+        full_model = timm.create_model(name)
+    matched = match(expected, weights)
+    if matched.unfilled and (converted := _converted_by_timm(weights, full_model, name)):
+        matched = max(matched, match(expected, converted), key=lambda candidate: len(candidate.tensors))
+    if matched.unfilled and (ordered := _renamed_by_order(weights, full_model)):
+        matched = match(expected, ordered)
+    if matched.unfilled:
         raise ValueError(
-            f"network.pretrained: {path} does not hold weights of {name}: {len(found.tensors)} of {len(own)} tensors "
-            f"fit, {_lacking(found, own)}; give weights of {name}, or set network.encoder to the model they are of"
+            f"network.pretrained: {path} does not hold weights of {name}: {len(matched.tensors)} of {len(expected)} "
+            f"tensors fit, {_misfits(matched, expected)}; give weights of {name}, or set network.encoder to the model "
+            "they are of"
         )
-    if larger := _beyond(found, full):
+    if extra := _extra_weights(matched, full_model):
         raise ValueError(
-            f"network.pretrained: {path} holds weights of a larger model than {name}: {len(own)} of {len(own)} tensors "
-            f"fit, but {listed(by_module(larger, found.unused + list(found.tensors)), _NAMED)} would be left out; set "
+            f"network.pretrained: {path} holds weights of a larger model than {name}: {len(expected)} of "
+            f"{len(expected)} tensors fit, but "
+            f"{listed(by_module(extra, matched.unused + list(matched.tensors)), _MAX_NAMED)} would be left out; set "
             "network.encoder to the model they are of"
         )
-    require_finite(found.tensors, f"network.pretrained: {path}")
-    note = f"{path} fills {len(own)} of {len(own)} tensors of the encoder {name}"
-    if found.unused:
-        note += f"; not used: {listed(by_module(found.unused, weights), _NAMED)}"
-    return Fitting(found.tensors, note)
+    require_finite(matched.tensors, f"network.pretrained: {path}")
+    note = f"{path} fills {len(expected)} of {len(expected)} tensors of the encoder {name}"
+    if matched.unused:
+        note += f"; not used: {listed(by_module(matched.unused, weights), _MAX_NAMED)}"
+    return Fitting(matched.tensors, note)
 
 
-def _lacking(found: Match, own: Mapping[str, Tensor]) -> str:
+def _misfits(matched: Match, expected: Mapping[str, Tensor]) -> str:
     parts = []
-    if found.missing:
-        parts.append(f"{len(found.missing)} are missing ({listed(by_module(found.missing, own), _NAMED)})")
-    if found.shapes:
-        name, (shape, in_file) = next(iter(found.shapes.items()))
-        parts.append(f"{len(found.shapes)} are of another shape ({name} is {in_file} instead of {shape}, …)")
+    if matched.missing:
+        parts.append(f"{len(matched.missing)} are missing ({listed(by_module(matched.missing, expected), _MAX_NAMED)})")
+    if matched.shapes:
+        name, (shape, in_file) = next(iter(matched.shapes.items()))
+        parts.append(f"{len(matched.shapes)} are of another shape ({name} is {in_file} instead of {shape}, …)")
     return " and ".join(parts)
 
 
-def _converted(weights: dict[str, Tensor], full: nn.Module, name: str) -> dict[str, Tensor]:
+def _converted_by_timm(weights: dict[str, Tensor], full_model: nn.Module, name: str) -> dict[str, Tensor]:
     """Return the weights converted by timm from the model's original publication; empty if timm converts nothing."""
     import timm
 
     convert = getattr(sys.modules[timm.model_entrypoint(name.split(".")[0]).__module__], "checkpoint_filter_fn", None)
     if convert is None:
         return {}
-    for beginning in ("", "state_dict.", "model.", "module.", "state_dict.module."):
-        inner = {key.removeprefix(beginning): tensor for key, tensor in weights.items() if key.startswith(beginning)}
+    for prefix in ("", "state_dict.", "model.", "module.", "state_dict.module."):
+        inner = {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
         try:
             with redirect_stdout(io.StringIO()):  # timm prints what the model lacks
-                converted: Mapping[str, Any] = convert(inner, full)
+                converted: Mapping[str, Any] = convert(inner, full_model)
         except Exception:  # for the names of another model, timm raises arbitrary errors
             continue
         tensors = {key: tensor for key, tensor in converted.items() if isinstance(tensor, Tensor)}
@@ -102,26 +104,26 @@ def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
-def _in_order(weights: dict[str, Tensor], full: nn.Module) -> dict[str, Tensor]:
+def _renamed_by_order(weights: dict[str, Tensor], full_model: nn.Module) -> dict[str, Tensor]:
     """Return the weights under the model's names if all shapes agree in the same order; otherwise an empty dict."""
-    own = full.state_dict()
-    if [x.shape for x in weights.values()] != [x.shape for x in own.values()]:
+    expected = full_model.state_dict()
+    if [x.shape for x in weights.values()] != [x.shape for x in expected.values()]:
         return {}
-    return dict(zip(own, weights.values(), strict=True))
+    return dict(zip(expected, weights.values(), strict=True))
 
 
-def _beyond(found: Match, full: nn.Module) -> list[str]:
+def _extra_weights(matched: Match, full_model: nn.Module) -> list[str]:
     """Return the unused weights in the same modules as the used ones that the complete model does not have."""
-    known = {name.replace("_", ".") for name in full.state_dict()}
-    modules = {name for name, _ in full.named_children()}
-    heads: Any = getattr(full, "pretrained_cfg", {}).get("classifier") or ()
+    model_names = {name.replace("_", ".") for name in full_model.state_dict()}
+    modules = {name for name, _ in full_model.named_children()}
+    heads: Any = getattr(full_model, "pretrained_cfg", {}).get("classifier") or ()
     modules -= {head.split(".")[0] for head in ([heads] if isinstance(heads, str) else heads)}
-    start = len(found.prefix)
+    start = len(matched.prefix)
     return [
         name
-        for name in found.unused
-        if name.replace("_", ".").startswith(found.prefix)
+        for name in matched.unused
+        if name.replace("_", ".").startswith(matched.prefix)
         and name.endswith("weight")
         and name[start:].split(".")[0] in modules
-        and name[start:].replace("_", ".") not in known
+        and name[start:].replace("_", ".") not in model_names
     ]

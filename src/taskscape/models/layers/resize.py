@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_FEW = 4
+_FEW_CHANNELS = 4
 """Up to this many channels, the gradient takes the same time in either memory format."""
 
 
@@ -15,8 +15,8 @@ def resize_like(x: Tensor, reference: Tensor, *, align_corners: bool = False) ->
     resized = F.interpolate(x, size=reference.shape[-2:], mode="bilinear", align_corners=align_corners)
     if resized.requires_grad and resized.device.type == "cpu" and not torch.compiler.is_compiling():
         # Not in float32: the gradient of a preceding bias is summed in memory order, so its last bits would change.
-        quick = x.stride(1) == 1 and x.shape[1] > _FEW and x.dtype.itemsize < 4
-        resized.register_hook(_channels_last if quick else _dense)
+        needs_channels_last = x.stride(1) == 1 and x.shape[1] > _FEW_CHANNELS and x.dtype.itemsize < 4
+        resized.register_hook(_channels_last if needs_channels_last else _dense)
     return resized
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from taskscape.models.layers.meta import without_numbers
 
-_OF_PARAMETRIZATION = re.compile(r"parametrizations\.(\w+)\..*")
+_PARAMETRIZATION = re.compile(r"parametrizations\.(\w+)\..*")
 
 
 def layer_numbers(backbone: nn.Module, name: str, *, stages: bool = False) -> dict[str, int]:
@@ -18,23 +18,23 @@ def layer_numbers(backbone: nn.Module, name: str, *, stages: bool = False) -> di
     plain transformer they are always blocks. A low-rank adapter has the number of its weight. Raises ``ValueError`` if
     timm does not group the model's layers.
     """
-    known = _of_whole_model(name, stages)
-    last = max(known.values(), default=0)
+    model_numbers = _model_layer_numbers(name, stages)
+    last = max(model_numbers.values(), default=0)
     numbers = {}
     for parameter, _ in backbone.named_parameters():
         key = _plain_name(parameter)
-        numbers[parameter] = known.get(key, known.get(key.removeprefix("model."), last))
-    present = sorted(set(numbers.values()))  # the classifier's numbers are absent
-    return {parameter: present.index(number) for parameter, number in numbers.items()}
+        numbers[parameter] = model_numbers.get(key, model_numbers.get(key.removeprefix("model."), last))
+    used_numbers = sorted(set(numbers.values()))  # the classifier's numbers are absent
+    return {parameter: used_numbers.index(number) for parameter, number in numbers.items()}
 
 
 def _plain_name(parameter: str) -> str:
     """Return a parameter's name with dots only, since timm's feature models write ``stages_0`` for ``stages.0``."""
-    return _OF_PARAMETRIZATION.sub(r"\1", parameter).replace("_", ".")
+    return _PARAMETRIZATION.sub(r"\1", parameter).replace("_", ".")
 
 
 @cache
-def _of_whole_model(name: str, stages: bool) -> dict[str, int]:
+def _model_layer_numbers(name: str, stages: bool) -> dict[str, int]:
     import timm
     from timm.models import group_parameters
 

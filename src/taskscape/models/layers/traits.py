@@ -9,7 +9,7 @@ from torch import Tensor
 from taskscape.imports import late_compiler, quick_imports
 from taskscape.models.layers.meta import without_numbers
 
-_ODD, _STEP = (75, 130), 32
+_ODD_SIZE, _STEP = (75, 130), 32
 """An unusual image size to try, and a step that fits all models that halve their maps repeatedly."""
 
 
@@ -39,26 +39,30 @@ def traits(name: str) -> Traits:
         model = _create(name, features_only=True)
     info: Any = model.feature_info
     channels, strides = tuple(info.channels()), tuple(info.reduction())
-    if len(set(strides)) == 1 and (plain := _plain(name)) is not None:
-        return plain
-    fixed = tuple(model.pretrained_cfg["input_size"][1:])
+    if len(set(strides)) == 1 and (plain_traits := _plain_traits(name)) is not None:
+        return plain_traits
+    native_size = tuple(model.pretrained_cfg["input_size"][1:])
     channels_last = str(getattr(model, "output_fmt", "NCHW")).endswith("NHWC")
     steps = max(_STEP, *strides)
-    for size, step, only in ((_ODD, 1, None), ((3 * steps, 5 * steps), steps, None), (fixed, 1, fixed)):
+    for size, step, only_size in (
+        (_ODD_SIZE, 1, None),
+        ((3 * steps, 5 * steps), steps, None),
+        (native_size, 1, native_size),
+    ):
         try:
             with torch.no_grad(), without_numbers():
                 maps: list[Tensor] = model.eval()(torch.zeros(1, 3, *size, device="meta"))
         except Exception:  # noqa: S112, PERF203, RUF100  # torch and timm raise anything for sizes that do not fit
             continue
-        found = tuple(x.shape[-1 if channels_last else 1] for x in maps)
+        map_channels = tuple(x.shape[-1 if channels_last else 1] for x in maps)
         sides = [tuple(x.shape[1:3] if channels_last else x.shape[2:]) for x in maps]
-        if size == _ODD and sides != [tuple(-(-side // stride) for side in _ODD) for stride in strides]:
+        if size == _ODD_SIZE and sides != [tuple(-(-side // stride) for side in _ODD_SIZE) for stride in strides]:
             continue  # for example a patch stem, which drops incomplete patches
-        return Traits(found, strides, step, only, channels_last, is_plain=False, interpolates=False)
+        return Traits(map_channels, strides, step, only_size, channels_last, is_plain=False, interpolates=False)
     return Traits(channels, strides, 1, None, channels_last, is_plain=False, interpolates=False)
 
 
-def _plain(name: str) -> Traits | None:
+def _plain_traits(name: str) -> Traits | None:
     """Return the traits of a model with features of all blocks; None if strides or widths differ between blocks."""
     try:
         with without_numbers():

@@ -41,7 +41,7 @@ class UpProjection(nn.Module):
             # The norms sum their gradients in memory order, so the code below would change their last bits.
             return _doubled(maps, self.phases).relu()
         # A ReLU per map gives its norm a dense gradient; a slice of the gradient of all four is many times slower.
-        maps = [F.relu(one, inplace=True) for one in maps]
+        maps = [F.relu(phase_map, inplace=True) for phase_map in maps]
         return (_doubled_channels_last if maps[0].stride(1) == 1 else _doubled)(maps, self.phases)
 
 
@@ -61,10 +61,10 @@ def _doubled_channels_last(maps: list[Tensor], phases: Phases) -> Tensor:
     """Compute ``_doubled`` in channels-last format, which torch's pixel shuffle preserves only on a CPU."""
     if phases == "shuffled" and maps[0].device.type == "cpu":
         return _doubled(maps, phases)
-    last = [one.permute(0, 2, 3, 1) for one in maps]
+    channels_last = [phase_map.permute(0, 2, 3, 1) for phase_map in maps]
     if phases == "shuffled":
-        cells = torch.cat(last, 3).unflatten(3, (-1, 2, 2)).movedim(3, 5)
+        cells = torch.cat(channels_last, 3).unflatten(3, (-1, 2, 2)).movedim(3, 5)
     else:
-        cells = torch.stack(last, 3).unflatten(3, (2, 2)).transpose(3, 4)
+        cells = torch.stack(channels_last, 3).unflatten(3, (2, 2)).transpose(3, 4)
     doubled: Tensor = cells.transpose(2, 3).flatten(3, 4).flatten(1, 2)  # from (B, h, w, 2, 2, C)
     return doubled.permute(0, 3, 1, 2)

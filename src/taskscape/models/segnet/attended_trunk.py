@@ -25,7 +25,8 @@ class AttendedTrunk(nn.Module):
         self.encoder_first = stages([channels[:2] for channels in down])
         self.encoder_further = stages([channels[1:] for channels in down])
         self.encoder_shared = nn.ModuleList(
-            conv_norm_relu(width, after, bias=True) for width, after in zip(widths, carried, strict=True)
+            conv_norm_relu(width, carried_width, bias=True)
+            for width, carried_width in zip(widths, carried, strict=True)
         )
         self.encoder_masks = nn.ModuleList(
             PerTask({task: attention(width if i == 0 else 2 * width, width) for task in self.tasks})

@@ -54,9 +54,13 @@ class SegnetCrossStitch(Network, config=SegnetCrossStitchConfig):
         super().__init__(out_channels)
         widths = SegnetCrossStitchConfig.of(config, options).widths
         down, up = encoder_channels(widths), decoder_channels(widths)
-        self.encoder = nn.ModuleList(PerTask({task: stage(one) for task in out_channels}) for one in down)
+        self.encoder = nn.ModuleList(
+            PerTask({task: stage(stage_channels) for task in out_channels}) for stage_channels in down
+        )
         self.encoder_stitches = nn.ModuleList(CrossStitch(len(out_channels)) for _ in down)
-        self.decoder = nn.ModuleList(PerTask({task: stage(one) for task in out_channels}) for one in up)
+        self.decoder = nn.ModuleList(
+            PerTask({task: stage(stage_channels) for task in out_channels}) for stage_channels in up
+        )
         self.decoder_stitches = nn.ModuleList(CrossStitch(len(out_channels)) for _ in up[1:])
         self.heads = PerTask({task: Head(widths[0], channels) for task, channels in out_channels.items()})
         initialize(self, nn.init.xavier_uniform_)
@@ -85,9 +89,9 @@ class SegnetCrossStitch(Network, config=SegnetCrossStitchConfig):
             features = down(dict.fromkeys(self.out_channels, x))
             pools.append({task: pool(feature) for task, feature in features.items()})
             x = stitch([pooled.features for pooled in pools[-1].values()])
-        for up, stitch, pools_of in zip(self.decoder, [*self.decoder_stitches, None], reversed(pools), strict=True):
-            read = self.heads if stitch is None else self.out_channels
-            features = up({task: unpool(x, pools_of[task]) for task in read})
+        for up, stitch, task_pools in zip(self.decoder, [*self.decoder_stitches, None], reversed(pools), strict=True):
+            reading_tasks = self.heads if stitch is None else self.out_channels
+            features = up({task: unpool(x, task_pools[task]) for task in reading_tasks})
             if stitch is not None:
                 x = stitch(list(features.values()))
         return Outputs(self.heads(features), {}, ())

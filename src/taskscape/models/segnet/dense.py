@@ -46,8 +46,8 @@ class TaskTrunk(nn.Module):
         for down, shared in zip(self.encoder[1:], pooled, strict=True):
             pools.append(pool(down(torch.cat([pools[-1].features, shared], 1))))
         x = pools[-1].features
-        for up, before, shared in zip(self.decoder, reversed(pools), unpooled, strict=True):
-            x = up(torch.cat([unpool(x, before), shared], 1))
+        for up, encoder_pool, shared in zip(self.decoder, reversed(pools), unpooled, strict=True):
+            x = up(torch.cat([unpool(x, encoder_pool), shared], 1))
         output: Tensor = self.head(x)
         return output
 
@@ -79,9 +79,11 @@ class SegnetDense(Network, config=SegnetDenseConfig):
         for down in self.encoder:
             pools.append(pool(down(x)))
             x = pools[-1].features
-        ups = [unpool(x, pools[-1])]
-        for up, before in zip(self.decoder, pools[-2::-1], strict=True):
-            ups.append(unpool(up(ups[-1]), before))
-        shared = shared_features(*(pooled.features for pooled in pools[:-1]), *ups)
-        at_pools, at_ups = shared[: len(pools) - 1], shared[len(pools) - 1 :]
-        return Outputs({task: branch(image, at_pools, at_ups) for task, branch in self.branches.items()}, {}, shared)
+        unpooled = [unpool(x, pools[-1])]
+        for up, encoder_pool in zip(self.decoder, pools[-2::-1], strict=True):
+            unpooled.append(unpool(up(unpooled[-1]), encoder_pool))
+        shared = shared_features(*(pooled.features for pooled in pools[:-1]), *unpooled)
+        all_pooled, all_unpooled = shared[: len(pools) - 1], shared[len(pools) - 1 :]
+        return Outputs(
+            {task: branch(image, all_pooled, all_unpooled) for task, branch in self.branches.items()}, {}, shared
+        )

@@ -64,7 +64,7 @@ class _Unpooling(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         (gradient,), (indices,) = gradients, ctx.saved_tensors
         channels = indices.shape[1]
-        last = indices.permute(0, 2, 3, 1)
-        places = channels * last + torch.arange(channels, device=indices.device)
-        found = gradient.permute(0, 2, 3, 1).flatten(1).gather(1, places.flatten(1))
-        return found.view(last.shape).permute(0, 3, 1, 2), None, None
+        indices_nhwc = indices.permute(0, 2, 3, 1)
+        positions = channels * indices_nhwc + torch.arange(channels, device=indices.device)
+        gathered = gradient.permute(0, 2, 3, 1).flatten(1).gather(1, positions.flatten(1))
+        return gathered.view(indices_nhwc.shape).permute(0, 3, 1, 2), None, None

@@ -51,7 +51,7 @@ def stage(channels: Sequence[int]) -> nn.Sequential:
 
 def stages(channels: Sequence[Sequence[int]]) -> nn.ModuleList:
     """Return one stage per list of channels."""
-    return nn.ModuleList(stage(one) for one in channels)
+    return nn.ModuleList(stage(stage_channels) for stage_channels in channels)
 
 
 def initialize(network: nn.Module, weights: Callable[[Tensor], Tensor]) -> None:
