@@ -46,16 +46,16 @@ SPLITS = ("val", "shifted")
 
 def experiments(betas: list[float]) -> dict[str, Experiment]:
     """Return the recipe with losses without a width, and with losses that have one."""
-    plain = recipes.three_tasks()
+    recipe = recipes.three_tasks()
     classes = SemanticSegmentation(confidence="probability")
-    variants = {"without widths": replace(plain, tasks={**plain.tasks, "semseg": classes})}
+    variants = {"without widths": replace(recipe, tasks={**recipe.tasks, "semseg": classes})}
     for beta in betas:
         tasks: dict[str, Task] = {
             "semseg": classes,
             "depth": Depth(loss=Laplace(beta=beta)),
             "normals": SurfaceNormals(loss=Angular(beta=beta)),
         }
-        variants[f"beta {beta:g}"] = replace(plain, tasks=tasks)
+        variants[f"beta {beta:g}"] = replace(recipe, tasks=tasks)
     return variants
 
 

@@ -40,13 +40,13 @@ def main() -> None:
     torch.set_num_threads(1)
     for name, (tasks, images, size) in CASES.items():
         batch = random_batch(images, size, tasks)
-        step, formatted = trial_step(experiment_of(name, tasks), WAY, batch), as_in(WAY, batch)
+        step, formatted_batch = trial_step(experiment_of(name, tasks), WAY, batch), as_in(WAY, batch)
         measurements: dict[str, list[tuple[float, int]]] = {"usual": [], "kept": []}
         for _ in range(2):
             for way, context in (("usual", nullcontext()), ("kept", freed_memory_kept(CPU))):
                 with context:
-                    step(formatted, 0)
-                    measurements[way] += [cost_of_step(step, formatted) for _ in range(2)]
+                    step(formatted_batch, 0)
+                    measurements[way] += [cost_of_step(step, formatted_batch) for _ in range(2)]
         for way, steps in measurements.items():
             seconds, pages = min(steps)
             print(f"{name}, {way}: {seconds:.3f} s, {pages:,} pages", flush=True)

@@ -217,8 +217,8 @@ def captured() -> dict[str, Any]:
                 differences[case] = {"refused": step.captured.refusal}
                 break
         else:
-            plain, graph, again = losses
-            differences[case] = [float((x / plain - 1).abs().max()) for x in (graph, again)]
+            plain, graph, repeated = losses
+            differences[case] = [float((x / plain - 1).abs().max()) for x in (graph, repeated)]
     if failed := [case for case, value in differences.items() if isinstance(value, dict) or not value[0] < 0.05]:
         raise AssertionError(f"{', '.join(failed)}: {json.dumps(differences)}")
     return differences

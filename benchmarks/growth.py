@@ -89,8 +89,8 @@ def of_steps(title: str, cases: Mapping[float, tuple[Experiment, Batch]]) -> dic
     """Return seconds and memory of a step in each case, and their exponents."""
     steps = {}
     for x, (experiment, batch) in cases.items():
-        step, formatted = trial_step(experiment, WAY, batch), as_in(WAY, batch)
-        steps[str(x)] = lambda step=step, formatted=formatted: step(formatted, 0)
+        step, formatted_batch = trial_step(experiment, WAY, batch), as_in(WAY, batch)
+        steps[str(x)] = lambda step=step, formatted_batch=formatted_batch: step(formatted_batch, 0)
     measured = seconds_of(steps, CPU, rounds=5, warm_up=1, at_most=60, clock=time.process_time)
     seconds = {float(x): value for x, value in measured.items()}
     peaks = {}

@@ -40,7 +40,7 @@ def speeds(rows: Mapping[str, Any]) -> str:
     for name, row in rows.items():
         for runtime, times in row["milliseconds"].items():
             faster = times["float32"] / times["int8"]
-            kept = row["blocks in float32"]
+            float32_blocks = row["blocks in float32"]
             table_rows.append(
                 [
                     name,
@@ -51,7 +51,8 @@ def speeds(rows: Mapping[str, Any]) -> str:
                     f"{faster:.2f}" if faster >= FASTER else f"**{faster:.2f}**",
                     f"{row['megabytes']['float32']:.1f}",
                     f"{row['megabytes']['int8']:.1f}",
-                    f"{row['of'] - row['layers']} of {row['of']}" + (f": {', '.join(kept)}" if kept else ""),
+                    f"{row['of'] - row['layers']} of {row['of']}"
+                    + (f": {', '.join(float32_blocks)}" if float32_blocks else ""),
                 ]
             )
     head = ["", "runtime", "image", "float32, ms", "int8, ms", "times as fast", "MB", "MB", "layers in float32"]

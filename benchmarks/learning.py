@@ -54,11 +54,11 @@ def quick() -> Experiment:
 
 def weightings(recipe: str | None) -> dict[str, Experiment]:
     """Return a recipe's network, or that of ``quick``, for each of its tasks alone and with every weighting."""
-    together: Experiment = recipes.find(recipe)() if recipe else quick()
-    together = replace(together, weighting=weighting.FixedConfig())
-    alone = {SINGLE[name]: {name: task} for name, task in together.tasks.items()}
-    experiments = {name: replace(together, tasks=tasks) for name, tasks in alone.items()}
-    return experiments | {name: replace(together, weighting=config()) for name, config in weighting.CONFIGS.items()}
+    joint: Experiment = recipes.find(recipe)() if recipe else quick()
+    joint = replace(joint, weighting=weighting.FixedConfig())
+    single_tasks = {SINGLE[name]: {name: task} for name, task in joint.tasks.items()}
+    experiments = {name: replace(joint, tasks=tasks) for name, tasks in single_tasks.items()}
+    return experiments | {name: replace(joint, weighting=config()) for name, config in weighting.CONFIGS.items()}
 
 
 def run_of(name: str, experiment: Experiment, out: Path) -> Run:

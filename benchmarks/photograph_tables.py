@@ -52,9 +52,9 @@ def cell(name: str, read: Read, form: str) -> str:
 def rows(names: Mapping[str, str], columns: Sequence[Column], first: str = "") -> str:
     """Return a table with a row per completed job, with the number of its seeds, and a column per number."""
     table_rows = [
-        [text, f"{len(found)}", *(cell(name, read, form) for _, read, form in columns)]
+        [text, f"{len(job_runs)}", *(cell(name, read, form) for _, read, form in columns)]
         for name, text in names.items()
-        if (found := runs(name))
+        if (job_runs := runs(name))
     ]
     return table([first, "seeds", *(title for title, _, _ in columns)], table_rows) if table_rows else NOT_RUN
 
@@ -182,7 +182,7 @@ def ingredients() -> str:
 
 def all_but_and_alone(ingredients: Iterable[str]) -> list[str]:
     """Return the jobs without each ingredient, and those with that ingredient only."""
-    return [f"streets/{how}-{key}" for how in ("without", "only") for key in ingredients]
+    return [f"streets/{variant}-{key}" for variant in ("without", "only") for key in ingredients]
 
 
 def amounts() -> str:

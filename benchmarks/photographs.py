@@ -123,8 +123,8 @@ def streets(ablate: bool) -> dict[str, Job]:
     jobs["streets/nothing"] = job(nothing)
     for name in INGREDIENTS:
         alone = base
-        for other, change in INGREDIENTS.items():
-            alone = alone if other == name else change(alone)
+        for other_name, change in INGREDIENTS.items():
+            alone = alone if other_name == name else change(alone)
         jobs[f"streets/only-{name}"] = job(alone, urgency=6)
     return jobs
 

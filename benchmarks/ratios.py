@@ -85,12 +85,12 @@ def in_turns(
 def step(device: torch.device) -> dict[str, Any]:
     """Measure complete steps of ``joint``, and its convolutions alone."""
     experiment, batch = with_data(recipes.joint(), device, images=16)
-    training_step, formatted = trial_step(experiment, WAY, batch), as_in(WAY, batch)
+    training_step, formatted_batch = trial_step(experiment, WAY, batch), as_in(WAY, batch)
     roofs, steps = [], []
     for _ in range(4):
-        roofs.append(roof(training_step.network, formatted.image, clock=time.process_time))
-        steps += [in_turns({"step": lambda: training_step(formatted, 0)}, rounds=1)["step"] for _ in range(4)]
-    shares = profiled(training_step, formatted)
+        roofs.append(roof(training_step.network, formatted_batch.image, clock=time.process_time))
+        steps += [in_turns({"step": lambda: training_step(formatted_batch, 0)}, rounds=1)["step"] for _ in range(4)]
+    shares = profiled(training_step, formatted_batch)
     return {
         "seconds": {"step": min(steps), "convolutions alone": min(roofs)},
         "ratio": min(steps) / min(roofs),
@@ -203,12 +203,14 @@ def together(device: torch.device) -> dict[str, Any]:
         **{name: replace(joint, tasks={name: task}) for name, task in joint.tasks.items()},
     }
     steps = {name: trial_step(experiment, WAY, batch) for name, experiment in experiments.items()}
-    formatted = as_in(WAY, batch)
-    trained = in_turns({name: partial(training_step, formatted, 0) for name, training_step in steps.items()}, device)
+    formatted_batch = as_in(WAY, batch)
+    trained = in_turns(
+        {name: partial(training_step, formatted_batch, 0) for name, training_step in steps.items()}, device
+    )
 
     def predict(network: Any) -> None:
         with torch.no_grad(), autocast(device, WAY.precision):
-            network(formatted.image)
+            network(formatted_batch.image)
 
     predicted = in_turns(
         {name: partial(predict, training_step.network.eval()) for name, training_step in steps.items()}, device

@@ -256,7 +256,7 @@ def ratios_on_gpu() -> str:
         rows.append([work, f"{goal}×", f"{ratio:.1f}×", _reached(ratio >= goal)])
     if "together" in ratios:
         result = ratios["together"]
-        speedups = [1 / result[what] for what in ("ratio", "ratio of predictions")]
+        speedups = [1 / result[key] for key in ("ratio", "ratio of predictions")]
         work = "both tasks from one network, against two networks: training and prediction"
         rows.append([work, "1.7×", " and ".join(f"{x:.2f}×" for x in speedups), _reached(min(speedups) >= 1.7)])
     if "evaluation" in ratios:

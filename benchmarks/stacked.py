@@ -165,9 +165,9 @@ def measured(case: Case, arguments: argparse.Namespace, precision: str, *, chann
 
         def stacked() -> list[dict[str, Tensor]]:
             for _ in range(arguments.steps):
-                taken = [next(requests) for requests in stack_requests]
-                batch = batch_of([run.train_data for run in together], taken)
-                losses = [result.losses for result in stack(batch, [request.step for request in taken])]
+                batch_requests = [next(requests) for requests in stack_requests]
+                batch = batch_of([run.train_data for run in together], batch_requests)
+                losses = [result.losses for result in stack(batch, [request.step for request in batch_requests])]
             return losses
 
         differences: list[float] = []

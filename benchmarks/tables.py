@@ -504,9 +504,11 @@ def gpu_ladder() -> str:
     return table(["batch", "steps", "minutes", "as graphs", "at the roof"], rows)
 
 
-def start_up(found: Mapping[str, float]) -> str:
+def start_up(seconds_by_command: Mapping[str, float]) -> str:
     """Return a row per command, in seconds of processor time."""
-    return table(["", "processor time, s"], [[f"`{name}`", f"{seconds:.2f}"] for name, seconds in found.items()])
+    return table(
+        ["", "processor time, s"], [[f"`{name}`", f"{seconds:.2f}"] for name, seconds in seconds_by_command.items()]
+    )
 
 
 PARTS: dict[str, Callable[[], str]] = {

@@ -93,19 +93,21 @@ def shots(kind: str, index: int, frames: int) -> list[Shot]:
     return sequence
 
 
-def pairs(before: Shot, shot: Shot) -> Pairs:
+def pairs(previous_shot: Shot, shot: Shot) -> Pairs:
     """Return the corresponding pixels of two frames, for points with the same class that are visible in both."""
     camera, depth = shot.scene.camera, shot.scene.depth.astype(np.float64)
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     points = np.stack([(x - camera.cx) / camera.fx * depth, (y - camera.cy) / camera.fy * depth, depth], -1)
-    previous_points = (points @ shot.view.rotation + shot.view.position - before.view.position) @ before.view.rotation.T
+    previous_points = (
+        points @ shot.view.rotation + shot.view.position - previous_shot.view.position
+    ) @ previous_shot.view.rotation.T
     ahead = np.where(previous_points[..., 2] > 0.1, previous_points[..., 2], np.inf)
     columns = np.rint(previous_points[..., 0] / ahead * camera.fx + camera.cx)
     rows = np.rint(previous_points[..., 1] / ahead * camera.fy + camera.cy)
     valid = (depth > 0) & np.isfinite(ahead) & (rows >= 0) & (rows < SIZE[0]) & (columns >= 0) & (columns < SIZE[1])
     rows, columns = (np.where(valid, indices, 0).astype(np.intp) for indices in (rows, columns))
-    valid &= np.abs(before.scene.depth[rows, columns] / ahead - 1) < SAME
-    valid &= before.scene.semseg[rows, columns] == shot.scene.semseg
+    valid &= np.abs(previous_shot.scene.depth[rows, columns] / ahead - 1) < SAME
+    valid &= previous_shot.scene.semseg[rows, columns] == shot.scene.semseg
     return Pairs(rows, columns, valid)
 
 

@@ -87,7 +87,9 @@ def bench(
     ways = tuple(dict.fromkeys((*candidates(compiled=compiled or experiment_way.compile), experiment_way)))
     steps = {way: (trial_step(experiment, way, batch), as_in(way, batch)) for way in ways}
     times = measure(
-        {way: partial(step, formatted, 0) for way, (step, formatted) in steps.items()}, device, seconds=seconds
+        {way: partial(step, formatted_batch, 0) for way, (step, formatted_batch) in steps.items()},
+        device,
+        seconds=seconds,
     )
     way = fastest(times) if experiment.precision == "auto" else experiment_way
     step, chosen_batch = steps.pop(way)

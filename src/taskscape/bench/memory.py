@@ -52,8 +52,8 @@ def _repeated(batch: Batch, times: int) -> Batch:
 
 
 def _peak(experiment: Experiment, way: Way, batch: Batch) -> float:
-    step, formatted = trial_step(experiment, way, batch), as_in(way, batch)
+    step, formatted_batch = trial_step(experiment, way, batch), as_in(way, batch)
     for index in range(2):
-        step(formatted, index)
+        step(formatted_batch, index)
     usage = Usage(batch.image.device).read()
     return MEBIBYTE * usage.get("memory/gpu", usage["memory/process"])

@@ -52,17 +52,17 @@ def _seconds(operator: Operator, dtype: torch.dtype, device: torch.device, clock
     differentiable = [x for x in tensors if x.requires_grad]
     gradient = torch.ones_like(forward(tensors))
 
-    def once() -> None:
+    def run_passes() -> None:
         output = forward(tensors)
         if differentiable:
             torch.autograd.grad(output, differentiable, gradient)
 
     if device.type == "cuda":
-        return _seconds_of_kernels(once, device)
+        return _seconds_of_kernels(run_passes, device)
     times = []
     for _ in range(1 + REPEATS):
         started = clock()
-        once()
+        run_passes()
         times.append(clock() - started)
     return min(times[1:])
 

@@ -68,6 +68,6 @@ def _children(network: nn.Module) -> list[tuple[str, nn.Module]]:
 
 def mark_required(specs: Mapping[str, MetricSpec], monitor: str | None, store: Store) -> dict[str, MetricSpec]:
     """Return the specs, with the monitored metric and those of papers on the data marked as not optional."""
-    kind = store.manifest.source.get("kind")
-    required = {monitor, *(joint.name for joint in JOINT if kind in joint.of_data)}
+    data_kind = store.manifest.source.get("kind")
+    required = {monitor, *(joint.name for joint in JOINT if data_kind in joint.of_data)}
     return {name: replace(spec, optional=False) if name in required else spec for name, spec in specs.items()}

@@ -41,7 +41,7 @@ _LOGGER = logging.getLogger(__name__)
 SAMPLES = 8
 """Number of images of a split that a report shows."""
 
-FITTED = 1000
+BASELINE_IMAGES = 1000
 """Maximum number of training images to which the image-blind baselines of a result are fitted."""
 
 
@@ -140,7 +140,7 @@ def evaluate_model(
     batches = _with_reports(loader, report)
     measured = evaluation.evaluate(forward, model.tasks, batches, model.device, also=confidence.update)
     measured = confidence.added_to(measured)
-    blind = baseline(stores["train"], store, model.tasks, most=FITTED) if "train" in stores else None
+    blind = baseline(stores["train"], store, model.tasks, most=BASELINE_IMAGES) if "train" in stores else None
     result = Result(
         split=name,
         images=len(store),

@@ -94,8 +94,8 @@ def trial_step(experiment: Experiment, way: Way, batch: Batch) -> TrainingStep:
 
 
 def _trial(experiment: Experiment, way: Way, batch: Batch) -> Callable[[], object]:
-    step, formatted = trial_step(experiment, way, batch), as_in(way, batch)
-    return lambda: step(formatted, 0)
+    step, formatted_batch = trial_step(experiment, way, batch), as_in(way, batch)
+    return lambda: step(formatted_batch, 0)
 
 
 def as_in(way: Way, batch: Batch) -> Batch:

@@ -72,15 +72,15 @@ def result_name(
     store that was prepared again, the fingerprint is added, so that no result replaces that of other data.
     """
     current = store.manifest.fingerprint
-    base = (split if source is None else f"{source}-{split}") + (f"-height{height}" if height is not None else "")
+    base_name = (split if source is None else f"{source}-{split}") + (f"-height{height}" if height is not None else "")
     recorded = (
         _fingerprints(folder.data).get(split) if source is None else None,
-        _fingerprint_of_result(folder.result(base, tta)),
+        _fingerprint_of_result(folder.result(base_name, tta)),
     )
     previous = next((fingerprint for fingerprint in recorded if fingerprint not in (None, current)), None)
     if previous is None:
-        return base, ""
-    name = f"{base}-{current[:8]}"
+        return base_name, ""
+    name = f"{base_name}-{current[:8]}"
     return name, (
         f"the split {split} in {store.path} is not the one that {folder.path} was trained or evaluated with before "
         f"(fingerprint {current} instead of {previous}); the result is written to {folder.result(name, tta)}"

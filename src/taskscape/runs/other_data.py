@@ -17,7 +17,7 @@ from taskscape.models import Network, Outputs
 from taskscape.runs.experiment import Experiment
 from taskscape.tasks import Task
 
-BEYOND = 0.01
+MAX_SHARE_BEYOND = 0.01
 """Fraction of labels outside a task's range above which a warning is given."""
 Convert = Callable[[Tensor], Tensor]
 """Converts raw output, (B, C, H, W), into that of another task."""
@@ -80,7 +80,7 @@ def beyond_range(tasks: Mapping[str, Task], store: Store) -> Iterator[str]:
         low, high = task.range
         values = sample_values(store, field)
         share = float(np.mean((values < low) | (values > high))) if len(values) else 0.0
-        if share > BEYOND:
+        if share > MAX_SHARE_BEYOND:
             yield (
                 f"{name}: {share:.0%} of the labels of {store.path}, {store.split}, lie outside {low:g} … {high:g}, the"
                 " range of the network, and are clamped to it: the errors there are larger than the metrics say"

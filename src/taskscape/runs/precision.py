@@ -28,15 +28,15 @@ def verify_precision(
     """
     recorded = findings.load(folder.precision) if resume else ()
     selfcheck.apply(trainer.network, recorded)
-    new: tuple[selfcheck.Finding, ...] = ()
+    new_findings: tuple[selfcheck.Finding, ...] = ()
     if experiment.precision != "fp32":
-        new = selfcheck.verify(
+        new_findings = selfcheck.verify(
             trainer.network,
             _shapes(trainer),
             lambda: autocast(trainer.fabric.device, experiment.number_format),
             report=reporter(progress, "checking precision"),
         )
-    all_findings = tuple(dict.fromkeys((*recorded, *new)))
+    all_findings = tuple(dict.fromkeys((*recorded, *new_findings)))
     if rank() == 0 and all_findings:
         _LOGGER.info("%s; see %s", findings.in_one_line(all_findings), folder.precision)
         findings.save(folder.precision, all_findings)

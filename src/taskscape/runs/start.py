@@ -63,18 +63,18 @@ class Start:
         Raises ``ValueError`` if nothing fits.
         """
         state = network.state_dict()
-        fitting = match(state, self.tensors)
-        _require_match(fitting.tensors, self.path)
-        changed_tasks = list(self._changed_tasks(experiment, fitting.tensors))
-        network.load_state_dict(fitting.tensors, strict=False)
-        yield f"started from {self.path}: {len(fitting.tensors)} of {len(state)} tensors of the network fit"
-        if fitting.missing:
-            yield f"missing from it, so these start from scratch: {listed(by_module(fitting.missing, state), _NAMED)}"
-        if fitting.shapes:
-            shapes = [f"{name} is {shape} and was {old_shape}" for name, (shape, old_shape) in fitting.shapes.items()]
+        matching = match(state, self.tensors)
+        _require_match(matching.tensors, self.path)
+        changed_tasks = list(self._changed_tasks(experiment, matching.tensors))
+        network.load_state_dict(matching.tensors, strict=False)
+        yield f"started from {self.path}: {len(matching.tensors)} of {len(state)} tensors of the network fit"
+        if matching.missing:
+            yield f"missing from it, so these start from scratch: {listed(by_module(matching.missing, state), _NAMED)}"
+        if matching.shapes:
+            shapes = [f"{name} is {shape} and was {old_shape}" for name, (shape, old_shape) in matching.shapes.items()]
             yield f"of a different shape, so these start from scratch: {listed(shapes, _NAMED)}"
-        if fitting.unused:
-            yield f"not used: {listed(by_module(fitting.unused, self.tensors), _NAMED)}"
+        if matching.unused:
+            yield f"not used: {listed(by_module(matching.unused, self.tensors), _NAMED)}"
         yield from changed_tasks
 
     def _changed_tasks(self, experiment: Experiment, fitting: dict[str, Tensor]) -> Iterator[str]:

@@ -243,7 +243,7 @@ def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Proce
         fabric=fabric,
     )
     val_data = experiment.loader(stores["val"], fabric.device, training=False)
-    features = _features(experiment, training_step.network, stores)
+    features = _feature_cache(experiment, training_step.network, stores)
     if features is not None:
         train_data.on_batch = unaugmented.on_batch = partial(features.give, "train")
         val_data.on_batch = partial(features.give, "val")
@@ -266,7 +266,7 @@ def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Proce
     )
 
 
-def _features(experiment: Experiment, network: Network, stores: Mapping[str, Store]) -> FeatureCache | None:
+def _feature_cache(experiment: Experiment, network: Network, stores: Mapping[str, Store]) -> FeatureCache | None:
     if not experiment.feature_cache:
         return None
     return FeatureCache(

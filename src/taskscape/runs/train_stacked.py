@@ -62,15 +62,17 @@ def train_stacked(
     ):
         stores = open_data(experiments[0], fabric, quiet=quiet)
         for number, (experiment, folder) in enumerate(zip(experiments, folders, strict=True)):
-            begun = _attempt(partial(_begin, experiment, folder, stores, fabric, stack, progress, quiet=quiet), folder)
-            if isinstance(begun, Trainer):
-                trainers[number] = begun
+            trainer_or_outcome = _attempt(
+                partial(_begin, experiment, folder, stores, fabric, stack, progress, quiet=quiet), folder
+            )
+            if isinstance(trainer_or_outcome, Trainer):
+                trainers[number] = trainer_or_outcome
             else:
-                outcomes[number] = begun
-        for number, ended in zip(trainers, train_together(list(trainers.values()), progress), strict=True):
+                outcomes[number] = trainer_or_outcome
+        for number, ending in zip(trainers, train_together(list(trainers.values()), progress), strict=True):
             folder = folders[number]
-            if isinstance(ended, Exception):
-                outcomes[number] = _logged(ended, folder)
+            if isinstance(ending, Exception):
+                outcomes[number] = _logged(ending, folder)
             else:
                 outcomes[number] = _attempt(partial(finish, folder, stores, fabric), folder)
     return [outcomes[number] for number in range(len(experiments))]

@@ -179,8 +179,8 @@ class _CapturedStep:
 
     def values(self, batch: Batch) -> Tensor:
         """Take a step and return its scalars."""
-        for static, new in zip(_tensors(self._batch), _tensors(batch), strict=True):
-            static.copy_(new, non_blocking=True)
+        for static, value in zip(_tensors(self._batch), _tensors(batch), strict=True):
+            static.copy_(value, non_blocking=True)
         for rate, group in zip(self._rates, _groups(self._optimizers), strict=True):
             rate.fill_(group["lr"])
         return self._replay().clone()

@@ -177,8 +177,8 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any], p
                 raise ValueError(
                     f"{mismatch}: {name} was {_shown(saved_group[name])} and is {_shown(group[name])}; {_RESUME_REMEDY}"
                 )
-    numbers = {number for group in saved for number in group["params"]}
-    if stray := state["state"].keys() - numbers:
+    parameter_numbers = {number for group in saved for number in group["params"]}
+    if stray := state["state"].keys() - parameter_numbers:
         raise ValueError(f"{mismatch}: it has a state for {len(stray)} other parameters; {_RESUME_REMEDY}")
     optimizer.load_state_dict(dict(state))
 

@@ -59,10 +59,10 @@ def require_constant(network: Network, augmentation: Augmentation, *, compiled: 
             "feature_cache: only the features of a frozen encoder can be kept, and this encoder is trained; set "
             "network.freeze to all and network.lora to 0, or feature_cache to 0"
         )
-    allowed = Augmentation(flip=augmentation.flip)
-    if changing := [name for name, value in vars(augmentation).items() if value != vars(allowed)[name]]:
+    flip_only = Augmentation(flip=augmentation.flip)
+    if changes := [name for name, value in vars(augmentation).items() if value != vars(flip_only)[name]]:
         raise ValueError(
-            f"feature_cache: augmentation.{', augmentation.'.join(changing)} would change the images in every epoch, "
+            f"feature_cache: augmentation.{', augmentation.'.join(changes)} would change the images in every epoch, "
             "but features are kept only for the original and the mirrored images; leave these at their defaults (flip "
             "may be on), or set feature_cache to 0"
         )

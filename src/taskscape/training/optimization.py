@@ -70,9 +70,9 @@ def parameter_groups(
         for scale, parameters in by_scale.items()
         if parameters or scale == 1
     ]
-    if learned := [p for p in weighting.parameters() if p.requires_grad]:
+    if weighting_parameters := [p for p in weighting.parameters() if p.requires_grad]:
         rate = {} if weighting.learning_rate is None else {"lr": weighting.learning_rate}
-        groups.append({"params": learned, "weight_decay": 0.0, **rate})
+        groups.append({"params": weighting_parameters, "weight_decay": 0.0, **rate})
     return groups
 
 

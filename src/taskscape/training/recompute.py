@@ -86,13 +86,13 @@ class _WithoutStatistics:
 
     def __init__(self, module: nn.Module) -> None:
         self.norms = [submodule for submodule in module.modules() if isinstance(submodule, BATCH_NORMS)]
-        self.before: list[tuple[float | None, Tensor | None]] = []
+        self.saved: list[tuple[float | None, Tensor | None]] = []
 
     def __enter__(self) -> None:
-        self.before = [(norm.momentum, norm.num_batches_tracked) for norm in self.norms]
+        self.saved = [(norm.momentum, norm.num_batches_tracked) for norm in self.norms]
         for norm in self.norms:  # their inputs stay: the recomputation must save the same tensors
             norm.momentum, norm.num_batches_tracked = 0.0, None
 
     def __exit__(self, *_: object) -> None:
-        for norm, (momentum, batches) in zip(self.norms, self.before, strict=True):
+        for norm, (momentum, batches) in zip(self.norms, self.saved, strict=True):
             norm.momentum, norm.num_batches_tracked = momentum, batches

@@ -117,17 +117,17 @@ class Stack:
 
     def _with_gradients(self, losses: Sequence[dict[str, Tensor]], outputs: "_Outputs") -> list[dict[str, Tensor]]:
         """Compute the gradients of each run's losses at its parameters, and return losses that carry them."""
-        carried: list[dict[str, Tensor]] = [{} for _ in losses]
+        new_losses: list[dict[str, Tensor]] = [{} for _ in losses]
         for task in losses[0]:
             gradients = self._networks.gradients(outputs, [run_losses[task] for run_losses in losses])
-            for run, (run_losses, run_carried) in enumerate(zip(losses, carried, strict=True)):
+            for run, (run_losses, new_run_losses) in enumerate(zip(losses, new_losses, strict=True)):
                 reached = [
                     (p, g[run]) for p, g in zip(self._networks.trained[run], gradients, strict=True) if g is not None
                 ]
-                run_carried[task] = _LossWithGradients.apply(
+                new_run_losses[task] = _LossWithGradients.apply(
                     run_losses[task].detach(), [g for _, g in reached], *(p for p, _ in reached)
                 )
-        return carried
+        return new_losses
 
 
 def require_stackable(networks: Sequence[Network]) -> None:

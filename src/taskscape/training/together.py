@@ -84,7 +84,7 @@ class _Together:
         runs = tuple(self.requests)
         sizes = {len(request.indices) for request in self.requests.values()}
         if self.is_refused or len(sizes) > 1 or len(runs) == 1:
-            return {run: self._alone(run) for run in runs}
+            return {run: self._step_alone(run) for run in runs}
         if self.stack is None or self.stack[0] != runs:
             self.stack = runs, Stack([self.trainers[run].training_step for run in runs])
         requests = [self.requests[run] for run in runs]
@@ -101,11 +101,11 @@ class _Together:
             self.is_refused = True
             reason = str(error).partition("\n")[0]
             _LOGGER.warning("these runs take their steps one by one, since a stack of them fails here: %s", reason)
-            return {run: self._alone(run) for run in runs}
+            return {run: self._step_alone(run) for run in runs}
         self.is_tried = True
         return dict(zip(runs, results, strict=True))
 
-    def _alone(self, run: int) -> StepResult:
+    def _step_alone(self, run: int) -> StepResult:
         trainer, request = self.trainers[run], self.requests[run]
         return trainer.training_step(trainer.train_data.batch(request.indices, request.epoch), request.step)
 

@@ -45,12 +45,12 @@ class Validation:
         tasks = self.training_step.tasks
         losses, energy = LossMeans(tasks), ConsistencyEnergy(tasks, self.network)
 
-        def also(batch: Batch, outputs: Outputs) -> None:
+        def update_losses(batch: Batch, outputs: Outputs) -> None:
             losses.update(batch, outputs)
             energy.update(batch, outputs)
 
         try:
-            evaluation = evaluate(self._forward, tasks, batches, self.device, also=also)
+            evaluation = evaluate(self._forward, tasks, batches, self.device, also=update_losses)
         finally:
             self.network.train()
         others = prefixed("loss", losses.compute(self.device)) | prefixed("consistency", energy.compute(self.device))
