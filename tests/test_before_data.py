@@ -35,8 +35,8 @@ def unmade(**changes: object) -> Experiment:
     [
         ({"monitor": "semseg/mIoU"}, "monitor is 'semseg/mIoU'"),
         ({"monitor": "semseg/iou/unicorn"}, "monitor is 'semseg/iou/unicorn'"),
-        ({"data": Unmade(train=1, val=4)}, "train 1, val 4; the split train needs 2"),
-        ({"data": Unmade(train=8, val=0)}, "train 8; the split train needs 2 at least, and val 1"),
+        ({"data": Unmade(train=1, val=4)}, "train 1, val 4; the split train needs at least 2"),
+        ({"data": Unmade(train=8, val=0)}, "train 8; the split train needs at least 2, and val 1"),
         ({"tasks": {"normal": SurfaceNormals()}}, "tasks.normal: streets has no field 'normal'"),
         ({"tasks": {"semseg": SemanticSegmentation(), "depth": Depth(source="semseg")}}, "holds semseg, not depth"),
     ],

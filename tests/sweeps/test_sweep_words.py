@@ -150,6 +150,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
         ("--epochs 1 2 --seeds 0 1", "--epochs 1 2 --seeds 0 1 2", True),
         ("--epochs 1 2 --seeds 0 1", "--epochs 1 2 --seeds 0", False),
         ("--epochs 1 2", "--epochs 1 2 --seeds 0", False),
+        ("--epochs 1 2", "--batch-size 1 2", False),
         ("--epochs 1 2 --seeds 0", "--epochs 1 3 --seeds 0 1", False),
         ("--epochs 1..8 --search 9", "--epochs 1..8 --search 10", True),
         ("--epochs 1..8 --search 10", "--epochs 1..8 --search 9", False),

@@ -221,7 +221,7 @@ def continues(arguments: Sequence[str], earlier: Sequence[str], names: Sequence[
     missing: tuple[str, list[str]] = "", []
     pairs = zip_longest(parts(arguments, names), parts(earlier, names), fillvalue=missing)
     return all(
-        words == earlier_words or (flag == earlier_flag and _is_extension(flag, words, earlier_words))
+        flag == earlier_flag and (words == earlier_words or _is_extension(flag, words, earlier_words))
         for (flag, words), (earlier_flag, earlier_words) in pairs
     )
 
