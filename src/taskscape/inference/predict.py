@@ -72,7 +72,7 @@ def predict(
         batch=batch,
         device=device,
     )
-    maps = [f"{task}.{shown.extension}" for task, shown in predictor.views.items()]
+    maps = [f"{task}.{task_view.extension}" for task, task_view in predictor.views.items()]
     require_kept(sources, out, [*maps, *(f"{task}-view.png" for task in predictor.views), "side-by-side.png"])
     writers: list[Writer] = []
 

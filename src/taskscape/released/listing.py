@@ -65,10 +65,10 @@ def front_matter(card: Path) -> dict[str, Any]:
 
 def _headlines(results: Sequence[dict[str, Any]]) -> dict[str, dict[str, str]]:
     """Return the leading metrics of results with their units, by title and split."""
-    shown: dict[str, dict[str, str]] = {}
+    headlines: dict[str, dict[str, str]] = {}
     for result in results:
         for name, spec in result["specs"].items():
             if spec["leads"] and name in result["metrics"]:
                 value = f"{result['metrics'][name]:.{spec['digits']}f} {spec['unit']}".rstrip()
-                shown.setdefault(spec["title"], {})[result["split"]] = value
-    return shown
+                headlines.setdefault(spec["title"], {})[result["split"]] = value
+    return headlines

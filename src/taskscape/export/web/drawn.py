@@ -65,20 +65,20 @@ def _text(job: Job) -> str:
 
 
 def _output(name: str, title: str, task: Task) -> dict[str, Any]:
-    shown = view(task.modality)
+    task_view = view(task.modality)
     return {
         "name": name,
         "title": title,
         "unit": _UNITS.get(task.modality.unit, ""),
         "channels": int(task.modality.shape[0]) if task.modality.shape else 1,
-        "text": _text_of(shown.key()),
-        "drawing": _drawing(shown, task.modality.unit),
+        "text": _text_of(task_view.key()),
+        "drawing": _drawing(task_view, task.modality.unit),
     }
 
 
-def _confidence(task: str, title: str, shown: ConfidenceView) -> dict[str, Any]:
+def _confidence(task: str, title: str, confidence_view: ConfidenceView) -> dict[str, Any]:
     """Return the description of a task's confidence, with the texts and colors of reports."""
-    key = shown.key()
+    key = confidence_view.key()
     return {
         "name": confidence_name(task),
         "title": f"{title}, confidence",
@@ -86,7 +86,7 @@ def _confidence(task: str, title: str, shown: ConfidenceView) -> dict[str, Any]:
         "channels": 1,
         "text": _text_of(key),
         "of": task,
-        "drawing": _scale(shown.coloring()["scale"], key),
+        "drawing": _scale(confidence_view.coloring()["scale"], key),
     }
 
 
@@ -95,18 +95,18 @@ def _text_of(key: Key) -> str:
     return " ".join(sentence for sentence in sentences if isinstance(sentence, str))
 
 
-def _drawing(shown: View[Any], unit: str) -> dict[str, Any]:
+def _drawing(task_view: View[Any], unit: str) -> dict[str, Any]:
     """Return the view's colors in the format of the page."""
-    coloring = shown.coloring()
+    coloring = task_view.coloring()
     if palette := coloring.get("palette"):
-        return {"kind": "classes", "names": list(shown.classes), "colors": palette}
+        return {"kind": "classes", "names": list(task_view.classes), "colors": palette}
     if channels := coloring.get("channels"):
         if unit == "unit vector":
             return {"kind": "directions", "signs": [1 if factor > 0 else -1 for factor in channels["factor"]]}
         return {"kind": "channels", **channels}
     values = np.array([1.0, 2.0, 4.0], np.float32)
-    relative = not np.array_equal(shown.comparable(values), values)
-    return _scale(coloring.get("scale") or _GRAY, shown.key(), relative=relative)
+    relative = not np.array_equal(task_view.comparable(values), values)
+    return _scale(coloring.get("scale") or _GRAY, task_view.key(), relative=relative)
 
 
 def _scale(scale: Mapping[str, Any], key: Key, *, relative: bool = False) -> dict[str, Any]:

@@ -89,13 +89,15 @@ def _run(session: Any, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[An
     return dict(zip(names, session.run(None, {"image": image}), strict=True))
 
 
-def _differences(before: Mapping[str, npt.NDArray[Any]], after: Mapping[str, npt.NDArray[Any]]) -> dict[str, float]:
+def _differences(
+    original_outputs: Mapping[str, npt.NDArray[Any]], rounded_outputs: Mapping[str, npt.NDArray[Any]]
+) -> dict[str, float]:
     differences = {}
-    for name, expected in before.items():
+    for name, expected in original_outputs.items():
         if expected.dtype.kind == "f":
-            differences[name] = float(np.abs(expected - after[name]).max() / (np.abs(expected).max() or 1))
+            differences[name] = float(np.abs(expected - rounded_outputs[name]).max() / (np.abs(expected).max() or 1))
         else:
-            differences[name] = float((expected != after[name]).mean())
+            differences[name] = float((expected != rounded_outputs[name]).mean())
     return differences
 
 

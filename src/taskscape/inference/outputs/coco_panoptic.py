@@ -64,7 +64,7 @@ class PanopticWriter(Writer):
         colors = np.zeros((*ids.shape, 3), np.uint8)
         colors[..., 0] = segments  # fewer than 256 classes: green and blue, the higher digits, are 0
         path = save_image(Image.fromarray(colors), self.folder / FOLDER, f"{prediction.name}.png")
-        about = {
+        entry = {
             "file_name": f"{prediction.name}.png",
             "width": ids.shape[1],
             "height": ids.shape[0],
@@ -80,7 +80,7 @@ class PanopticWriter(Writer):
             ],
         }
         with self.lock:
-            self.images[prediction.name] = about
+            self.images[prediction.name] = entry
         return [path]
 
     @override
@@ -88,12 +88,12 @@ class PanopticWriter(Writer):
         numbers = image_ids(sorted(self.images))
         content = {
             "images": [
-                {"id": numbers[name], **{key: about[key] for key in ("file_name", "width", "height")}}
-                for name, about in sorted(self.images.items())
+                {"id": numbers[name], **{key: entry[key] for key in ("file_name", "width", "height")}}
+                for name, entry in sorted(self.images.items())
             ],
             "annotations": [
-                {"image_id": numbers[name], "file_name": about["file_name"], "segments_info": about["segments"]}
-                for name, about in sorted(self.images.items())
+                {"image_id": numbers[name], "file_name": entry["file_name"], "segments_info": entry["segments"]}
+                for name, entry in sorted(self.images.items())
             ],
             "categories": [
                 {"id": number, "name": name, "supercategory": name, "isthing": 0, "color": list(color)}

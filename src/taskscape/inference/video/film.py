@@ -78,9 +78,11 @@ class Film:
         paths, has_sound = [], True
         for video in self.names:
             path = out / f"{name}.{video}.mp4"
-            whole = self.parts.folder / f"{video}.mp4"
-            has_sound &= join(self.parts.paths(video), self.parts.starts, whole, self.time_base, self.parts.last, sound)
-            whole.replace(path)
+            joined = self.parts.folder / f"{video}.mp4"
+            has_sound &= join(
+                self.parts.paths(video), self.parts.starts, joined, self.time_base, self.parts.last, sound
+            )
+            joined.replace(path)
             paths.append(path)
         return paths, has_sound
 

@@ -57,11 +57,11 @@ def predict_video(
     check_smoothing(predictor, settings.smooth)
     video = Video(path, settings.height)
     made_with = _identity(path, predictor, settings, names)
-    about = out / f"{name}.video.json"
-    earlier, made_with_before = _read_description(about)
+    description = out / f"{name}.video.json"
+    earlier, made_with_before = _read_description(description)
     if earlier and made_with_before == made_with and all(file.is_file() for file in earlier):
         note(f"{path.name}: already done, its videos exist")
-        return [*earlier, about]
+        return [*earlier, description]
     folder = out / f"{name}.parts"
     check_inside(out, folder)
     with writing(folder):
@@ -93,14 +93,17 @@ def predict_video(
             parts.write()
         sound = Sound(path, video.start) if video.sounds else None
         files, has_sound = film.join(out, name, sound)
-        _write(about, files, made_with, film, video)
+        _write(description, files, made_with, film, video)
         parts.remove()
     seconds = time.perf_counter() - started
     for sentence in _notes(video, parts.frames - num_resumed, seconds, has_sound, film):
         note(f"{path.name}: {sentence}")
     if outdated := [file.name for file in earlier if file not in files and file.is_file()]:
-        note(f"{path.name}: {', '.join(outdated)} of an earlier command remains; {about.name} no longer describes it")
-    return [*files, about]
+        note(
+            f"{path.name}: {', '.join(outdated)} of an earlier command remains; {description.name} no longer "
+            "describes it"
+        )
+    return [*files, description]
 
 
 def _identity(path: Path, predictor: Predictor, settings: VideoSettings, names: tuple[str, ...]) -> dict[str, Any]:
@@ -111,25 +114,25 @@ def _identity(path: Path, predictor: Predictor, settings: VideoSettings, names: 
     return made_with
 
 
-def _read_description(about: Path) -> tuple[list[Path], Any]:
+def _read_description(path: Path) -> tuple[list[Path], Any]:
     """Return the existing output files of a video and what they were made with; an empty list and None without any."""
     try:
-        content = json.loads(about.read_text("utf-8"))
-        return [about.parent / file for file in content["files"]], content["made_with"]
+        content = json.loads(path.read_text("utf-8"))
+        return [path.parent / file for file in content["files"]], content["made_with"]
     except (OSError, ValueError, KeyError, TypeError):
         return [], None
 
 
-def _write(about: Path, files: list[Path], made_with: Mapping[str, Any], film: Film, video: Video) -> None:
+def _write(path: Path, files: list[Path], made_with: Mapping[str, Any], film: Film, video: Video) -> None:
     content = {
-        "files": [file.relative_to(about.parent).as_posix() for file in files],
+        "files": [file.relative_to(path.parent).as_posix() for file in files],
         "frames": film.parts.frames,
         "frames_per_second": float(video.rate),
         "size": list(video.size),
         "maps": {name: dict(view.metadata()) for name, view in film.predictor.views.items()},
         "made_with": made_with,
     }
-    atomic_write(about, json.dumps(content, indent=1))
+    atomic_write(path, json.dumps(content, indent=1))
 
 
 def _notes(video: Video, frames: int, seconds: float, has_sound: bool, film: Film) -> list[str]:
