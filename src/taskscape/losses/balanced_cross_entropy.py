@@ -40,12 +40,12 @@ class BalancedCrossEntropy(Loss):
         logit = at_least_float32(prediction).masked_fill(invalid, 0.0)
         positive = target.value.to(logit.dtype).masked_fill(invalid, 0.0)
         negative = (1 - positive).masked_fill(invalid, 0.0)
-        positive_means = _means(F.softplus(-logit), positive)  # -log p, and -log(1 - p) below
-        negative_means = _means(F.softplus(logit), negative)
+        positive_means = _image_means(F.softplus(-logit), positive)  # -log p, and -log(1 - p) below
+        negative_means = _image_means(F.softplus(logit), negative)
         image_losses = (positive_means + self.negative_weight * negative_means) / (1 + self.negative_weight)
         return LossTerm(image_losses.sum(), target.valid.any(2).any(1).sum())
 
 
-def _means(x: Tensor, weight: Tensor) -> Tensor:
+def _image_means(x: Tensor, weight: Tensor) -> Tensor:
     """Return each image's weighted mean, (B,); 0 if all weights are 0."""
     return (x * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=1e-12)

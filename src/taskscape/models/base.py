@@ -85,8 +85,8 @@ class NetworkConfig(RangedSettings, ABC):
         Raises ``ValueError`` with a remedy if the settings are impossible or do not fit the tasks.
         """
         if not hasattr(self, "network"):
-            kind = type(self).__name__
-            raise ValueError(f"{kind} belongs to no network: write `class Mine(Network, config={kind})`")
+            class_name = type(self).__name__
+            raise ValueError(f"{class_name} belongs to no network: write `class Mine(Network, config={class_name})`")
         return self.network(out_channels, self)
 
     def check(self, tasks: Mapping[str, "Task"]) -> None:
@@ -218,8 +218,8 @@ class Network(nn.Module, ABC):
         """Return the trainable parameters that serve all tasks, in the order of computation."""
         modules: Any = self.shared_modules()
         if not isinstance(modules, Iterable):
-            kind = type(modules).__name__
-            raise ValueError(f"{named(type(self).shared_modules)} gives a {kind}: return a tuple of modules")
+            class_name = type(modules).__name__
+            raise ValueError(f"{named(type(self).shared_modules)} gives a {class_name}: return a tuple of modules")
         return tuple(_trainable(modules))
 
     def task_parameters(self) -> tuple[nn.Parameter, ...]:

@@ -87,8 +87,10 @@ class WeightingConfig(RangedSettings, ABC):
         Random numbers depend only on ``seed`` and the step, so they are the same on every process.
         """
         if not hasattr(self, "weighting"):
-            kind = type(self).__name__
-            raise ValueError(f"{kind} belongs to no weighting: write `class Mine(Weighting, config={kind})`")
+            class_name = type(self).__name__
+            raise ValueError(
+                f"{class_name} belongs to no weighting: write `class Mine(Weighting, config={class_name})`"
+            )
         return self.weighting(tasks, self, seed=seed)
 
 

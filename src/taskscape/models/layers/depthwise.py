@@ -40,8 +40,8 @@ def _in_float32(conv_type: type[nn.Conv2d]) -> type[nn.Conv2d]:
                 return conv_type.forward(self, image)
             image = _padded(self, image)
             geometry = Geometry(self.stride, (0, 0), self.dilation, self.groups)
-            result: Tensor = OwnWeightGradient.apply(image, self.weight, geometry, _weight_gradient)
-            return result if self.bias is None else result + self.bias[:, None, None]
+            output: Tensor = OwnWeightGradient.apply(image, self.weight, geometry, _weight_gradient)
+            return output if self.bias is None else output + self.bias[:, None, None]
 
     float32_type: type[nn.Conv2d] = changed_class(conv_type, _in_float32_again, forward=forward)
     return float32_type

@@ -88,14 +88,14 @@ def _converted_by_timm(weights: dict[str, Tensor], full_model: nn.Module, name: 
     if convert is None:
         return {}
     for prefix in ("", "state_dict.", "model.", "module.", "state_dict.module."):
-        inner = {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
+        stripped = {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
         try:
             with redirect_stdout(io.StringIO()):  # timm prints what the model lacks
-                converted: Mapping[str, Any] = convert(inner, full_model)
+                converted: Mapping[str, Any] = convert(stripped, full_model)
         except Exception:  # for the names of another model, timm raises arbitrary errors
             continue
         tensors = {key: tensor for key, tensor in converted.items() if isinstance(tensor, Tensor)}
-        if _shapes(tensors) != _shapes(inner):  # positions keep their name but get the model's size
+        if _shapes(tensors) != _shapes(stripped):  # positions keep their name but get the model's size
             return tensors
     return {}
 
