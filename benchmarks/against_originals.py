@@ -56,7 +56,7 @@ from taskscape.models import Network, NetworkConfig, Outputs, SegnetMtanConfig
 from taskscape.recipes import consistency
 from taskscape.runs import Experiment, environment
 from taskscape.runs.build_step import build_step
-from taskscape.runs.fastest import as_in, settled, with_way
+from taskscape.runs.fastest import in_format_of, with_fastest_way, with_way
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
 from taskscape.training.freed_memory import freed_memory_kept
 from taskscape.training.optimization import AdamConfig
@@ -122,9 +122,9 @@ def ours(experiment: Experiment, batch: Batch) -> tuple[TrainingStep, Batch, Way
     """Return the step of an experiment in the way that is fastest here, its batch, and that way."""
     device = batch.image.device
     way = Way("bf16", channels_last=True)
-    chosen = settled(experiment, batch, device) if device.type == "cpu" else with_way(experiment, way)
+    chosen = with_fastest_way(experiment, batch, device) if device.type == "cpu" else with_way(experiment, way)
     way = Way(chosen.number_format, chosen.channels_last, chosen.compile)
-    return build_step(chosen, device), as_in(way, batch), way
+    return build_step(chosen, device), in_format_of(way, batch), way
 
 
 def published(theirs: Theirs, image: Tensor) -> Step:

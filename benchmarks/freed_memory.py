@@ -16,7 +16,7 @@ import torch
 
 from growth import WAY, experiment_of, random_batch
 from taskscape.batch import Batch
-from taskscape.runs.fastest import as_in, trial_step
+from taskscape.runs.fastest import in_format_of, trial_step
 from taskscape.training.freed_memory import freed_memory_kept
 from taskscape.training.step import TrainingStep
 
@@ -40,7 +40,7 @@ def main() -> None:
     torch.set_num_threads(1)
     for name, (tasks, images, size) in CASES.items():
         batch = random_batch(images, size, tasks)
-        step, formatted_batch = trial_step(experiment_of(name, tasks), WAY, batch), as_in(WAY, batch)
+        step, formatted_batch = trial_step(experiment_of(name, tasks), WAY, batch), in_format_of(WAY, batch)
         measurements: dict[str, list[tuple[float, int]]] = {"usual": [], "kept": []}
         for _ in range(2):
             for way, context in (("usual", nullcontext()), ("kept", freed_memory_kept(CPU))):

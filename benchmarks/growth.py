@@ -35,7 +35,7 @@ from taskscape.evaluation import seconds_of
 from taskscape.machine import processor
 from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.runs import Experiment, environment
-from taskscape.runs.fastest import as_in, trial_step
+from taskscape.runs.fastest import in_format_of, trial_step
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
 from taskscape.training.ways import Way
 
@@ -89,7 +89,7 @@ def of_steps(title: str, cases: Mapping[float, tuple[Experiment, Batch]]) -> dic
     """Return seconds and memory of a step in each case, and their exponents."""
     steps = {}
     for x, (experiment, batch) in cases.items():
-        step, formatted_batch = trial_step(experiment, WAY, batch), as_in(WAY, batch)
+        step, formatted_batch = trial_step(experiment, WAY, batch), in_format_of(WAY, batch)
         steps[str(x)] = lambda step=step, formatted_batch=formatted_batch: step(formatted_batch, 0)
     measured = seconds_of(steps, CPU, rounds=5, warm_up=1, at_most=60, clock=time.process_time)
     seconds = {float(x): value for x, value in measured.items()}

@@ -49,7 +49,7 @@ from taskscape.evaluation import evaluate, seconds_of
 from taskscape.machine import processor
 from taskscape.models import DeeplabJointConfig
 from taskscape.runs import Experiment, environment
-from taskscape.runs.fastest import as_in, trial_step
+from taskscape.runs.fastest import in_format_of, trial_step
 from taskscape.training.captured import WARM_UP
 from taskscape.training.freed_memory import freed_memory_kept
 from taskscape.training.precision import autocast
@@ -85,7 +85,7 @@ def in_turns(
 def step(device: torch.device) -> dict[str, Any]:
     """Measure complete steps of ``joint``, and its convolutions alone."""
     experiment, batch = with_data(recipes.joint(), device, images=16)
-    training_step, formatted_batch = trial_step(experiment, WAY, batch), as_in(WAY, batch)
+    training_step, formatted_batch = trial_step(experiment, WAY, batch), in_format_of(WAY, batch)
     roofs, steps = [], []
     for _ in range(4):
         roofs.append(roof(training_step.network, formatted_batch.image, clock=time.process_time))
@@ -203,7 +203,7 @@ def together(device: torch.device) -> dict[str, Any]:
         **{name: replace(joint, tasks={name: task}) for name, task in joint.tasks.items()},
     }
     steps = {name: trial_step(experiment, WAY, batch) for name, experiment in experiments.items()}
-    formatted_batch = as_in(WAY, batch)
+    formatted_batch = in_format_of(WAY, batch)
     trained = in_turns(
         {name: partial(training_step, formatted_batch, 0) for name, training_step in steps.items()}, device
     )

@@ -18,7 +18,7 @@ from taskscape.distributed import launch
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
 from taskscape.runs import fastest as fastest_module
-from taskscape.runs.fastest import candidates, settled, way_of
+from taskscape.runs.fastest import candidates, way_of, with_fastest_way
 from taskscape.training.ways import Way, fastest, measure
 from tiny import tiny
 
@@ -56,18 +56,18 @@ def test_the_fastest_is_taken_and_kept(store: Path, monkeypatch: pytest.MonkeyPa
     experiment, batch = met(replace(tiny(store), precision="auto"))
     calls = let_be_fastest(monkeypatch, way)
     said: list[str] = []
-    first = settled(experiment, batch, CPU, said.append)
+    first = with_fastest_way(experiment, batch, CPU, said.append)
     assert (first.precision, first.channels_last, first.compile) == way
     assert replace(first, precision="auto", channels_last=experiment.channels_last) == experiment
     assert str(way) in said[0] and "0.5 s" in said[0]
-    assert settled(experiment, batch, CPU) == first
+    assert with_fastest_way(experiment, batch, CPU) == first
     assert calls == [4], "the second time it is known"
     other = Batch(
         batch.image[:2],
         {n: t._replace(value=t.value[:2], valid=t.valid[:2]) for n, t in batch.targets.items()},
         batch.indices[:2],
     )
-    settled(experiment, other, CPU)
+    with_fastest_way(experiment, other, CPU)
     assert calls == [4, 4], "another batch is another question"
 
 
@@ -77,24 +77,24 @@ def test_other_work_does_not_decide(store: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(fastest_module, "_trial", trial)
     experiment, batch = met(replace(tiny(store), precision="auto", channels_last=False))
-    assert way_of(settled(experiment, batch, CPU)) == BF16, "it waited for others, and computed least"
+    assert way_of(with_fastest_way(experiment, batch, CPU)) == BF16, "it waited for others, and computed least"
 
 
 def test_a_settled_experiment_is_left_alone(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment, batch = met(tiny(store))
     calls = let_be_fastest(monkeypatch, BF16)
-    assert settled(experiment, batch, CPU) is experiment
+    assert with_fastest_way(experiment, batch, CPU) is experiment
     assert not calls
 
 
 def test_a_damaged_file_is_measured_again(store: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     experiment, batch = met(replace(tiny(store), precision="auto"))
     calls = let_be_fastest(monkeypatch, BF16)
-    settled(experiment, batch, CPU)
+    with_fastest_way(experiment, batch, CPU)
     (file,) = (tmp_path / "cache" / "fastest").iterdir()
     for content in ("", "{", file.read_text().replace("0.5", '"half"')):
         file.write_text(content)
-        settled(experiment, batch, CPU)
+        with_fastest_way(experiment, batch, CPU)
     assert len(calls) == 4
 
 

@@ -22,7 +22,7 @@ LOGGER = logging.getLogger("taskscape.somewhere")
 def test_messages_are_shown_by_level(level: int, seen: str, capsys: pytest.CaptureFixture[str]) -> None:
     logs.show_from(level)
     try:
-        with logs.shown(Console(stderr=True)):
+        with logs.shown_on(Console(stderr=True)):
             LOGGER.warning("w: %s", "[brackets] of a user")
             LOGGER.info("i")
             LOGGER.debug("d")
@@ -38,7 +38,7 @@ def test_messages_are_shown_by_level(level: int, seen: str, capsys: pytest.Captu
 def test_messages_before_there_is_a_file_are_kept_too_and_so_is_the_end(tmp_path: Path) -> None:
     path = tmp_path / "train.log"
     for _ in range(2):  # a second run continues the same file
-        with pytest.raises(TrainingError), logs.kept() as keep_in:
+        with pytest.raises(TrainingError), logs.written_to_file() as keep_in:
             LOGGER.info("before")
             keep_in(path)
             LOGGER.debug("after")
@@ -49,7 +49,7 @@ def test_messages_before_there_is_a_file_are_kept_too_and_so_is_the_end(tmp_path
 
 
 def test_a_log_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
-    with logs.kept() as keep_in:
+    with logs.written_to_file() as keep_in:
         keep_in(tmp_path / "missing" / "train.log")
         LOGGER.info("on")
 

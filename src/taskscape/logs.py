@@ -39,14 +39,14 @@ def is_quiet() -> bool:
 
 
 @contextmanager
-def shown(console: "Console") -> Iterator[None]:
+def shown_on(console: "Console") -> Iterator[None]:
     """Print messages to a console, which prints nothing if it is ``quiet``."""
     with _with_handler(_ConsoleHandler(console)):
         yield
 
 
 @contextmanager
-def about(path: Path) -> Iterator[None]:
+def only_to(path: Path) -> Iterator[None]:
     """Write messages of this context to no log file but this one, for runs that share a process."""
     token = _file.set(path)
     try:
@@ -56,12 +56,12 @@ def about(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def kept(only: Path | None = None) -> Iterator[Callable[[Path], None]]:
+def written_to_file(only: Path | None = None) -> Iterator[Callable[[Path], None]]:
     """Write messages, and the error that ends the context, to a file, which is set by calling the yielded function.
 
     Messages are buffered until that call, and dropped without one. They are appended to an existing file. A file that
     cannot be written is not an error; the run continues without its log. With ``only``, messages that belong to other
-    files (see ``about``) are left out.
+    files (see ``only_to``) are left out.
     """
     buffer = MemoryHandler(10_000, flushLevel=_NEVER, flushOnClose=False)
     buffer.addFilter(lambda record: _file.get() in (None, only) or only is None)

@@ -17,7 +17,7 @@ SETTINGS = ("ONEDNN", "DNNL", "MKLDNN", "ATEN_CPU", "NVIDIA_TF32", "CUDNN", "CUB
 """Prefixes of environment variables that affect the choice of kernels."""
 
 
-class Kept:
+class MachineCache:
     """Named measurements of one kind on one machine, kept in a file of the cache folder. A damaged file is ignored.
 
     The file is written atomically. If it cannot be written, the next run measures again.

@@ -175,7 +175,7 @@ def test_a_small_file_system_that_is_full(store: Path, tmp_path: Path, whole: Pa
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_a_log_that_cannot_be_written_hides_no_error(tmp_path: Path) -> None:
     (tmp_path / "train.log").symlink_to("/dev/full")
-    with pytest.raises(OSError, match="could not write it; make room"), logs.kept() as keep_in:
+    with pytest.raises(OSError, match="could not write it; make room"), logs.written_to_file() as keep_in:
         logging.getLogger("taskscape").warning("a message")
         keep_in(tmp_path / "train.log")
         raise OSError(errno.ENOSPC, "could not write it; make room")

@@ -13,7 +13,7 @@ from taskscape.devices import find_device
 from taskscape.machine import processor
 from taskscape.progress import ProgressCallback
 from taskscape.runs import Experiment, environment
-from taskscape.runs.fastest import as_in, candidates, trial_step, way_of, with_way
+from taskscape.runs.fastest import candidates, in_format_of, trial_step, way_of, with_way
 from taskscape.training.ways import PLAIN, Way, fastest, measure
 
 
@@ -85,7 +85,7 @@ def bench(
     say("timing steps")
     experiment_way = Way("bf16", True) if experiment.precision == "auto" else way_of(experiment)
     ways = tuple(dict.fromkeys((*candidates(compiled=compiled or experiment_way.compile), experiment_way)))
-    steps = {way: (trial_step(experiment, way, batch), as_in(way, batch)) for way in ways}
+    steps = {way: (trial_step(experiment, way, batch), in_format_of(way, batch)) for way in ways}
     times = measure(
         {way: partial(step, formatted_batch, 0) for way, (step, formatted_batch) in steps.items()},
         device,

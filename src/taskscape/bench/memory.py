@@ -8,7 +8,7 @@ from taskscape.batch import Batch, Target
 from taskscape.machine import free_memory
 from taskscape.parallel import parallel_map
 from taskscape.runs import Experiment
-from taskscape.runs.fastest import as_in, trial_step
+from taskscape.runs.fastest import in_format_of, trial_step
 from taskscape.training.usage import Usage
 from taskscape.training.ways import Way
 
@@ -52,7 +52,7 @@ def _repeated(batch: Batch, times: int) -> Batch:
 
 
 def _peak(experiment: Experiment, way: Way, batch: Batch) -> float:
-    step, formatted_batch = trial_step(experiment, way, batch), as_in(way, batch)
+    step, formatted_batch = trial_step(experiment, way, batch), in_format_of(way, batch)
     for index in range(2):
         step(formatted_batch, index)
     usage = Usage(batch.image.device).read()

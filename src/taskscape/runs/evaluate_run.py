@@ -88,7 +88,7 @@ def evaluate(
             measured_on(experiment.tasks, preview.fields, preview.where, classes)
     model = load(run, device)
     folder = RunFolder(Path(run))
-    with progress_bar(rank() == 0 and not quiet) as progress, logs.shown(progress.console):
+    with progress_bar(rank() == 0 and not quiet) as progress, logs.shown_on(progress.console):
         stores = source.open(reporter(progress, "preparing data"))
         _require_split(split, stores, str(run if data is None else stores[next(iter(stores))].path))
         store = stores[split]

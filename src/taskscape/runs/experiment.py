@@ -171,7 +171,7 @@ class Experiment(RangedSettings):
     def number_format(self) -> Precision:
         """The precision, once it is chosen. Raises ``ValueError`` while it is auto."""
         if self.precision == "auto":
-            raise ValueError("precision is auto: a run chooses it before training (runs.fastest.settled)")
+            raise ValueError("precision is auto: a run chooses it before training (runs.fastest.with_fastest_way)")
         return self.precision
 
     @property

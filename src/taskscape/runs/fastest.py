@@ -10,7 +10,7 @@ import torch.distributed as dist
 from taskscape import selfcheck
 from taskscape.batch import Batch
 from taskscape.distributed import world_size
-from taskscape.machine import Kept, machine
+from taskscape.machine import MachineCache, machine
 from taskscape.runs.build_step import build_step
 from taskscape.runs.experiment import Experiment
 from taskscape.training.precision import autocast
@@ -18,7 +18,7 @@ from taskscape.training.step import TrainingStep
 from taskscape.training.ways import UNCOMPILED, Way, fastest, measure
 
 
-def settled(
+def with_fastest_way(
     experiment: Experiment, batch: Batch, device: torch.device, report: Callable[[str], None] = lambda text: None
 ) -> Experiment:
     """Return the experiment with ``precision: auto`` replaced by the fastest way for such a batch on this machine.
@@ -32,10 +32,10 @@ def settled(
     """
     if experiment.precision != "auto":
         return experiment
-    cache = Kept("fastest", machine(device))
+    cache = MachineCache("fastest", machine(device))
     ways = candidates(compiled=experiment.compile)
-    name = described(experiment, batch)
-    times = _read(cache.load().get(name), ways)
+    key = cache_key(experiment, batch)
+    times = _read(cache.load().get(key), ways)
     if world_size() > 1:
         shared = [times]
         dist.broadcast_object_list(shared, 0, device=device)
@@ -44,7 +44,7 @@ def settled(
         seconds = None if world_size() > 1 else 20.0
         clock = time.thread_time if device.type == "cpu" else None
         times = measure({way: _trial(experiment, way, batch) for way in ways}, device, seconds=seconds, clock=clock)
-        cache.add({name: {str(way): seconds for way, seconds in times.items()}})
+        cache.add({key: {str(way): seconds for way, seconds in times.items()}})
     way = fastest(times)
     if world_size() > 1:
         chosen = [way]
@@ -70,7 +70,7 @@ def way_of(experiment: Experiment) -> Way:
     return Way(experiment.number_format, experiment.channels_last, experiment.compile)
 
 
-def described(experiment: Experiment, batch: Batch) -> str:
+def cache_key(experiment: Experiment, batch: Batch) -> str:
     """Return everything except the machine that determines the time of a step, as text."""
     parts = (experiment.network, experiment.tasks, experiment.objective, experiment.weighting, experiment.optimizer)
     shape = "×".join(map(str, batch.image.shape))
@@ -94,11 +94,11 @@ def trial_step(experiment: Experiment, way: Way, batch: Batch) -> TrainingStep:
 
 
 def _trial(experiment: Experiment, way: Way, batch: Batch) -> Callable[[], object]:
-    step, formatted_batch = trial_step(experiment, way, batch), as_in(way, batch)
+    step, formatted_batch = trial_step(experiment, way, batch), in_format_of(way, batch)
     return lambda: step(formatted_batch, 0)
 
 
-def as_in(way: Way, batch: Batch) -> Batch:
+def in_format_of(way: Way, batch: Batch) -> Batch:
     """Return a batch with its images in the memory format of a way."""
     return batch._replace(image=batch.image.contiguous(memory_format=way.memory_format))
 

@@ -28,7 +28,7 @@ from taskscape.runs.calibration import calibrated
 from taskscape.runs.cost import environment
 from taskscape.runs.evaluate_run import evaluate_model, tta_record_of
 from taskscape.runs.experiment import Experiment
-from taskscape.runs.fastest import settled, way_of, with_way
+from taskscape.runs.fastest import way_of, with_fastest_way, with_way
 from taskscape.runs.known_data import remember, require_same
 from taskscape.runs.precision import verify_precision
 from taskscape.runs.start import Start
@@ -75,7 +75,7 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
     remedy = f"continue with {folder.resume_command}, started as this was"
     with (
         locked(folder) if fabric.is_global_zero else nullcontext(),
-        logs.kept() as keep_log_in,
+        logs.written_to_file() as keep_log_in,
         loss_of_a_process_named(remedy),
         freed_memory_kept(fabric.device),
     ):
@@ -94,7 +94,7 @@ def _train(
 ) -> Result:
     log_environment(fabric, resume=resume)
     stores = open_data(experiment, fabric, quiet=quiet)
-    with progress_bar(fabric.is_global_zero and not quiet) as progress, logs.shown(progress.console):
+    with progress_bar(fabric.is_global_zero and not quiet) as progress, logs.shown_on(progress.console):
         trainer = begin(experiment, stores, fabric, folder, start, keep_log_in, progress, resume=resume, quiet=quiet)
         trainer.run(progress)
     return finish(folder, stores, fabric)
@@ -123,7 +123,7 @@ def _with_data_settings(
         experiment = with_way(experiment, way_of(read_experiment(folder.path)))
     if experiment.precision == "auto":
         trial = next(experiment.loader(stores["train"], fabric.device, training=True).epoch(0))
-        experiment = settled(experiment, trial, fabric.device, notes.append)
+        experiment = with_fastest_way(experiment, trial, fabric.device, notes.append)
     return experiment, notes
 
 

@@ -57,7 +57,7 @@ def train_stacked(
     with (
         ExitStack() as stack,
         progress_bar(not quiet) as progress,
-        logs.shown(progress.console),
+        logs.shown_on(progress.console),
         freed_memory_kept(fabric.device),
     ):
         stores = open_data(experiments[0], fabric, quiet=quiet)
@@ -95,7 +95,7 @@ def _begin(
     if is_finished(folder, experiment):
         return Result.load(folder.result())
     stack.enter_context(locked(folder))
-    keep_log_in = stack.enter_context(logs.kept(folder.log))
+    keep_log_in = stack.enter_context(logs.written_to_file(folder.log))
     resume = folder.checkpoint.exists()
     start = None if resume else Start.of(experiment)
     log_environment(fabric, resume=resume)
@@ -106,7 +106,7 @@ def _begin(
 
 def _attempt(work: Callable[[], T], folder: RunFolder) -> T | TrainingError | ValueError | OSError:
     """Return the result of work on a run, or the error that ends only this run."""
-    with logs.about(folder.log):
+    with logs.only_to(folder.log):
         try:
             return work()
         except (TrainingError, ValueError, OSError) as error:
@@ -114,6 +114,6 @@ def _attempt(work: Callable[[], T], folder: RunFolder) -> T | TrainingError | Va
 
 
 def _logged(error: E, folder: RunFolder) -> E:
-    with logs.about(folder.log):
+    with logs.only_to(folder.log):
         _LOGGER.error("%s", error)
     return error

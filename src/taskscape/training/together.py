@@ -69,7 +69,7 @@ class _Together:
         """Send a run the result of its step, so that it continues to its next step or ends."""
         self.requests.pop(run, None)
         course = self.courses[run]
-        with logs.about(self.trainers[run].folder.log):
+        with logs.only_to(self.trainers[run].folder.log):
             try:
                 self.requests[run] = next(course) if result is None else course.send(result)
             except StopIteration as end:
