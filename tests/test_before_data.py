@@ -8,6 +8,7 @@ import pytest
 
 from taskscape import recipes, runs
 from taskscape.cli import main
+from taskscape.commands import train
 from taskscape.data import DataSource, Packed, Store, Streets
 from taskscape.progress import ProgressCallback
 from taskscape.run_folder import RunFolder
@@ -45,6 +46,19 @@ def test_mistakes_are_found_before_data_are_made(change: dict[str, object], mess
     with pytest.raises(ValueError, match=message):
         runs.train(unmade(**change), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_command_with_a_mistake_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for start in ("runs/jont", "weights.safetensors"):
+        with pytest.raises((ValueError, OSError), match=start):
+            train.main(["joint", "--from", start])
+        assert not any(tmp_path.iterdir())
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "notes.txt").touch()
+    with pytest.raises((ValueError, OSError)):
+        train.main(["joint", "--data.path", "nowhere"])
+    assert [path.name for path in tmp_path.rglob("*")] == ["runs", "notes.txt"]
 
 
 def test_a_class_of_the_data_may_be_monitored() -> None:

@@ -105,6 +105,8 @@ def print_outcome(run: Path, result: "Result") -> None:
 @contextmanager
 def resumable(run: Path) -> Iterator[None]:
     """On Ctrl-C or SIGTERM, end with a message of how to continue the run. Remove the run folder if it is empty."""
+    from taskscape.run_folder.fresh import RUNS
+
     try:
         yield
     except KeyboardInterrupt:
@@ -116,8 +118,9 @@ def resumable(run: Path) -> Iterator[None]:
         with if_interrupted(message):
             raise
     finally:
-        with suppress(OSError):  # the folder is normally not empty
-            run.rmdir()
+        for new in (run, RUNS) if run.parent == RUNS else (run,):
+            with suppress(OSError):  # the folder is normally not empty
+                new.rmdir()
 
 
 def _train(experiment: "Experiment", run: Path | None, *, name: str = "") -> None:

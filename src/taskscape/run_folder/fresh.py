@@ -7,6 +7,9 @@ from taskscape.files.paths import require_no_file
 from taskscape.parallel import launched_processes, launched_rank
 from taskscape.run_folder.names import RunFolder
 
+RUNS = Path("runs")
+"""Default parent folder of runs."""
+
 
 def fresh_folder(run: Path | None, name: str) -> Path:
     """Return the folder of a new run, by default the first free ``runs/NAME-N``.
@@ -16,7 +19,7 @@ def fresh_folder(run: Path | None, name: str) -> Path:
     if run is None:
         if launched_processes() > 1:
             raise ValueError("several processes must agree on a folder: name it with --out")
-        return first_free(Path("runs"), name)
+        return first_free(RUNS, name)
     folder = RunFolder(run)
     if launched_rank() == 0 and folder.experiment.exists():  # only this process writes; others may be late
         raise ValueError(
