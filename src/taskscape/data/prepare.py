@@ -32,7 +32,7 @@ from taskscape.data.writer import StoreWriter
 from taskscape.files import locked, writing
 from taskscape.files.paths import require_no_file
 from taskscape.progress import ProgressCallback
-from taskscape.serialization import agreeing, named
+from taskscape.serialization import agreeing, counted, named
 
 
 def prepare(
@@ -231,10 +231,8 @@ def _mark_changed(writer: StoreWriter, work: _Work) -> None:
             writer.put_again(split, changed)
         num_changed += len(changed)
     if num_changed:
-        clause = agreeing(num_changed, "sample have changed since it was", "samples have changed since they were")
-        work.tell(
-            f"the inputs of {num_changed} {clause} written, which {agreeing(num_changed, 'is', 'are')} made again"
-        )
+        clause = counted(num_changed, "sample have changed since it was", "samples have changed since they were")
+        work.tell(f"the inputs of {clause} written, which {agreeing(num_changed, 'is', 'are')} made again")
 
 
 def _describe_difference(work: _Work, store: Path) -> str:

@@ -18,7 +18,7 @@ from taskscape.files import atomic_write, require_room, writing
 from taskscape.files.paths import check_inside
 from taskscape.modalities import Modality, Rgb
 from taskscape.modalities.base import Array, Mask
-from taskscape.serialization import agreeing, keep_code, nearest
+from taskscape.serialization import agreeing, counted, keep_code, nearest
 
 _DONE = "done{}.jsonl"
 """One line [index, name, vanished] per complete sample; ``vanished`` is what its labels lost when they were resized.
@@ -224,8 +224,8 @@ class StoreWriter:
             written = self._written(split)
             if len(written) < count:
                 missing = count - len(written)
-                images, are = agreeing(missing, "image", "images"), agreeing(missing, "is", "are")
-                raise ValueError(f"{self.path}: {missing} {images} of {split!r} {are} missing: put them first")
+                images, are = counted(missing, "image", "images"), agreeing(missing, "is", "are")
+                raise ValueError(f"{self.path}: {images} of {split!r} {are} missing: put them first")
             names[split] = [written[index][0] for index in range(count)]
             if split_vanished := _sum_vanished(sample_vanished for _, sample_vanished in written.values()):
                 vanished[split] = split_vanished

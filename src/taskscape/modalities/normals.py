@@ -13,7 +13,7 @@ from taskscape.modalities.base import Array, Mask, Modality
 from taskscape.modalities.depth import Depth
 from taskscape.modalities.linear import apply_matrix
 from taskscape.modalities.observations import above, changes
-from taskscape.serialization import agreeing
+from taskscape.serialization import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -167,7 +167,7 @@ def _judge_axes(observed: Mapping[str, Mapping[str, float]]) -> list[str]:
         if abs(means[best]) > 0.5 and abs(means[best]) > means[index] + 0.3:
             worst = max(fits[best], key=lambda name: abs(fits[best][name]))
             sentences.append(
-                f"the slopes of depth in {len(fits[best])} {agreeing(len(fits[best]), 'image', 'images')}, such as "
+                f"the slopes of depth in {counted(len(fits[best]), 'image', 'images')}, such as "
                 f"{worst}, are those of normals with {'-' if means[best] < 0 else ''}{'xyz'[best]} where {axis} is: "
                 "give the axes of the raw normals so that x points right, y down and z forward"
             )

@@ -10,7 +10,7 @@ from taskscape.data.readers.base import RawSample
 from taskscape.data.readers.files import normalized, read_text
 from taskscape.data.readers.images import SUFFIXES
 from taskscape.files.paths import with_home
-from taskscape.serialization import agreeing, listed, nearest
+from taskscape.serialization import counted, listed, nearest
 
 Samples = Mapping[str, RawSample]
 """Samples by name: the path in the folder of images, without extension."""
@@ -197,8 +197,8 @@ def _samples_listed(samples: Samples, path: Path) -> list[RawSample]:
     if not names and not missing:
         raise ValueError(f"{path} lists no image: write one name per line")
     if missing:
-        images = agreeing(len(missing), "image that is", "images that are")
-        raise ValueError(f"{path} lists {len(missing)} {images} not there, such as {missing[0]}: correct it")
+        images = counted(len(missing), "image that is", "images that are")
+        raise ValueError(f"{path} lists {images} not there, such as {missing[0]}: correct it")
     return [samples[name] for name in names]
 
 
