@@ -135,9 +135,9 @@ def probe(training: list[tuple[Tensor, Tensor]], validation: list[tuple[Tensor, 
     hits = torch.zeros(len(CLASSES), len(CLASSES))
     with torch.no_grad():
         for places, ids in validation:
-            is_labelled = ids != 255
-            predicted = head((places[is_labelled] - mean) / std).argmax(1)
-            hits += torch.bincount(ids[is_labelled] * len(CLASSES) + predicted, minlength=hits.numel()).view_as(hits)
+            is_labeled = ids != 255
+            predicted = head((places[is_labeled] - mean) / std).argmax(1)
+            hits += torch.bincount(ids[is_labeled] * len(CLASSES) + predicted, minlength=hits.numel()).view_as(hits)
     iou = 100 * hits.diag() / (hits.sum(0) + hits.sum(1) - hits.diag()).clamp(min=1)
     figures = [float(iou.mean()), *iou.tolist()]
     return {name: round(figure, 1) for name, figure in zip(("miou", *CLASSES), figures, strict=True)}

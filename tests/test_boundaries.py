@@ -87,9 +87,9 @@ def test_a_store_keeps_boundaries() -> None:
     with pytest.raises(ValueError, match="neither 0 nor 1"):
         modality.pack(values, np.ones((1, 3), bool))
     assert modality.histogram(np.array([0, 1, 1, 1])).tolist() == [1, 3]
-    assert modality.implausible(np.array([9, 1]), None) == []
-    assert "no boundary" in modality.implausible(np.array([9, 0]), None)[0]
-    assert "more pixels" in modality.implausible(np.array([1, 9]), None)[0]
+    assert modality.histogram_warnings(np.array([9, 1]), None) == []
+    assert "no boundary" in modality.histogram_warnings(np.array([9, 0]), None)[0]
+    assert "more pixels" in modality.histogram_warnings(np.array([1, 9]), None)[0]
 
 
 # -- metrics -----------------------------------------------------------------------------------------------------------

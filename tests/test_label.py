@@ -76,7 +76,7 @@ def test_labels_are_the_predictions_and_the_mask_is_the_confidence(run: Path, st
     about = manifest.source["predicted"]["semseg"]
     assert about["threshold"] == 0.7 and about["task"] == "semseg" and about["model"] == str(run)
     assert about["sha256"] == hashlib.sha256((run / "best.safetensors").read_bytes()).hexdigest()
-    assert manifest.source["kind"] == KIND and manifest.source["labelled"] == "blocks"
+    assert manifest.source["kind"] == KIND and manifest.source["labeled"] == "blocks"
     assert manifest.names == Manifest.of(store).names
 
 
@@ -148,7 +148,7 @@ def test_the_same_command_again_does_nothing_and_ends_what_was_killed_at_its_end
     run: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = label(run, store, tmp_path / "new", tasks=("semseg",), device="cpu")
-    never = {"report": lambda *_: pytest.fail("labelled again")}
+    never = {"report": lambda *_: pytest.fail("labeled again")}
     assert label(run, store, tmp_path / "new", tasks=("semseg",), device="cpu", **never) == first
     with pytest.raises(ValueError, match="new is not empty"):
         label(run, store, tmp_path / "new", tasks=("semseg",), threshold=0.8, device="cpu")
@@ -209,7 +209,7 @@ def test_relative_depth_is_filled_in_the_unit_of_what_is_known() -> None:
     assert np.array_equal(_filled(relative.as_label(true), everywhere, nothing, relative), relative.as_label(true))
 
 
-def test_a_store_that_was_changed_is_not_taken_for_the_one_that_was_labelled(run: Path, tmp_path: Path) -> None:
+def test_a_store_that_was_changed_is_not_taken_for_the_one_that_was_labeled(run: Path, tmp_path: Path) -> None:
     store, out = tmp_path / "store", tmp_path / "new"
     pack(store, fields=("normals",), seed=1)
     label(run, store, out, tasks=("semseg",), device="cpu")
@@ -242,7 +242,7 @@ def test_a_store_is_changed_only_when_that_is_asked_for(run: Path, store: Path, 
 
 
 def test_a_replacement_that_was_killed_is_ended(run: Path, store: Path, tmp_path: Path) -> None:
-    label(run, store, tmp_path / ".store.labelled", tasks=("semseg",), device="cpu")
+    label(run, store, tmp_path / ".store.labeled", tasks=("semseg",), device="cpu")
     store.rename(tmp_path / ".store.replaced")
     label(run, store, tasks=("depth",), device="cpu")
     assert {"normals", "semseg", "depth"} == Manifest.of(store).labels.keys()

@@ -8,7 +8,7 @@ from taskscape.batch import Target
 from taskscape.losses import L1, MSE, SSIM, CrossEntropy, KLDivergence, LogL1, SILog, SmoothL1
 from taskscape.modalities.class_sets import CITYSCAPES_7
 from taskscape.models import build
-from taskscape.objectives import OBJECTIVES, CrossTaskConsistency, Objective, Supervised, labelled
+from taskscape.objectives import OBJECTIVES, CrossTaskConsistency, Objective, Supervised, tasks_with_labels
 from taskscape.serialization import dump, offered, parse
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
 
@@ -43,11 +43,11 @@ def test_objectives_are_offered_by_name():
     assert offered(Objective) == {kind.name: kind for kind in OBJECTIVES}
 
 
-def test_a_task_without_a_valid_pixel_is_not_labelled():
+def test_a_task_without_a_valid_pixel_is_not_labeled():
     *_, targets = example()
     nowhere = torch.zeros_like(targets["depth"].valid)
-    assert labelled(targets) == ["semseg", "depth"]
-    assert labelled({**targets, "depth": Target(targets["depth"].value, nowhere)}) == ["semseg"]
+    assert tasks_with_labels(targets) == ["semseg", "depth"]
+    assert tasks_with_labels({**targets, "depth": Target(targets["depth"].value, nowhere)}) == ["semseg"]
 
 
 def test_a_task_loss_is_the_mean_over_its_predictions():

@@ -46,5 +46,5 @@ class Sample(NamedTuple):
     """One mask per field that may lack values, which is every field but the image: (H, W)."""
     name: str
     """The name of this image in its source, such as a file stem."""
-    before: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]] | None = None
+    originals: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]] | None = None
     """Labels and masks at their size before resizing, (H', W'). Set only if the loss from resizing is measured."""

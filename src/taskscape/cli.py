@@ -194,9 +194,9 @@ def _escaped_message(error: Exception) -> str:
     from rich.markup import escape
 
     from taskscape.files.paths import printable
-    from taskscape.serialization import place_of
+    from taskscape.serialization import location_in_user_code
 
-    message, location = _message(error) or type(error).__name__, place_of(error)
+    message, location = _message(error) or type(error).__name__, location_in_user_code(error)
     return escape(printable(f"{message} ({location})" if location else message))
 
 

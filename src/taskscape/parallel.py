@@ -55,25 +55,25 @@ def launched_rank() -> int:
 
 
 class Portion(NamedTuple):
-    """One part of work divided among machines: ``number`` out of 1 … ``of``."""
+    """One part of work divided among machines: ``number`` out of 1 … ``total``."""
 
     number: int
-    of: int
+    total: int
 
     @classmethod
     def parse(cls, text: str) -> "Portion":
         """Parse a portion such as ``3/10``, the third of ten. Raises ``ValueError``."""
-        number, slash, of = text.partition("/")
-        if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        number, slash, total = text.partition("/")
+        if not (slash and number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
             raise ValueError(f"--part {text} is not a valid part: write 3/10 for the third of ten")
-        return cls(int(number), int(of))
+        return cls(int(number), int(total))
 
     def __str__(self) -> str:
-        return f"{self.number}/{self.of}"
+        return f"{self.number}/{self.total}"
 
     def among(self, count: int) -> range:
         """Return the indices of this part among ``count`` items. Together, the parts have every item exactly once."""
-        return range((self.number - 1) * count // self.of, self.number * count // self.of)
+        return range((self.number - 1) * count // self.total, self.number * count // self.total)
 
 
 def keep_threads(count: int) -> None:

@@ -292,11 +292,11 @@ def test_a_quick_check_is_quick(tmp_path: Path) -> None:
 def test_observations_that_a_modality_does_not_know_are_none(make: Callable[..., Path]) -> None:
     """A label without a valid pixel is counted, not observed."""
 
-    def unlabelled(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    def unlabeled(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
         if seed < 10:
             valid["depth"][:] = False
 
-    path = make(unlabelled)
+    path = make(unlabeled)
     findings = check(path)
     assert findings.splits["train"].fields["depth"].observed == {}
     assert findings.warnings == [

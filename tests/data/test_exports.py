@@ -249,7 +249,7 @@ def test_voc(tmp_path: Path) -> None:
     for seed, name in enumerate(names):
         image(raw / "JPEGImages" / f"{name}.jpg")
         palette_png(raw / "SegmentationClass" / f"{name}.png", voc_ids(seed))
-    image(raw / "JPEGImages" / "2007_unlabelled.jpg")
+    image(raw / "JPEGImages" / "2007_unlabeled.jpg")
     lists(raw, train=names[:2], val=names[2:], trainval=names, test=["2008_000001"])
     found = stored(Voc(), raw)
     assert {split: list(some) for split, some in found.items()} == {"train": names[:2], "val": names[2:]}

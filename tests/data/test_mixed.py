@@ -167,7 +167,7 @@ def test_labels_are_those_of_the_part_and_others_are_not_valid(stores: Path) -> 
         assert torch.equal(valid[mine], theirs.targets[name].valid)
         others = [i for i in range(4) if i not in mine]
         assert not valid[others].any() and value.isfinite().all()
-    assert store.labelled("depth").tolist() == list(range(7, 19))
+    assert store.labeled_images("depth").tolist() == list(range(7, 19))
 
 
 def test_classes_become_those_of_the_first_store(stores: Path) -> None:

@@ -33,7 +33,7 @@ def test_a_pixel_is_lost_where_nothing_around_its_place_has_its_class(
         around = slice(max(row - 1, 0), row + 2), slice(max(column - 1, 0), column + 2)
         lost[CLASSES.classes[ids[y, x]]] += not np.any((small[around] == ids[y, x]) & known[around])
     pixels = dict(zip(CLASSES.classes, np.bincount(ids[valid], minlength=3).tolist(), strict=True))
-    found = Semseg(CLASSES).vanished((ids, valid), (small, known))
+    found = Semseg(CLASSES).lost_pixels((ids, valid), (small, known))
     assert found == {name: (count, lost[name]) for name, count in pixels.items() if count}
 
 

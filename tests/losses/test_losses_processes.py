@@ -5,7 +5,7 @@ import torch
 from test_losses import EXAMPLES, example
 
 from taskscape.batch import Target
-from taskscape.objectives.base import global_mean, labelled
+from taskscape.objectives.base import global_mean, tasks_with_labels
 from two_processes import of_both
 
 SPLITS = {"even": 2, "second process without a valid pixel": 3, "second process without an image": 4}
@@ -27,11 +27,11 @@ def gradient(loss, prediction, target):
     return value.detach(), leaf.grad
 
 
-def labelled_here(rank):
-    """Return the labelled tasks: one has labels on both processes, one on the second only, one nowhere."""
+def labeled_here(rank):
+    """Return the labeled tasks: one has labels on both processes, one on the second only, one nowhere."""
     none = torch.zeros(1, 2, 2, dtype=torch.bool)
     valid = {"both": ~none, "second": none if rank == 0 else ~none, "nowhere": none}
-    return labelled({task: Target(torch.zeros(1, 2, 2), mask) for task, mask in valid.items()})
+    return tasks_with_labels({task: Target(torch.zeros(1, 2, 2), mask) for task, mask in valid.items()})
 
 
 def one_process(rank):
@@ -41,7 +41,7 @@ def one_process(rank):
             prediction, (value, valid) = global_example(loss, images)
             part = slice(images) if rank == 0 else slice(images, None)
             computed.append(gradient(loss, prediction[part], Target(value[part], valid[part])))
-    return labelled_here(rank), computed
+    return labeled_here(rank), computed
 
 
 @pytest.fixture(scope="module")
@@ -59,5 +59,5 @@ def test_two_processes_are_one(loss, images, both):
     torch.testing.assert_close(torch.cat([slope_1, slope_2]), slope, rtol=1e-12, atol=1e-12)
 
 
-def test_processes_agree_on_the_labelled_tasks(both):
+def test_processes_agree_on_the_labeled_tasks(both):
     assert [names for names, _ in both] == [["both", "second"]] * 2

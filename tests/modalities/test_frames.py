@@ -17,9 +17,9 @@ def photographs(frame: int | None, count: int = 4) -> dict[str, np.ndarray]:
 
 
 def sentences(images: dict[str, np.ndarray]) -> list[str]:
-    seen = {name: Rgb().observe(image, np.ones(image.shape[:2], np.bool_)) for name, image in images.items()}
+    seen = {name: Rgb().image_statistics(image, np.ones(image.shape[:2], np.bool_)) for name, image in images.items()}
     observed = {key: {name: one[key] for name, one in seen.items()} for key in next(iter(seen.values()))}
-    return [sentence for sentence in Rgb().judge(observed) if "frame" in sentence]
+    return [sentence for sentence in Rgb().statistics_warnings(observed) if "frame" in sentence]
 
 
 @pytest.mark.parametrize("frame", [255, 0])

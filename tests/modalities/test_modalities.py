@@ -140,17 +140,21 @@ def test_depth_statistics() -> None:
     counts = dict(zip(Depth().bins, Depth().histogram(values), strict=True))
     assert counts["0 … 0.25"] == 1 and counts["2 … 4"] == 2 and counts["256 … inf"] == 1
     assert Depth().median(values) == 1.5 and Depth(metric=False).median(values) is None
-    (text,) = Depth().implausible(Depth().histogram(values), 2500.0)
+    (text,) = Depth().histogram_warnings(Depth().histogram(values), 2500.0)
     assert "2.5e+03 m, not 0.3 … 150 m" in text
-    assert Depth().implausible(Depth().histogram(values), 10.0) == Depth(metric=False).implausible(counts, None) == []
+    assert (
+        Depth().histogram_warnings(Depth().histogram(values), 10.0)
+        == Depth(metric=False).histogram_warnings(counts, None)
+        == []
+    )
 
 
 def test_class_statistics() -> None:
     counts = Semseg(CITYSCAPES_2).histogram(np.array([0, 0, 7]))
-    (outside,) = Semseg(CITYSCAPES_2).implausible(counts, None)
-    (absent,) = Semseg(CITYSCAPES_2).compare({"train": counts})
+    (outside,) = Semseg(CITYSCAPES_2).histogram_warnings(counts, None)
+    (absent,) = Semseg(CITYSCAPES_2).split_warnings({"train": counts})
     assert "ids [7] are outside class set 'cityscapes-2'" in outside and "no pixel of train is foreground" in absent
-    assert Semseg(CITYSCAPES_2).implausible(np.bincount([0, 1], minlength=256), None) == []
+    assert Semseg(CITYSCAPES_2).histogram_warnings(np.bincount([0, 1], minlength=256), None) == []
 
 
 def test_classes_turn_into_those_of_another_set() -> None:
@@ -180,5 +184,5 @@ def test_normals_as_8_bit_images() -> None:
 
 @pytest.mark.parametrize("modality", EVERY, ids=IDS)
 def test_people_read_a_word_instead_of_a_key_but_the_name_that_a_user_gave(modality: Modality) -> None:
-    assert modality.called(modality.name) == (modality.title or modality.name) != "semseg"
-    assert modality.called("lawn") == "lawn"
+    assert modality.display_name(modality.name) == (modality.title or modality.name) != "semseg"
+    assert modality.display_name("lawn") == "lawn"

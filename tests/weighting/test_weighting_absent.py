@@ -16,7 +16,7 @@ BALANCING = Path(__file__).parents[2] / "docs" / "guide" / "balancing.md"
 
 
 def present(step: int) -> tuple[str, ...]:
-    """Return the labelled tasks: classes from one data set, depth and normals from another, alternately; then all."""
+    """Return the labeled tasks: classes from one data set, depth and normals from another, alternately; then all."""
     return (("semseg",), ("depth", "normals"), ("depth", "normals"), tuple(TASKS))[step % 4]
 
 

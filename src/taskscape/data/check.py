@@ -100,10 +100,10 @@ def require_labels(store: Store, fields: Collection[str]) -> None:
 
 def _has_label(store: Store, field: str) -> bool:
     """Return whether any image of a split has a valid pixel of a field."""
-    labelled = store.labelled(field)
+    labeled = store.labeled_images(field)
     return any(
         store.gather(indices, [field], torch.device("cpu")).targets[field].valid.any()
-        for indices in np.split(labelled, range(_BATCH_SIZE, len(labelled), _BATCH_SIZE))
+        for indices in np.split(labeled, range(_BATCH_SIZE, len(labeled), _BATCH_SIZE))
         if len(indices)
     )
 
@@ -115,10 +115,10 @@ def _warnings(split: str, statistics: SplitStatistics, manifest: Manifest) -> li
     for name, stats in {IMAGE: statistics.image, **statistics.fields}.items():
         if stats.valid:
             sentences = [
-                *fields[name].implausible(stats.histogram, stats.median),
-                *fields[name].judge(stats.observed),
+                *fields[name].histogram_warnings(stats.histogram, stats.median),
+                *fields[name].statistics_warnings(stats.observed),
             ]
-            sentences += fields[name].judge_vanished(vanished.get(name, {}))
+            sentences += fields[name].lost_pixels_warnings(vanished.get(name, {}))
             sentences += stats.alignment.warnings()
             warnings += [f"{split}, {name}: {text}" for text in sentences]
     for name, stats in statistics.fields.items():
@@ -144,7 +144,7 @@ def _remarks(split: str, statistics: SplitStatistics, manifest: Manifest) -> lis
         f"{split}, {name}: {text}"
         for name, stats in field_items
         if stats.valid
-        for text in manifest.fields[name].remark(stats.observed)
+        for text in manifest.fields[name].statistics_remarks(stats.observed)
     ]
 
 
@@ -155,5 +155,5 @@ def _compare(findings: Findings) -> list[str]:
         by_split = {split: statistics.fields[name] for split, statistics in findings.splits.items()}
         counts = {split: stats.histogram for split, stats in by_split.items() if stats.valid}
         if counts:
-            warnings += [f"{name}: {text}" for text in modality.compare(counts)]
+            warnings += [f"{name}: {text}" for text in modality.split_warnings(counts)]
     return warnings

@@ -71,7 +71,7 @@ def _block(split: str, store: Store, indices: Array, labels: _Labels, views: dic
         colors = [
             _sized(field_view.colorize(pixels, mask), label=True) for pixels, mask in zip(values, valid, strict=True)
         ]
-        rows.append(_row(field_view.modality.called(name), [np.full_like(photos[0], 255), *colors]))
+        rows.append(_row(field_view.modality.display_name(name), [np.full_like(photos[0], 255), *colors]))
     title = text(f"{split}: {len(store)} images of {store.size[0]}x{store.size[1]}", max(rows[0].shape[1], 400))
     gap = np.full((6, 1, 3), 255, np.uint8)
     return stacked([title, *(part for row in rows for part in (row, gap)), gap, gap])
@@ -94,7 +94,7 @@ def _sized(picture: RgbArray, label: bool = False) -> RgbArray:
 def _keys(views: dict[str, View[Any]], width: int) -> list[RgbArray]:
     """Return the color keys of the fields, as many side by side as fit into the width."""
     keys = [
-        stacked([text(field_view.modality.called(name), LEAST_WIDTH), draw_key(field_view.key(), LEAST_WIDTH)])
+        stacked([text(field_view.modality.display_name(name), LEAST_WIDTH), draw_key(field_view.key(), LEAST_WIDTH)])
         for name, field_view in views.items()
         if field_view.key()
     ]

@@ -107,7 +107,7 @@ class MixedStore(Store):
         return self._notes
 
     @override
-    def labelled(self, field: str) -> Indices:
+    def labeled_images(self, field: str) -> Indices:
         ranges = [
             np.arange(end - len(part.store), end)
             for part, end in zip(self._parts, self._ends, strict=True)

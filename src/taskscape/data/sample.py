@@ -18,8 +18,8 @@ def sample_values(store: Store, field: str) -> npt.NDArray[Any]:
     """Return values of the field's valid pixels, (pixels,) + the modality's ``shape``; the choice is deterministic."""
     modality = store.fields[field]
     values = []
-    labelled = store.labelled(field)
-    for index in labelled[np.unique(np.linspace(0, len(labelled) - 1, IMAGES).astype(np.int64))]:
+    labeled = store.labeled_images(field)
+    for index in labeled[np.unique(np.linspace(0, len(labeled) - 1, IMAGES).astype(np.int64))]:
         target = store.gather([index], [field], torch.device("cpu")).targets[field]
         valid = modality.to_array(target.value)[target.valid.numpy()]
         values.append(valid[:: max(1, -(-len(valid) // PIXELS))])

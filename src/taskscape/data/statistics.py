@@ -29,7 +29,7 @@ class FieldStatistics:
     median: float | None
     """Median over images of the median of each image; None if the modality has no median."""
     observed: Mapping[str, Mapping[str, float]]
-    """Numbers from the modality's ``observe`` and ``relate``, by quantity and image name."""
+    """Numbers from the modality's ``image_statistics`` and ``joint_statistics``, by quantity and image name."""
     alignment: Alignment
     """How well label edges lie on image edges."""
 
@@ -79,7 +79,7 @@ class SplitSums:
                 for other, (other_values, other_valid) in labels.items():
                     pair = (values[position], valid[position]), (other_values[position], other_valid[position])
                     if other != label and pair[0][1].any() and pair[1][1].any():
-                        self.fields[label].relate(name, pair[0], self.fields[other].modality, pair[1])
+                        self.fields[label].add_joint(name, pair[0], self.fields[other].modality, pair[1])
                 if twins is not None:
                     twins.add_label(label, values[position], valid[position])
 
@@ -117,17 +117,17 @@ class _FieldSums:
         median = self.modality.median(pixels)
         if median is not None:
             self.medians.append(median)
-        for quantity, number in self.modality.observe(values, valid).items():
+        for quantity, number in self.modality.image_statistics(values, valid).items():
             self.observed[quantity][name] = number
         edges = None if image_contrast is None else self.modality.edges(values, valid)
         if image_contrast is not None and edges is not None:
             self.alignment.add(name, image_contrast, edges)
 
-    def relate(
+    def add_joint(
         self, name: str, label: tuple[Array, Mask], other_modality: Modality, other_label: tuple[Array, Mask]
     ) -> None:
         """Add what an image's label reveals in combination with its label of another field."""
-        for quantity, number in self.modality.relate(*label, other_modality, other_label).items():
+        for quantity, number in self.modality.joint_statistics(*label, other_modality, other_label).items():
             self.observed[quantity][name] = number
 
     def statistics(self, pixels: int) -> FieldStatistics:

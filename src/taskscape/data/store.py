@@ -112,7 +112,7 @@ class Store:
         """Sentences for the user about how the data were put together."""
         return ()
 
-    def labelled(self, field: str) -> npt.NDArray[np.int64]:
+    def labeled_images(self, field: str) -> npt.NDArray[np.int64]:
         """Return the positions of the images that may have this label: all images, unless the store is mixed."""
         return np.arange(len(self))
 

@@ -176,8 +176,8 @@ class StoreWriter:
                 file.seek(-rows_from_the_end * array.nbytes, os.SEEK_END)
                 file.write(array.tobytes())
         vanished = {
-            name: self.manifest.fields[name].vanished(original, (sample.values[name], sample.valid[name]))
-            for name, original in (sample.before or {}).items()
+            name: self.manifest.fields[name].lost_pixels(original, (sample.values[name], sample.valid[name]))
+            for name, original in (sample.originals or {}).items()
         }
         record = self.path / split / self._done
         with writing(record), record.open("a", encoding="utf-8") as lines:

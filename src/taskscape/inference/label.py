@@ -27,7 +27,7 @@ BATCH_SIZE = 8
 THRESHOLD = 0.5
 """Default minimum confidence of a label, for models that predict a confidence."""
 _SHARES = "share with a label"
-KIND = "labelled"
+KIND = "labeled"
 """``kind`` of a store with predicted labels in its manifest."""
 
 
@@ -78,7 +78,7 @@ def label(
     """
     tasks, without, outputs = ([names] if isinstance(names, str) else names for names in (tasks, without, outputs))
     store = Path(store).resolve()
-    target = Path(out).resolve() if out is not None else store.with_name(f".{store.name}.labelled")
+    target = Path(out).resolve() if out is not None else store.with_name(f".{store.name}.labeled")
     replaced = store.with_name(f".{store.name}.replaced")
     if out is None:
         end_replacement(target, store, replaced)
@@ -94,7 +94,7 @@ def label(
     source = {
         **manifest.source,
         "kind": KIND,
-        "labelled": manifest.source.get("labelled", manifest.source.get("kind")),
+        "labeled": manifest.source.get("labeled", manifest.source.get("kind")),
         "predicted": {
             **manifest.source.get("predicted", {}),
             **{
@@ -240,7 +240,7 @@ def _filled(value: Array, mask: Mask, stored: Array, modality: Modality) -> Arra
     """Return a stored label with its unknown pixels filled with predicted values."""
     label = modality.unpack(torch.from_numpy(stored[None].copy()))
     is_labeled = label.valid[0].numpy()
-    value = modality.beside(value, modality.to_array(label.value)[0], is_labeled)
+    value = modality.align_to_label(value, modality.to_array(label.value)[0], is_labeled)
     keep_stored = is_labeled.reshape(is_labeled.shape + (1,) * (stored.ndim - 2))
     return np.where(keep_stored, stored, modality.pack(value, mask & ~is_labeled))
 

@@ -92,7 +92,7 @@ class Prediction(Mapping[str, Array]):
         reduced = self.for_pictures()
         pictures = [captioned(reduced.image, "image")]
         for task, preview in reduced.previews().items():
-            title = self.views[task].modality.called(task)
+            title = self.views[task].modality.display_name(task)
             pictures.append(captioned(np.asarray(preview), title, self.views[task].preview_key()))
             if task in self.confidence:
                 view = self.confidence_views[task]

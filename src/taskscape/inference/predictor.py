@@ -112,7 +112,7 @@ class Predictor:
             for name, anchor in anchors.items():
                 anchor_rows = rows_of(anchor, size, windows[0][0])  # all tiles of one call are in the same row
                 anchor_tiles = torch.cat([anchor_rows[..., columns] for _, columns in windows])
-                raws[name] = self.model.tasks[name].anchored(raws[name], anchor_tiles)
+                raws[name] = self.model.tasks[name].match_scale(raws[name], anchor_tiles)
             return raws
 
         bands = blended(forward, size, self.tiles, self.batch)

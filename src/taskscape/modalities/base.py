@@ -38,7 +38,7 @@ class Modality(ABC):
     sentinel: ClassVar[int | None]
     """The stored value of pixels without a label; None if every pixel has a value."""
 
-    def called(self, name: str) -> str:
+    def display_name(self, name: str) -> str:
         """Return the display name of the task or field ``name``: ``title``, unless a user chose the name."""
         return self.title if self.title and name == self.name else name
 
@@ -103,10 +103,10 @@ class Modality(ABC):
         """Convert a prediction, (H, W) + ``shape``, to a label for a store; unchanged unless overridden."""
         return values
 
-    def beside(self, values: Array, label: Array, known: Mask) -> Array:
+    def align_to_label(self, values: Array, label: Array, is_labeled: Mask) -> Array:
         """Convert a prediction, (H, W) + ``shape``, to the unit of a partial label of the same image.
 
-        ``known``, (H, W), marks the pixels with a label. Unchanged unless overridden.
+        ``is_labeled``, (H, W), marks the pixels with a label. Unchanged unless overridden.
         """
         return values
 
@@ -120,7 +120,7 @@ class Modality(ABC):
             raise ValueError(f"it is {self}, but {other} in other data: leave one of them out")
         return _unchanged
 
-    def lost_in(self, other: "Modality", how: str = "") -> tuple[str, ...]:
+    def unmatched_classes(self, other: "Modality", how: str = "") -> tuple[str, ...]:
         """Return the classes without a counterpart in the other modality. Raises the errors of ``conversion_to``."""
         return ()
 
@@ -164,7 +164,7 @@ class Modality(ABC):
     def histogram(self, values: Array) -> Counts:
         """Count the values of valid pixels, (pixels,) + ``shape``, in each bin.
 
-        Counts of values outside all bins may follow, for use by ``implausible``.
+        Counts of values outside all bins may follow, for use by ``histogram_warnings``.
         """
         return np.zeros(len(self.bins), np.int64)
 
@@ -172,39 +172,41 @@ class Modality(ABC):
         """Return the median of one image's valid values, (pixels,) + ``shape``; None if it has no meaning."""
         return None
 
-    def implausible(self, counts: Counts, median: float | None) -> list[str]:
+    def histogram_warnings(self, counts: Counts, median: float | None) -> list[str]:
         """Return warnings about implausible labels of a split, as sentences with the remedy.
 
         ``counts`` is the sum of the images' histograms, ``median`` the median of their medians.
         """
         return []
 
-    def observe(self, values: Array, valid: Mask) -> dict[str, float]:
+    def image_statistics(self, values: Array, valid: Mask) -> dict[str, float]:
         """Return statistics of one image's label, (H, W) + ``shape`` with at least one valid pixel, by name.
 
-        They are passed to ``judge``. Statistics without meaning for this image are left out.
+        They are passed to ``statistics_warnings``. Statistics without meaning for this image are left out.
         """
         return {}
 
-    def relate(self, values: Array, valid: Mask, other: "Modality", known: tuple[Array, Mask]) -> dict[str, float]:
-        """Return joint statistics of one image's label and its label in another field, like those of ``observe``.
+    def joint_statistics(
+        self, values: Array, valid: Mask, other: "Modality", label: tuple[Array, Mask]
+    ) -> dict[str, float]:
+        """Return joint statistics of one image's label and its label in another field, as ``image_statistics``.
 
-        ``known`` has the values of the ``other`` modality and their mask.
+        ``label`` has the values of the ``other`` modality and their mask.
         """
         return {}
 
-    def judge(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
+    def statistics_warnings(self, statistics: Mapping[str, Mapping[str, float]]) -> list[str]:
         """Return warnings about implausible images of a split, as sentences with numbers, an example and the remedy.
 
-        ``observed`` has the statistics of ``observe`` and ``relate``, by their name and then by the image's name.
+        ``statistics`` has those of ``image_statistics`` and ``joint_statistics``, by their name and the image's name.
         """
         return []
 
-    def remark(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
-        """Return remarks about notable but correct images of a split, as sentences; ``observed`` as in ``judge``."""
+    def statistics_remarks(self, statistics: Mapping[str, Mapping[str, float]]) -> list[str]:
+        """Return remarks about notable but correct images, as sentences; arguments as in ``statistics_warnings``."""
         return []
 
-    def vanished(self, before: tuple[Array, Mask], after: tuple[Array, Mask]) -> dict[str, tuple[int, int]]:
+    def lost_pixels(self, before: tuple[Array, Mask], after: tuple[Array, Mask]) -> dict[str, tuple[int, int]]:
         """Return, for each class, the number of pixels before a label was resized and how many of them were lost.
 
         ``before`` and ``after`` are (H', W') and (H, W) values, each with its mask. A pixel is lost if none of the
@@ -212,8 +214,8 @@ class Modality(ABC):
         """
         return {}
 
-    def judge_vanished(self, vanished: Mapping[str, tuple[int, int]]) -> list[str]:
-        """Return warnings about the sum of ``vanished`` over a split, as sentences with the remedy."""
+    def lost_pixels_warnings(self, vanished: Mapping[str, tuple[int, int]]) -> list[str]:
+        """Return warnings about the sum of ``lost_pixels`` over a split, as sentences with the remedy."""
         return []
 
     def edges(self, values: Array, valid: Mask) -> Mask | None:
@@ -223,7 +225,7 @@ class Modality(ABC):
         """
         return None
 
-    def compare(self, counts: Mapping[str, Counts]) -> list[str]:
+    def split_warnings(self, counts: Mapping[str, Counts]) -> list[str]:
         """Return warnings about differences between the labeled splits, as sentences with the remedy.
 
         ``counts`` has the sum of the images' histograms for each split.

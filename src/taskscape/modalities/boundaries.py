@@ -53,7 +53,7 @@ class Boundaries(Modality):
         return np.bincount(values.astype(np.int64), minlength=2)
 
     @override
-    def implausible(self, counts: Counts, median: float | None) -> list[str]:
+    def histogram_warnings(self, counts: Counts, median: float | None) -> list[str]:
         elsewhere, boundary = counts
         if boundary == 0:
             return ["there is no boundary: check that boundaries are 1 in the labels"]

@@ -70,11 +70,11 @@ class Depth(Modality):
         return values if self.metric else (values / np.median(values)).astype(np.float32)
 
     @override
-    def beside(self, values: Array, label: Array, known: Mask) -> Array:
+    def align_to_label(self, values: Array, label: Array, is_labeled: Mask) -> Array:
         """Return relative depth that has the label's median at the labeled pixels."""
-        if self.metric or not known.any():
+        if self.metric or not is_labeled.any():
             return values
-        return np.asarray(values * (np.median(label[known]) / np.median(values[known])), np.float32)
+        return np.asarray(values * (np.median(label[is_labeled]) / np.median(values[is_labeled])), np.float32)
 
     @override
     def unpack(self, stored: "Tensor") -> Target:
@@ -113,7 +113,7 @@ class Depth(Modality):
         return float(np.median(values)) if self.metric else None
 
     @override
-    def implausible(self, counts: Counts, median: float | None) -> list[str]:
+    def histogram_warnings(self, counts: Counts, median: float | None) -> list[str]:
         nearest, farthest = PLAUSIBLE
         if median is None or nearest <= median <= farthest:
             return []
@@ -123,7 +123,7 @@ class Depth(Modality):
         ]
 
     @override
-    def observe(self, values: Array, valid: Mask) -> dict[str, float]:
+    def image_statistics(self, values: Array, valid: Mask) -> dict[str, float]:
         pixels = values[valid].astype(np.float32)
         near, far = float(pixels.min()), float(pixels.max())
         if near == far:
@@ -138,17 +138,17 @@ class Depth(Modality):
         }
 
     @override
-    def judge(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
+    def statistics_warnings(self, statistics: Mapping[str, Mapping[str, float]]) -> list[str]:
         sentences = []
-        if cases := above(observed["constant"], 0):
+        if cases := above(statistics["constant"], 0):
             sentences.append(
                 f"{cases.agreeing('has', 'have')} the same depth at every pixel: check the files, or leave their depth "
                 "out"
             )
-        sentences += self._judge_pile(observed.get("near", {}), observed.get("pile near", {}))
-        piled = self._judge_pile(observed.get("far", {}), observed.get("pile far", {}))
-        sentences += piled or (_judge_farthest(observed.get("far", {})) if self.metric else [])
-        if cases := above(observed.get("spikes", {}), 0.005):
+        sentences += self._judge_pile(statistics.get("near", {}), statistics.get("pile near", {}))
+        piled = self._judge_pile(statistics.get("far", {}), statistics.get("pile far", {}))
+        sentences += piled or (_judge_farthest(statistics.get("far", {})) if self.metric else [])
+        if cases := above(statistics.get("spikes", {}), 0.005):
             sentences.append(
                 f"{cases.agreeing('has', 'have')} spikes ({100 * cases.value:.1f} % of the pixels are less than half "
                 "or more than twice as far as all four neighbors): name the value that means no depth as invalid, or "

@@ -78,37 +78,39 @@ class Normals(Modality):
         return sums / length.clamp_min(1e-12)
 
     @override
-    def observe(self, values: Array, valid: Mask) -> dict[str, float]:
+    def image_statistics(self, values: Array, valid: Mask) -> dict[str, float]:
         away = np.count_nonzero(valid & (values[..., 2] > 0.2)) / np.count_nonzero(valid)
         rows = slice(-(len(valid) // 4) or None, None)
         below = valid[rows]
         sideways, _, forward = (float(mean) for mean in values[valid].mean(0))
-        observed = {"away": away, "sideways": sideways, "forward": forward}
+        statistics = {"away": away, "sideways": sideways, "forward": forward}
         if np.count_nonzero(below) >= below.size / 4:
-            observed["downwards"] = np.count_nonzero(below & (values[rows][..., 1] > 0.5)) / np.count_nonzero(below)
-        return observed
+            statistics["downwards"] = np.count_nonzero(below & (values[rows][..., 1] > 0.5)) / np.count_nonzero(below)
+        return statistics
 
     @override
-    def relate(self, values: Array, valid: Mask, other: Modality, known: tuple[Array, Mask]) -> dict[str, float]:
+    def joint_statistics(
+        self, values: Array, valid: Mask, other: Modality, label: tuple[Array, Mask]
+    ) -> dict[str, float]:
         """Return the correlation of each component with the slopes of depth to the right and downwards, -1 … 1."""
-        return _slope_correlations(values, valid, *known) if isinstance(other, Depth) else {}
+        return _slope_correlations(values, valid, *label) if isinstance(other, Depth) else {}
 
     @override
-    def judge(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
+    def statistics_warnings(self, statistics: Mapping[str, Mapping[str, float]]) -> list[str]:
         sentences = []
-        if cases := above(observed["away"], 0.1):
+        if cases := above(statistics["away"], 0.1):
             sentences.append(
                 f"{cases.agreeing('has', 'have')} normals that face away from the camera (z > 0 in "
                 f"{100 * cases.value:.0f} % of the pixels): give the axes of the raw normals so that z points forward"
             )
-        cases = above(observed.get("downwards", {}), 0.5)
+        cases = above(statistics.get("downwards", {}), 0.5)
         if cases and cases.images > cases.of / 2:
             sentences.append(
                 f"the ground seems to face down in {cases} (y > 0 in {100 * cases.value:.0f} % of its lowest quarter): "
                 "give the axes of the raw normals so that y points down"
             )
-        sentences += _judge_axes(observed)
-        means = np.array([list(observed[name].values()) for name in ("sideways", "forward")])
+        sentences += _judge_axes(statistics)
+        means = np.array([list(statistics[name].values()) for name in ("sideways", "forward")])
         sideways, forward = means.mean(1)
         if abs(sideways) > 0.3 and abs(forward) < abs(sideways) / 2 and np.all(means[0] * sideways > 0):
             sentences.append(
@@ -122,14 +124,14 @@ class Normals(Modality):
         return changes(values, valid, lambda a, b: (a * b).sum(-1) < 0.8)
 
 
-def _slope_correlations(values: Array, valid: Mask, depth: Array, known: Mask) -> dict[str, float]:
+def _slope_correlations(values: Array, valid: Mask, depth: Array, has_depth: Mask) -> dict[str, float]:
     """Return how each component correlates with the slope of depth to the right (x) and downwards (y), -1 … 1.
 
     The inverse depth of a plane is linear in the image: 1/z = a·x + b·y + c, and its normal is -(a, b, c). So x has the
     opposite sign of the slope to the right and y that of the slope downwards, whatever the camera. Axes with few slopes
     are left out.
     """
-    both_valid = valid & known
+    both_valid = valid & has_depth
     inverse = 1 / np.where(both_valid, depth, 1)
     correlations: dict[str, float] = {}
     for axis, name in ((1, "x"), (0, "y")):
@@ -155,11 +157,11 @@ def _slope_correlations(values: Array, valid: Mask, depth: Array, known: Mask) -
     return correlations
 
 
-def _judge_axes(observed: Mapping[str, Mapping[str, float]]) -> list[str]:
+def _judge_axes(statistics: Mapping[str, Mapping[str, float]]) -> list[str]:
     """Report axes whose slope of depth correlates, over all images, with a component other than their own."""
     sentences = []
     for index, axis in enumerate("xy"):
-        fits = [observed.get(f"{axis} fit {component}", {}) for component in "xyz"]
+        fits = [statistics.get(f"{axis} fit {component}", {}) for component in "xyz"]
         if not fits[0]:
             continue
         means = np.array([np.mean(list(by_image.values())) for by_image in fits])

@@ -57,7 +57,7 @@ class Rgb(Modality):
         return super().to_array((values * 255).round().to(torch.uint8))
 
     @override
-    def observe(self, values: Array, valid: Mask) -> dict[str, float]:
+    def image_statistics(self, values: Array, valid: Mask) -> dict[str, float]:
         brightest, darkest = int(values.max()), int(values.min())
         red, green, blue = np.moveaxis(values, -1, 0)
         return {
@@ -70,10 +70,10 @@ class Rgb(Modality):
         }
 
     @override
-    def judge(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
-        constant, clipped = observed["constant"], observed["clipped"]
-        dark = {name: number * (not constant[name]) for name, number in observed["dark"].items()}
-        gray = {name: number * (not constant[name] and not dark[name]) for name, number in observed["gray"].items()}
+    def statistics_warnings(self, statistics: Mapping[str, Mapping[str, float]]) -> list[str]:
+        constant, clipped = statistics["constant"], statistics["clipped"]
+        dark = {name: number * (not constant[name]) for name, number in statistics["dark"].items()}
+        gray = {name: number * (not constant[name] and not dark[name]) for name, number in statistics["gray"].items()}
         sentences = []
         if cases := above(constant, 0):
             sentences.append(f"{cases.agreeing('is', 'are')} of one color: replace the files, or leave them out")
@@ -86,14 +86,15 @@ class Rgb(Modality):
         if cases := above(dark, 0):
             sentences.append(
                 f"{cases.agreeing('is', 'are')} nearly black, with no channel above "
-                f"{observed['brightest'][cases.name]:g} of 255: convert images of more than 8 bits with their own range"
+                f"{statistics['brightest'][cases.name]:g} of 255: convert images of more than 8 bits with "
+                "their own range"
             )
         if (cases := above(gray, 0)) and cases.images < cases.of:
             sentences.append(
                 f"{cases.agreeing('is', 'are')} gray, all channels the same; the others have colors: check that colors "
                 "were not lost"
             )
-        if (cases := above(observed["frame"], FRAME)) and cases.images >= max(3, cases.of / 2):
+        if (cases := above(statistics["frame"], FRAME)) and cases.images >= max(3, cases.of / 2):
             sentences.append(
                 f"{cases.agreeing('has', 'have')} a frame: all four sides are brighter, or darker, than the pixels "
                 f"{_INSIDE} further inside; crop it, as networks reproduce it in their predictions"
@@ -101,9 +102,9 @@ class Rgb(Modality):
         return sentences
 
     @override
-    def remark(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
+    def statistics_remarks(self, statistics: Mapping[str, Mapping[str, float]]) -> list[str]:
         """Note that every image is gray, which is normal for many sensors."""
-        return ["every image is gray, all channels the same"] if all(observed["gray"].values()) else []
+        return ["every image is gray, all channels the same"] if all(statistics["gray"].values()) else []
 
 
 def _frame(values: Array) -> float:

@@ -77,9 +77,9 @@ class Semseg(Modality):
         return partial(_apply_table, class_table(self.classes, other.classes, how))
 
     @override
-    def lost_in(self, other: Modality, how: str = "") -> tuple[str, ...]:
+    def unmatched_classes(self, other: Modality, how: str = "") -> tuple[str, ...]:
         if not isinstance(other, Semseg):
-            return super().lost_in(other, how)
+            return super().unmatched_classes(other, how)
         return left_out(self.classes, class_table(self.classes, other.classes, how))
 
     @override
@@ -109,7 +109,7 @@ class Semseg(Modality):
         return np.bincount(values, minlength=256)
 
     @override
-    def implausible(self, counts: Counts, median: float | None) -> list[str]:
+    def histogram_warnings(self, counts: Counts, median: float | None) -> list[str]:
         sentences = []
         ids = np.flatnonzero(counts)
         if outside := ids[ids >= len(self.classes)].tolist():
@@ -122,7 +122,7 @@ class Semseg(Modality):
         return sentences
 
     @override
-    def observe(self, values: Array, valid: Mask) -> dict[str, float]:
+    def image_statistics(self, values: Array, valid: Mask) -> dict[str, float]:
         """Return the share of each class's pixels that are in regions one pixel wide."""
         padded = np.pad(np.where(valid, values, IGNORE_INDEX), 1, mode="edge")
         inner = padded[1:-1, 1:-1]
@@ -133,10 +133,10 @@ class Semseg(Modality):
         return {name: thin[id_] / pixels[id_] for id_, name in enumerate(self.classes.classes) if pixels[id_]}
 
     @override
-    def judge(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
+    def statistics_warnings(self, statistics: Mapping[str, Mapping[str, float]]) -> list[str]:
         thin = {
             name: shares
-            for name, shares in observed.items()
+            for name, shares in statistics.items()
             if len(shares) >= 3 and np.median(list(shares.values())) > 0.8
         }
         if not thin:
@@ -148,7 +148,7 @@ class Semseg(Modality):
         ]
 
     @override
-    def vanished(self, before: tuple[Array, Mask], after: tuple[Array, Mask]) -> dict[str, tuple[int, int]]:
+    def lost_pixels(self, before: tuple[Array, Mask], after: tuple[Array, Mask]) -> dict[str, tuple[int, int]]:
         """Return the number of pixels of each class before, and how many of them are lost."""
         old, new = (np.where(valid, values, IGNORE_INDEX).astype(np.uint8) for values, valid in (before, after))
         rows, columns = (np.arange(n) * m // n for n, m in zip(old.shape, new.shape, strict=True))
@@ -164,7 +164,7 @@ class Semseg(Modality):
         return {name: (pixels[id_], lost_pixels[id_]) for id_, name in enumerate(self.classes.classes) if pixels[id_]}
 
     @override
-    def judge_vanished(self, vanished: Mapping[str, tuple[int, int]]) -> list[str]:
+    def lost_pixels_warnings(self, vanished: Mapping[str, tuple[int, int]]) -> list[str]:
         shares = {name: lost / pixels for name, (pixels, lost) in vanished.items() if pixels}
         worst = sorted((name for name, share in shares.items() if share > VANISHED), key=lambda name: -shares[name])
         if not worst:
@@ -177,7 +177,7 @@ class Semseg(Modality):
         return changes(values, valid, np.not_equal)
 
     @override
-    def compare(self, counts: Mapping[str, Counts]) -> list[str]:
+    def split_warnings(self, counts: Mapping[str, Counts]) -> list[str]:
         occurs = {
             split: [bool(count) for count in histogram[: len(self.classes)]] for split, histogram in counts.items()
         }

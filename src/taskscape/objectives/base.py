@@ -18,12 +18,12 @@ Tasks = Mapping[str, Task]
 """The tasks by name."""
 
 
-def labelled(targets: Mapping[str, Target]) -> list[str]:
+def tasks_with_labels(targets: Mapping[str, Target]) -> list[str]:
     """Return the tasks with a valid pixel anywhere in the global batch; only these have a loss.
 
     >>> from taskscape.batch import Target
     >>> value, everywhere = torch.ones(1, 1, 2, 2), torch.ones(1, 2, 2, dtype=torch.bool)
-    >>> labelled({"depth": Target(value, everywhere), "albedo": Target(value, ~everywhere)})
+    >>> tasks_with_labels({"depth": Target(value, everywhere), "albedo": Target(value, ~everywhere)})
     ['depth']
     """
     process_counts = all_reduce_sum(torch.stack([target.valid.any() for target in targets.values()]).float())
@@ -66,7 +66,7 @@ class Objective(RangedSettings, ABC):
         auxiliary: Mapping[str, Mapping[str, Tensor]],
         targets: Mapping[str, Target],
     ) -> dict[str, Tensor]:
-        """Return this process's part of the loss of each of ``tasks``, which are the ``labelled`` ones.
+        """Return this process's part of the loss of each of ``tasks``, which are the ``tasks_with_labels`` ones.
 
         ``final`` and ``auxiliary`` are the network's outputs, for all of its tasks.
         """

@@ -17,7 +17,7 @@ _WORDS = {
 
 def task_word(name: str, tasks: Mapping[str, Modality]) -> str:
     """Return what a task is called in a sentence: the word for its modality, or the user's own name for it."""
-    return tasks[name].called(name) if name in tasks else name
+    return tasks[name].display_name(name) if name in tasks else name
 
 
 def task_words(tasks: Mapping[str, Modality]) -> str:

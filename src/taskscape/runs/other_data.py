@@ -75,7 +75,7 @@ def beyond_range(tasks: Mapping[str, Task], store: Store) -> Iterator[str]:
     """
     for name, task in tasks.items():
         field = task.source_for(name)
-        if task.range is None or field not in store.fields or not len(store.labelled(field)):
+        if task.range is None or field not in store.fields or not len(store.labeled_images(field)):
             continue
         low, high = task.range
         values = sample_values(store, field)

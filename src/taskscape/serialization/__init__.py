@@ -7,7 +7,7 @@ from taskscape.serialization.offers import is_offered, offer, offered
 from taskscape.serialization.short import short
 from taskscape.serialization.sizes import read_size, show_size
 from taskscape.serialization.structured import dump, parse, structure, unstructure
-from taskscape.serialization.user_code import keep_code, load_name, named, place_of, user_modules
+from taskscape.serialization.user_code import keep_code, load_name, location_in_user_code, named, user_modules
 
 __all__ = [
     "agreeing",
@@ -19,13 +19,13 @@ __all__ = [
     "keep_code",
     "listed",
     "load_name",
+    "location_in_user_code",
     "members",
     "named",
     "nearest",
     "offer",
     "offered",
     "parse",
-    "place_of",
     "read_size",
     "short",
     "show_size",

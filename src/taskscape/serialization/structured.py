@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from taskscape.serialization.offers import is_offered, is_option, tag_of
 from taskscape.serialization.plain import parse_yaml
 from taskscape.serialization.reading import MOST_LINES, converter, explained
-from taskscape.serialization.user_code import code_beside
+from taskscape.serialization.user_code import saved_code
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ def structure(content: Any, where: str, kind: type[T], *, kept_code: bool = True
     import cattrs
 
     try:
-        with code_beside(Path(where).parent if kept_code else None):
+        with saved_code(Path(where).parent if kept_code else None):
             value: T = converter(_is_small(content)).structure(content, kind)
     except Exception as error:  # cattrs raises a group of the errors that the fields raise
         lines = cattrs.transform_error(error, path="", format_exception=explained)

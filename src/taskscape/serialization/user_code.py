@@ -61,7 +61,7 @@ def user_modules() -> list[ModuleType]:
     return modules + _modules_from({_file(module).parent for module in modules})
 
 
-def place_of(error: BaseException) -> str:
+def location_in_user_code(error: BaseException) -> str:
     """Return the innermost frame of an error in a user's file, as ``my.py, line 12, in read``, or ""."""
     files = {str(_file(module)) for module in user_modules()}
     frames = _frames(error) if files else []
@@ -116,7 +116,7 @@ def keep_code(value: Any, folder: Path) -> None:
 
 
 @contextmanager
-def code_beside(folder: Path | None) -> Iterator[None]:
+def saved_code(folder: Path | None) -> Iterator[None]:
     """Make ``code_of`` return the copies that ``keep_code`` saved in ``folder``, or no copies for None."""
     token = _CODE.set(folder / "code" if folder else None)
     try:

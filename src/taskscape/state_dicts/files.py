@@ -13,7 +13,7 @@ from torch import Tensor
 
 from taskscape.files import atomic_write
 from taskscape.files.archives import check_archive
-from taskscape.files.beginnings import what_it_is
+from taskscape.files.unreadable import why_unreadable
 from taskscape.run_folder import RunFolder
 
 _METADATA = "__metadata__"
@@ -49,7 +49,7 @@ def read_safetensors(path: Path, *, own: bool = False) -> dict[str, Tensor]:
         is_valid = expected == _digest(header, data) if expected is not None or (own and metadata is not None) else True
         tensors = safetensors.torch.load(content) if is_valid else {}
     except Exception as error:  # safetensors has its own error class; the JSON may be anything
-        reason = what_it_is(path) or error
+        reason = why_unreadable(path) or error
         raise ValueError(f"{path} is damaged or not a safetensors file ({reason}): restore it from a copy") from error
     if not is_valid:
         raise ValueError(f"{path} is damaged, its checksum differs: restore it from a copy, or train again")
@@ -87,7 +87,7 @@ def read(path: Path) -> dict[str, Tensor]:
     is_archive = zipfile.is_zipfile(file)
     if (file.suffix == ".safetensors" and not is_archive) or _has_header(file):
         return read_safetensors(file, own=path.is_dir())
-    if reason := what_it_is(file):
+    if reason := why_unreadable(file):
         raise ValueError(f"{file} holds no weights, {reason}: name a weights file")
     try:
         if is_archive:

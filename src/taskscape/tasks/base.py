@@ -193,10 +193,10 @@ class Task(RangedSettings, ABC):
 
     @property
     def depends_on_size(self) -> bool:
-        """Whether values depend on apparent size, as depth does; ``anchored`` then corrects them."""
+        """Whether values depend on apparent size, as depth does; ``match_scale`` then corrects them."""
         return False
 
-    def anchored(self, raw: Tensor, whole: Tensor) -> Tensor:
+    def match_scale(self, raw: Tensor, whole: Tensor) -> Tensor:
         """Rescale the raw output for enlarged parts of an image, (B, channels, H, W), to match that of the whole image.
 
         ``whole`` is the raw output at the same place for the whole image, at the size of the training images. Returns

@@ -276,7 +276,7 @@ class Depth(Task):
         return True
 
     @override
-    def anchored(self, raw: Tensor, whole: Tensor) -> Tensor:
+    def match_scale(self, raw: Tensor, whole: Tensor) -> Tensor:
         """Multiply the depth of each part by one factor, so that half of its pixels are nearer than in ``whole``."""
         metres = self.decode(raw)
         ratios = self.decode(whole).log() - metres.log()

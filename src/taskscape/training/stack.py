@@ -10,7 +10,7 @@ from torch.profiler import record_function
 
 from taskscape.batch import Batch, Target
 from taskscape.models import Network, Outputs
-from taskscape.objectives.base import labelled
+from taskscape.objectives.base import tasks_with_labels
 from taskscape.training.as_alone import AsAlone
 from taskscape.training.captured import CapturedSteps, CudaGraphs
 from taskscape.training.precision import autocast
@@ -58,7 +58,7 @@ class Stack:
             for run, run_batch in enumerate(batches)
             for task in self.steps[run].tasks
         }
-        if len(labelled(targets)) < len(targets):
+        if len(tasks_with_labels(targets)) < len(targets):
             return [
                 step(run_batch, number) for step, run_batch, number in zip(self.steps, batches, numbers, strict=True)
             ]

@@ -14,7 +14,7 @@ from taskscape.batch import Batch
 from taskscape.distributed import OneProcess, all_reduce_coalesced_, rank
 from taskscape.models import Network, Outputs
 from taskscape.models.base import check_outputs
-from taskscape.objectives.base import Objective, labelled
+from taskscape.objectives.base import Objective, tasks_with_labels
 from taskscape.tasks import Task
 from taskscape.training.captured import CapturedSteps, CudaGraphs
 from taskscape.training.compilation import reusable_buffers
@@ -86,7 +86,7 @@ class TrainingStep:
         A batch without labels changes nothing, nor does a batch whose gradient is not finite.
         """
         self.prepare(step)
-        names = labelled({name: batch.targets[name] for name in self.tasks})
+        names = tasks_with_labels({name: batch.targets[name] for name in self.tasks})
         if not names:
             return StepResult({}, {}, torch.zeros(()))
         if self.captured is not None:

@@ -66,7 +66,7 @@ def own_classes(names: Sequence[str], colors: Sequence[Color], where: Path) -> C
         raise ValueError(f"{where}: {error}") from error
 
 
-def labelled(name: str, path: Path, ids: Array, label: str, size: tuple[int, int]) -> Sample:
+def labeled_sample(name: str, path: Path, ids: Array, label: str, size: tuple[int, int]) -> Sample:
     """Return the sample of an image and its class ids, both resized to ``size``.
 
     Raises ``ValueError`` if their original sizes differ; ``label`` names the source of the ids in the message.

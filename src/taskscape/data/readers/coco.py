@@ -36,7 +36,7 @@ from typing_extensions import override
 
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
-from taskscape.data.readers.class_masks import FIELD, labelled, own_classes, voc_color
+from taskscape.data.readers.class_masks import FIELD, labeled_sample, own_classes, voc_color
 from taskscape.data.readers.colors import Color
 from taskscape.data.readers.files import find_file, require
 from taskscape.data.readers.images import images_in, size_of
@@ -295,7 +295,7 @@ def _read_instances(raw: RegionSample, size: tuple[int, int], background_id: int
         ids = paint(raw.size, raw.regions, background_id)
     except ValueError as error:
         raise ValueError(f"the annotations of {path}: {error}. Export them again") from error
-    return labelled(raw.name, path, ids, "its annotation", size)
+    return labeled_sample(raw.name, path, ids, "its annotation", size)
 
 
 def _read_panoptic(raw: PanopticSample, size: tuple[int, int]) -> Sample:
@@ -308,4 +308,4 @@ def _read_panoptic(raw: PanopticSample, size: tuple[int, int]) -> Sample:
         classes,
         lambda unknown: f"{path} has the segments {unknown[:3]}, which the JSON file lacks: download both again",
     )
-    return labelled(raw.name, raw.files["image"], ids, str(path), size)
+    return labeled_sample(raw.name, raw.files["image"], ids, str(path), size)

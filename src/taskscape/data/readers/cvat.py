@@ -38,7 +38,7 @@ from typing_extensions import override
 
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex
-from taskscape.data.readers.class_masks import FIELD, labelled, own_classes, voc_color
+from taskscape.data.readers.class_masks import FIELD, labeled_sample, own_classes, voc_color
 from taskscape.data.readers.colors import Color
 from taskscape.data.readers.files import find_file, read_text, require
 from taskscape.data.readers.images import size_of
@@ -248,4 +248,4 @@ def _read_regions(raw: RegionSample, where: Path, size: tuple[int, int], backgro
         ids = paint(raw.size, raw.regions, background_id)
     except ValueError as error:
         raise ValueError(f"{where}, image {raw.name}: {error}. {_REMEDY}") from error
-    return labelled(raw.name, raw.files["image"], ids, str(where), size)
+    return labeled_sample(raw.name, raw.files["image"], ids, str(where), size)

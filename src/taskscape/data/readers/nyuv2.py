@@ -243,5 +243,5 @@ def _read(
             "normals": resize_nearest(has_normals[window], size),
         },
         name=raw.name,
-        before={"semseg": (full_ids, full_ids != IGNORE_INDEX)},
+        originals={"semseg": (full_ids, full_ids != IGNORE_INDEX)},
     )

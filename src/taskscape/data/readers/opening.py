@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from taskscape.files.beginnings import what_it_is
+from taskscape.files.unreadable import why_unreadable
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 """Formats that are read, whatever a file's extension. Pillow's other formats start programs, or have no size limit."""
@@ -48,7 +48,7 @@ def open_image(
             "cut it up or leave it out"
         ) from error
     except Exception as error:  # Pillow raises anything from OSError to SyntaxError and struct.error here
-        raise ValueError(f"{path} is damaged or not an image ({_what_it_is(path, error)}): {remedy}") from error
+        raise ValueError(f"{path} is damaged or not an image ({_why_unreadable(path, error)}): {remedy}") from error
     with image:
         yield image
 
@@ -66,7 +66,7 @@ def open_array(path: Path, remedy: str = "replace the file or leave it out") -> 
     except Exception as error:  # numpy parses headers with Python's tokenizer, which raises many types of errors
         if "Python objects" in str(error):  # they need pickle, which can run code
             remedy = "save plain numbers, such as array.astype(numpy.float32)"
-        raise ValueError(f"{path} is damaged or not an array ({_what_it_is(path, error)}): {remedy}") from error
+        raise ValueError(f"{path} is damaged or not an array ({_why_unreadable(path, error)}): {remedy}") from error
     return array
 
 
@@ -91,7 +91,7 @@ def _claimed_pixels(error: Image.DecompressionBombError) -> str:
     return match[0] if match else str(error)
 
 
-def _what_it_is(path: Path, error: Exception) -> str:
+def _why_unreadable(path: Path, error: Exception) -> str:
     """Return the kind of an unreadable file, as far as its first bytes tell."""
     with suppress(OSError), path.open("rb") as file:
         start = file.read(12)
@@ -102,7 +102,7 @@ def _what_it_is(path: Path, error: Exception) -> str:
         for beginning, kind in _NOT_READ.items():
             if start.startswith(beginning) and isinstance(error, UnidentifiedImageError):
                 return f"it is {kind}, which is not read; save an image as PNG, and a label as .npy"
-    return what_it_is(path) or str(error)
+    return why_unreadable(path) or str(error)
 
 
 @cache

@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
-from taskscape.data.readers.class_masks import FIELD, check_size_of_image, labelled, read_class_mask, voc_color
+from taskscape.data.readers.class_masks import FIELD, check_size_of_image, labeled_sample, read_class_mask, voc_color
 from taskscape.data.readers.colors import Color
 from taskscape.data.readers.files import read_text, require, stems
 from taskscape.data.readers.images import SUFFIXES, likely_size_of, size_of
@@ -122,4 +122,4 @@ def stems_below(folder: Path) -> dict[str, Path]:
 def read_mask(raw: RawSample, ids: Mapping[Color, int], numbers: Mapping[int, int], size: tuple[int, int]) -> Sample:
     """Read an image and its class mask (``read_class_mask``)."""
     mask = read_class_mask(raw.files[FIELD], ids, numbers)
-    return labelled(raw.name, raw.files["image"], mask, str(raw.files[FIELD]), size)
+    return labeled_sample(raw.name, raw.files["image"], mask, str(raw.files[FIELD]), size)

@@ -279,7 +279,7 @@ def _notes(infos: Sequence[_PartInfo], fields: Mapping[str, Modality]) -> Iterat
         yield f"{label} is measured on {' and '.join(measured) or 'none of the stores'}"
     for info in infos:
         for label in info.used("train"):
-            if lost := info.preview.fields[label].lost_in(fields[label], info.part.classes):
+            if lost := info.preview.fields[label].unmatched_classes(fields[label], info.part.classes):
                 yield f"{info.name}, {label}: {', '.join(lost)} become no class, their pixels are unlabeled"
 
 

@@ -69,7 +69,7 @@ def drawing(
     """
     keys: dict[str, tuple[str, Key]] = {"image": ("image", ())}
     for task, view in predictor.views.items():
-        title = view.modality.called(task)
+        title = view.modality.display_name(task)
         keys[task] = title, view.preview_key()
         if task in predictor.confidence_views:
             keys[f"{task}.confidence"] = f"{title}, confidence", predictor.confidence_views[task].key()

@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def what_it_is(path: Path) -> str:
+def why_unreadable(path: Path) -> str:
     """Return a description of a file that is empty, a Git LFS pointer or a web page; otherwise ""."""
     with suppress(OSError), path.open("rb") as file:
         start = file.read(64).lstrip()
