@@ -69,21 +69,23 @@ from typing_extensions import override
 from taskscape.batch import Sample
 from taskscape.data.readers.aspect import check_aspect
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
-from taskscape.data.readers.files import check_size, normalized, require
+from taskscape.data.readers.files import check_size, require
 from taskscape.data.readers.folder.albedo import AlbedoSection
 from taskscape.data.readers.folder.boundaries import BoundariesSection
 from taskscape.data.readers.folder.depth import DepthSection
 from taskscape.data.readers.folder.description import Description
-from taskscape.data.readers.folder.matching import Matches, find_files
+from taskscape.data.readers.folder.matching import Matches
 from taskscape.data.readers.folder.normals import NormalsSection
+from taskscape.data.readers.folder.notes import check_labels, note_unassigned, note_unused
+from taskscape.data.readers.folder.pairing import find_images_and_labels
 from taskscape.data.readers.folder.section import Section
 from taskscape.data.readers.folder.semseg import SemsegSection
 from taskscape.data.readers.folder.sizes import check_sizes
-from taskscape.data.readers.folder.splits import is_split, split_up
-from taskscape.data.readers.images import SUFFIXES, ValueRange, full_range_if_bright, read_image_with_size, size_of
+from taskscape.data.readers.folder.splits import split_up
+from taskscape.data.readers.images import ValueRange, full_range_if_bright, read_image_with_size, size_of
 from taskscape.data.readers.samples import read_samples, stored_palette
-from taskscape.files.paths import with_home
-from taskscape.serialization import agreeing, counted, listed, offer
+from taskscape.modalities import Modality
+from taskscape.serialization import offer
 
 DESCRIPTION = "taskscape.yaml"
 SECTIONS: tuple[type[Section], ...] = (
@@ -94,7 +96,6 @@ SECTIONS: tuple[type[Section], ...] = (
     AlbedoSection,
 )
 """All types of sections; each has a name."""
-LABEL_SUFFIXES = (*SUFFIXES, ".npy", ".pfm")
 
 _NUM_INSPECTED = 8
 """Number of labels that are inspected together."""
@@ -124,186 +125,64 @@ class Folder(RawData):
         description = Description.load(path)
         if self.size is not None:
             check_size(self.size)
-        images, labels = _find_images_and_labels(raw, description, path)
-        samples = {
-            key: RawSample(
-                key,
-                {
-                    "image": image,
-                    **{name: matches.files[key] for name, matches in labels.items() if key in matches.files},
-                },
-            )
-            for key, image in images.files.items()
-        }
+        images, labels = find_images_and_labels(raw, description, path)
+        samples = _samples(images, labels)
         splits = split_up(samples, description.splits, path)
-        unused = _note_unused(raw, images, labels)
-        notes = [*unused, *_note_unassigned(samples, splits, path), *_check_labels(splits, list(labels), path, unused)]
+        unused = note_unused([images, *labels.values()], [raw.absolute() / section.name for section in SECTIONS])
+        notes = [*unused, *note_unassigned(samples, splits, path), *check_labels(splits, list(labels), path, unused)]
         notes += check_sizes(list(samples.values()), self.size)
         value_range = description.value_range or full_range_if_bright(list(images.files.values()))
         size = self.size or size_of(next(iter(images.files.values())))
         read = partial(_read, sections=description.sections, size=size, value_range=value_range)
         for sample in _first_of_each_kind(samples):
             read(sample)
-        fields = {}
-        for name, section in description.sections.items():
-            first_labels = [
-                read_samples(file) for file in _labels_to_inspect(list(labels[name].files.values()), section)
-            ]
-            fields[name] = section.modality_of(first_labels)
-            if doubt := section.doubts(first_labels):
-                notes.append(f"{_describe_folders(labels[name])}: {doubt}")
-        for note in notes:
+        fields, doubts = _fields_and_doubts(description.sections, labels)
+        for note in [*notes, *doubts]:
             warnings.warn(note, stacklevel=2)
-        source: dict[str, Any] = {
-            "description": description.recorded(),
-            "images without": {name: len(samples) - len(matches.files) for name, matches in labels.items()},
-        }
-        for name, section in description.sections.items():
-            if conversion := section.about():
-                source[name] = conversion
         return RawIndex(
             size=size,
             splits=splits,
             fields=fields,
-            source=source,
+            source=_source(description, num_images=len(samples), labels=labels),
             read=read,
         )
 
 
-def _find_images_and_labels(raw: Path, description: Description, path: Path) -> tuple[Matches, dict[str, Matches]]:
-    """Return the images, and the labels by field. Raises ``FileNotFoundError`` or ``ValueError``."""
-    folder_names = {name: section.folder or name for name, section in description.sections.items()}
-    label_folders = {name: _resolve_folders(raw, folder) for name, folder in folder_names.items()}
-    image_folders = _resolve_folders(raw, description.images)
-    # An absolute path stays the same when it is joined to the raw folder.
-    missing = [name for name in (description.images, *folder_names.values()) if not _resolve_folders(raw, name)]
-    require(raw, [str(with_home(name)) for name in missing], f"Make them, or name others in {path}")
-    sibling_suffixes = {
-        name: [
-            other.suffix
-            for field, other in description.sections.items()
-            if field != name and other.suffix and label_folders[field] == own_folders
-        ]
-        for name, own_folders in label_folders.items()
-    }
-    label_suffixes = [
-        other.suffix
-        for field, other in description.sections.items()
-        if other.suffix and label_folders[field] == image_folders
-    ]
-    images = find_files(image_folders, SUFFIXES, description.suffix, label_suffixes)
-    if not images.files:
-        raise ValueError(
-            f"{_describe_folders(images)} holds no images: fill it, or name another in {path}{_unused_reasons(images)}"
+def _samples(images: Matches, labels: Mapping[str, Matches]) -> dict[str, RawSample]:
+    """Return every image with its labels, by name."""
+    return {
+        key: RawSample(
+            key,
+            {
+                "image": image,
+                **{name: matches.files[key] for name, matches in labels.items() if key in matches.files},
+            },
         )
-    labels = {}
-    for name, section in description.sections.items():
-        matches = find_files(label_folders[name], LABEL_SUFFIXES, section.suffix, sibling_suffixes[name])
-        if label_folders[name] == image_folders:  # all files that are not labels are images
-            matches.unused.clear()
-        if not matches.files:
-            raise ValueError(
-                f"{_describe_folders(matches)} holds no labels: fill it, or remove {name} from {path}"
-                f"{_unused_reasons(matches)}"
-            )
-        if unmatched := sorted(matches.files.keys() - images.files.keys()):
-            raise ValueError(
-                f"{counted(len(unmatched), 'file', 'files')} of {folder_names[name]}/ without an image in "
-                f"{description.images}/, such as {unmatched[0]}: {_remedy_for(unmatched, images, name)}"
-            )
-        labels[name] = matches
-    return images, labels
-
-
-def _resolve_folders(raw: Path, folder: str) -> dict[str, Path]:
-    """Return the folders by the prefix of their names: one, or ``train/images`` and so on; empty if there are none."""
-    candidate = raw / with_home(folder)
-    if candidate.is_file():
-        raise ValueError(f"{candidate} is a file, and a folder is needed: name the folder that contains it")
-    if candidate.exists():
-        return {"": candidate}
-    if same := [path for path in raw.iterdir() if normalized(path.name) == normalized(folder)]:
-        return {"": same[0]}
-    split_folders = sorted(path for path in raw.iterdir() if is_split(path.name) and (path / folder).is_dir())
-    return {f"{split_folder.name}/": split_folder / folder for split_folder in split_folders}
-
-
-def _describe_folders(matches: Matches) -> str:
-    return listed([str(folder) for folder in matches.folders])
-
-
-def _unused_reasons(matches: Matches) -> str:
-    return "".join(f"; {sentence}" for sentence in matches.unused_sentences())
-
-
-def _remedy_for(unmatched: list[str], images: Matches, name: str) -> str:
-    """Return the remedy for labels without an image; usually their names have a suffix that the images' names lack."""
-    suffixes = {
-        label.removeprefix(image)
-        for label in unmatched[:1]
-        for image in images.files
-        if label.startswith(image) and image
+        for key, image in images.files.items()
     }
-    by_lower_name = {name.casefold(): name for name in images.files}
-    if (other := by_lower_name.get(unmatched[0].casefold())) is not None:
-        return f"the image is {other}, which differs in upper and lower case: give both the same name"
-    by_file_name = {image.rpartition("/")[2]: image for image in images.files}
-    if (other := by_file_name.get(unmatched[0].rpartition("/")[2])) is not None:
-        return f"if its image is {other}, put the labels into the same subfolders as the images"
-    shortest = min(suffixes, key=len, default="").strip()
-    if shortest and any(label.removesuffix(shortest) in images.files for label in unmatched):
-        return f"set `suffix: {shortest}` in the section {name} if this is a suffix that the images' names lack"
-    return "remove them, or give them the name of their image"
 
 
-def _note_unused(raw: Path, images: Matches, labels: Mapping[str, Matches]) -> list[str]:
-    """Return sentences about unused files."""
-    notes = [note for matches in (images, *labels.values()) for note in matches.unused_sentences()]
-    used = {path.absolute() for matches in (images, *labels.values()) for path in matches.folders}
-    return notes + [
-        f"{folder} is not used: no section of the description names it"
-        for folder in (raw.absolute() / section.name for section in SECTIONS)
-        if folder.is_dir()
-        and not any(used_folder.is_relative_to(folder) or folder.is_relative_to(used_folder) for used_folder in used)
-    ]
+def _fields_and_doubts(
+    sections: Mapping[str, Section], labels: Mapping[str, Matches]
+) -> tuple[dict[str, Modality], list[str]]:
+    """Return the modality of each field, and sentences about doubtful labels, from the first few labels."""
+    fields, doubts = {}, []
+    for name, section in sections.items():
+        first_labels = [read_samples(file) for file in _labels_to_inspect(list(labels[name].files.values()), section)]
+        fields[name] = section.modality_of(first_labels)
+        if doubt := section.doubts(first_labels):
+            doubts.append(f"{labels[name].folder_names}: {doubt}")
+    return fields, doubts
 
 
-def _note_unassigned(samples: Mapping[str, RawSample], splits: Mapping[str, list[RawSample]], path: Path) -> list[str]:
-    """Return a sentence about images that are in no split, if there are any."""
-    assigned = {sample.name for split_samples in splits.values() for sample in split_samples}
-    unassigned = [name for name in samples if name not in assigned]
-    if not unassigned:
-        return []
-    are, they = agreeing(len(unassigned), "is", "are"), agreeing(len(unassigned), "it is", "they are")
-    return [
-        f"{path}: {len(unassigned)} of {len(samples)} images {are} in no split, such as {unassigned[0]}: {they} "
-        "not used"
-    ]
-
-
-def _check_labels(splits: Mapping[str, list[RawSample]], fields: list[str], path: Path, unused: list[str]) -> list[str]:
-    """Return sentences about missing labels. Raises ``ValueError`` if train or val has no label at all."""
-    notes = []
-    for split, samples in splits.items():
-        counts = {name: sum(name in sample.files for sample in samples) for name in fields}
-        if split in ("train", "val") and not any(counts.values()):
-            raise ValueError(
-                f"{path}: no image of {split} has a label ({listed(fields)}): nothing can be "
-                f"{'learned from' if split == 'train' else 'measured on'} it; label some, or choose other splits"
-                + "".join(f"; {sentence}" for sentence in unused)
-            )
-        for name, count in counts.items():
-            if count < len(samples):
-                lacking = next(sample.name for sample in samples if name not in sample.files)
-                have = agreeing(len(samples) - count, "has", "have")
-                notes.append(
-                    f"{split}: {len(samples) - count} of {len(samples)} images {have} no {name} label, such as "
-                    f"{lacking}"
-                    if count
-                    else f"{split}: no image has a {name} label, so it cannot be learned or measured there: choose "
-                    "other splits"
-                )
-    return notes
+def _source(description: Description, num_images: int, labels: Mapping[str, Matches]) -> dict[str, Any]:
+    """Return the manifest entry about the description, missing labels and conversions."""
+    conversions = {name: section.about() for name, section in description.sections.items()}
+    return {
+        "description": description.recorded(),
+        "images without": {name: num_images - len(matches.files) for name, matches in labels.items()},
+        **{name: conversion for name, conversion in conversions.items() if conversion},
+    }
 
 
 def _first_of_each_kind(samples: Mapping[str, RawSample]) -> list[RawSample]:

@@ -25,11 +25,16 @@ class Matches:
     unused: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
     """Other files, by the reason why they are not used."""
 
+    @property
+    def folder_names(self) -> str:
+        """The paths of the folders, for messages."""
+        return listed([str(folder) for folder in self.folders])
+
     def unused_sentences(self) -> list[str]:
         """Return one sentence per reason."""
-        folder_names = listed([str(folder) for folder in self.folders])
         return [
-            f"{folder_names}: {counted(len(paths), 'file is', 'files are')} not used, such as {paths[0].name}: {reason}"
+            f"{self.folder_names}: {counted(len(paths), 'file is', 'files are')} not used, such as {paths[0].name}: "
+            f"{reason}"
             for reason, paths in self.unused.items()
         ]
 

@@ -1,0 +1,59 @@
+"""Sentences about images and labels that are not used or are missing."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from taskscape.data.readers.base import RawSample
+from taskscape.data.readers.folder.matching import Matches
+from taskscape.serialization import agreeing, listed
+
+
+def note_unused(found: Sequence[Matches], folders: Collection[Path]) -> list[str]:
+    """Return sentences about unused files, and about those of ``folders`` that exist and are not used."""
+    notes = [note for matches in found for note in matches.unused_sentences()]
+    used = {path.absolute() for matches in found for path in matches.folders}
+    return notes + [
+        f"{folder} is not used: no section of the description names it"
+        for folder in folders
+        if folder.is_dir()
+        and not any(used_folder.is_relative_to(folder) or folder.is_relative_to(used_folder) for used_folder in used)
+    ]
+
+
+def note_unassigned(samples: Mapping[str, RawSample], splits: Mapping[str, list[RawSample]], path: Path) -> list[str]:
+    """Return a sentence about images that are in no split, if there are any."""
+    assigned = {sample.name for split_samples in splits.values() for sample in split_samples}
+    unassigned = [name for name in samples if name not in assigned]
+    if not unassigned:
+        return []
+    are, they = agreeing(len(unassigned), "is", "are"), agreeing(len(unassigned), "it is", "they are")
+    return [
+        f"{path}: {len(unassigned)} of {len(samples)} images {are} in no split, such as {unassigned[0]}: {they} "
+        "not used"
+    ]
+
+
+def check_labels(
+    splits: Mapping[str, list[RawSample]], fields: Sequence[str], path: Path, unused: Sequence[str]
+) -> list[str]:
+    """Return sentences about missing labels. Raises ``ValueError`` if train or val has no label at all."""
+    notes = []
+    for split, samples in splits.items():
+        counts = {name: sum(name in sample.files for sample in samples) for name in fields}
+        if split in ("train", "val") and not any(counts.values()):
+            raise ValueError(
+                f"{path}: no image of {split} has a label ({listed(fields)}): nothing can be "
+                f"{'learned from' if split == 'train' else 'measured on'} it; label some, or choose other splits"
+                + "".join(f"; {sentence}" for sentence in unused)
+            )
+        notes += [_lacking(split, samples, name) for name, count in counts.items() if count < len(samples)]
+    return notes
+
+
+def _lacking(split: str, samples: Sequence[RawSample], name: str) -> str:
+    """Return a sentence about a field that some or all images of a split lack."""
+    lacking = [sample.name for sample in samples if name not in sample.files]
+    if len(lacking) == len(samples):
+        return f"{split}: no image has a {name} label, so it cannot be learned or measured there: choose other splits"
+    have = agreeing(len(lacking), "has", "have")
+    return f"{split}: {len(lacking)} of {len(samples)} images {have} no {name} label, such as {lacking[0]}"
