@@ -14,7 +14,8 @@ from taskscape.batch import Batch, Target
 from taskscape.losses import LossTerm
 from taskscape.losses.l1 import L1
 from taskscape.tasks import Depth
-from taskscape.training.captured import WARM_UP, CapturedSteps, CudaGraphs, Graphs
+from taskscape.training.captured import WARM_UP, CapturedSteps
+from taskscape.training.cuda_graphs import CudaGraphs, Graphs
 from taskscape.training.optimization import AdamConfig, AdamWConfig, OptimizerConfig, SGDConfig
 from taskscape.training.stack import Stack
 from taskscape.training.step import TrainingStep

@@ -2,19 +2,17 @@
 
 import logging
 import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from taskscape.batch import Batch, Target
+from taskscape.models import Network
+from taskscape.training.cuda_graphs import Graphs
 from taskscape.training.step_result import StepResult
-
-if TYPE_CHECKING:
-    from taskscape.training.step import TrainingStep
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -29,43 +27,17 @@ Take = Callable[[Batch, Sequence[str]], Sequence[StepResult]]
 _NORM = "the norm of the gradient"
 
 
-class Graphs(Protocol):
-    """Interface of a capture backend; tests implement one for the CPU."""
+class CapturableStep(Protocol):
+    """What is needed of a training step (``TrainingStep``) to capture it."""
 
-    def warm_up(self, call: Callable[[], Tensor]) -> Tensor:
-        """Return the result of a call on the capture stream. Raises ``RuntimeError`` if the host waits for it."""
+    network: Network
+    optimizer: torch.optim.Optimizer
 
-    def capture(self, call: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        """Return a function that repeats a call's work on the device; its result is overwritten by its next use."""
+    def prepare(self, step: int) -> None:
+        """Set the seed and learning rate of a step, and drop the gradients of the previous step."""
 
-
-class CudaGraphs:
-    """CUDA graphs on one device. All graphs share their memory, since only one runs at a time."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._stream = torch.cuda.Stream(device)
-        self._pool = torch.cuda.graph_pool_handle()
-
-    def warm_up(self, call: Callable[[], Tensor]) -> Tensor:
-        torch.cuda.empty_cache()  # memory cached for the other stream cannot be used on this one
-        current = torch.cuda.current_stream(self._device)
-        self._stream.wait_stream(current)
-        with torch.cuda.stream(self._stream), _no_waiting():
-            result = call()
-        current.wait_stream(self._stream)
-        return result
-
-    def capture(self, call: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
-            result = call()
-
-        def replay() -> Tensor:
-            graph.replay()
-            return result
-
-        return replay
+    def state(self) -> Iterable[Tensor]:
+        """Return all tensors that a step changes."""
 
 
 class CapturedSteps:
@@ -77,7 +49,7 @@ class CapturedSteps:
     for the device within a step, all steps are taken without graphs, and the reason is logged.
     """
 
-    def __init__(self, take: Take, steps: "Sequence[TrainingStep]", graphs: Graphs) -> None:
+    def __init__(self, take: Take, steps: Sequence[CapturableStep], graphs: Graphs) -> None:
         """Capture nothing yet. ``take`` changes the state of ``steps``, the training steps of one run or of several."""
         self._take, self._steps, self._graphs = take, tuple(steps), graphs
         self._parameters = [parameter for step in steps for parameter in step.network.parameters()]
@@ -260,16 +232,3 @@ def _capturable(optimizers: Sequence[torch.optim.Optimizer], rates: Sequence[Ten
     finally:
         for group, original in zip(groups, originals, strict=True):
             group.update(original)
-
-
-@contextmanager
-def _no_waiting() -> Iterator[None]:
-    """Let torch raise ``RuntimeError`` where the host would wait for the GPU, which a graph cannot contain."""
-    previous = torch.cuda.get_sync_debug_mode()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns that this mode is new
-        torch.cuda.set_sync_debug_mode("error")
-        try:
-            yield
-        finally:
-            torch.cuda.set_sync_debug_mode(previous)

@@ -12,7 +12,8 @@ from taskscape.batch import Batch, Target
 from taskscape.models import Network, Outputs
 from taskscape.objectives.base import tasks_with_labels
 from taskscape.training.as_alone import AsAlone
-from taskscape.training.captured import CapturedSteps, CudaGraphs
+from taskscape.training.captured import CapturedSteps
+from taskscape.training.cuda_graphs import CudaGraphs
 from taskscape.training.precision import autocast
 from taskscape.training.step import PARTS, TrainingStep
 from taskscape.training.step_result import StepResult

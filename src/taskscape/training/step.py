@@ -16,8 +16,9 @@ from taskscape.models import Network, Outputs
 from taskscape.models.base import check_outputs
 from taskscape.objectives.base import Objective, tasks_with_labels
 from taskscape.tasks import Task
-from taskscape.training.captured import CapturedSteps, CudaGraphs
+from taskscape.training.captured import CapturedSteps
 from taskscape.training.compilation import reusable_buffers
+from taskscape.training.cuda_graphs import CudaGraphs
 from taskscape.training.finite import check_finite
 from taskscape.training.precision import Precision, autocast
 from taskscape.training.step_result import StepResult
