@@ -1,39 +1,61 @@
 """Flags and parts of commands whose work several machines can share."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
 
 if TYPE_CHECKING:
     from taskscape.parallel import Portion
 
-On = Literal["local", "ray"]
 
-SHARING = ("part", "on", "workers", "address", "processes")
-"""Flags that distribute the work, without changing its result."""
+@dataclass(frozen=True)
+class Sharing:
+    """How the work is divided among processes and machines; the result is the same."""
+
+    processes: int | None = None
+    """Number of worker processes; by default one per CPU core."""
+    part: str | None = None
+    """Write only this part of the files, such as 3/10, so that machines that share the folders can write one part
+    each. The same command without --part then writes what is missing."""
+    on: Literal["local", "ray"] | None = None
+    """Divide the files among workers: local processes, or the nodes of a Ray cluster, which must share the folders."""
+    workers: int | None = None
+    """Number of workers of --on; by default one, or with --on ray as many as the cluster has CPUs."""
+    address: str | None = None
+    """Address of the Ray cluster; by default that of this machine's own cluster, which is started if necessary."""
+
+    def portion(self) -> "Portion | None":
+        """Return the part of ``--part I/N``. Raises ``ValueError`` if the flags contradict each other."""
+        if self.part is not None and self.on is not None:
+            raise ValueError(
+                "--part is the work of one machine, and --on divides it among several: use only one of them"
+            )
+        if self.on is None and self.workers is not None:
+            raise ValueError("--workers is for --on local and --on ray; for processes of this machine, use --processes")
+        if self.on != "ray" and self.address is not None:
+            raise ValueError("--address is that of a Ray cluster: add --on ray")
+        from taskscape.parallel import Portion
+
+        return None if self.part is None else Portion.parse(self.part)
+
+    def share(self, words: Sequence[str], out: Path) -> None:
+        """Run the parts of a command on the workers of ``--on``, if it is given, and wait until all are finished.
+
+        Raises ``ValueError`` and ``TrainingError`` under the same conditions as ``taskscape.sweeps.parts``.
+        """
+        if self.on is None:
+            return
+        from taskscape.sweeps.parts import executor, run_parts
+
+        flags = [field.name for field in fields(self)]
+        run_parts(without(words, flags), out, executor(self.on, self.workers, self.address))
 
 
-def portion_of(part: str | None, on: On | None, workers: int | None, address: str | None) -> "Portion | None":
-    """Return the part of ``--part I/N``. Raises ``ValueError`` if the flags contradict each other."""
-    if part is not None and on is not None:
-        raise ValueError("--part is the work of one machine, and --on divides it among several: use only one of them")
-    if on is None and workers is not None:
-        raise ValueError("--workers is for --on local and --on ray; for processes of this machine, use --processes")
-    if on != "ray" and address is not None:
-        raise ValueError("--address is that of a Ray cluster: add --on ray")
-    from taskscape.parallel import Portion
-
-    return None if part is None else Portion.parse(part)
-
-
-def share(words: Sequence[str], out: Path, on: On, workers: int | None, address: str | None) -> None:
-    """Run the parts of a command in processes of this machine or on a Ray cluster, and wait until all are finished.
-
-    Raises ``ValueError`` and ``TrainingError`` under the same conditions as ``taskscape.sweeps.parts``.
-    """
-    from taskscape.sweeps.parts import executor, run_parts
-
-    run_parts(without(words, SHARING), out, executor(on, workers, address))
+SharingFlags = Annotated[Sharing, tyro.conf.arg(name="")]
+"""The flags of ``Sharing``, without a prefix."""
 
 
 def without(words: Sequence[str], flags: Sequence[str], switches: Sequence[str] = ()) -> list[str]:

@@ -11,13 +11,14 @@ import tyro
 from taskscape.commands.call import HELP, call, checked
 from taskscape.commands.described import described, reader
 from taskscape.commands.layout import filled, usage
-from taskscape.commands.parts import On, portion_of, share
+from taskscape.commands.parts import SharingFlags
 from taskscape.commands.recipes import print_list
 from taskscape.commands.shared import if_interrupted, printed_warnings, show_command
 from taskscape.serialization import load_name, nearest
 
 if TYPE_CHECKING:
     from taskscape.data.readers import RawData
+    from taskscape.parallel import Portion
 
 _TEXT = """Convert the raw data set NAME in folder RAW to a packed store OUT, to train on it with
 taskscape train RECIPE --data.path OUT. An interrupted command resumes when it is repeated.
@@ -81,58 +82,58 @@ def function_of(kind: Any, words: Sequence[str] = ()) -> Callable[..., None]:
         data: options,
         *,
         shard: int | None = None,
-        processes: int | None = None,
-        part: str | None = None,
-        on: On | None = None,
-        workers: int | None = None,
-        address: str | None = None,
+        sharing: SharingFlags,
     ) -> None:
         """Convert a raw data set to a packed store. An interrupted run resumes; changed inputs are detected.
 
         Args:
             raw: Folder of the raw data.
             out: Folder of the store.
-            shard: Number of images per file; by default a split has one file per field.
-            processes: Number of worker processes; by default one per CPU core.
-            part: Write only this part of the store's files, such as 3/10, so that machines that share the folders can
-                write one part each. The same command without --part then finishes the store. Needs --shard.
-            on: Divide the files among workers: local processes, or the nodes of a Ray cluster, which must share the
-                folders. Needs --shard.
-            workers: Number of workers of --on; by default one, or with --on ray as many as the cluster has CPUs.
-            address: Address of the Ray cluster; by default that of this machine's own cluster, which is started if
-                necessary.
+            shard: Number of images per file, which --part and --on need; by default a split has one file per field.
         """
-        portion = portion_of(part, on, workers, address)
-        if shard is None and (part is not None or on is not None):
+        portion = sharing.portion()
+        if shard is None and (portion is not None or sharing.on is not None):
             raise ValueError("a part of a store consists of some of its files: set --shard, the images per file")
-        from taskscape.data import Store
-        from taskscape.data.check import quick
-        from taskscape.data.manifest import MANIFEST
-        from taskscape.data.prepare import prepare as write
-        from taskscape.data.prepare import prepare_portion
-        from taskscape.progress import progress_bar, reporter
+        from taskscape.data.place import MANIFEST
 
         with if_interrupted(f"what is finished in {out} is kept; the same command continues"), printed_warnings():
-            if on is not None and not (out / MANIFEST).exists():
-                share(words, out, on, workers, address)
-            with progress_bar() as progress:
-                report = reporter(progress, f"images of {kind.name}")
-                if portion is not None and shard is not None:
-                    prepare_portion(data, raw, out, portion, shard, processes, report)
-                    print(f"part {portion} of {out} is written; the same command without --part finishes the store")
-                    return
-                manifest = write(
-                    data,
-                    raw,
-                    out,
-                    shard,
-                    processes,
-                    report,
-                    lambda text: progress.console.print(text, markup=False, highlight=False),
-                )
-            for warning in quick({split: Store.open(out, split) for split in manifest.counts}, manifest.labels):
-                warnings.warn(warning, stacklevel=1)
-        counts = ", ".join(f"{count} {split}" for split, count in manifest.counts.items())
-        print(f"{out} holds {counts}; {show_command(out)} writes a contact sheet of them")
+            if portion is not None and shard is not None:
+                _write_part(data, raw, out, portion, shard, sharing.processes)
+                return
+            if not (out / MANIFEST).exists():
+                sharing.share(words, out)
+            _write_store(data, raw, out, shard, sharing.processes)
 
     return prepare
+
+
+def _write_part(data: "RawData", raw: Path, out: Path, portion: "Portion", shard: int, processes: int | None) -> None:
+    from taskscape.data.prepare import prepare_portion
+    from taskscape.progress import progress_bar, reporter
+
+    with progress_bar() as progress:
+        prepare_portion(data, raw, out, portion, shard, processes, reporter(progress, f"images of {data.name}"))
+    print(f"part {portion} of {out} is written; the same command without --part finishes the store")
+
+
+def _write_store(data: "RawData", raw: Path, out: Path, shard: int | None, processes: int | None) -> None:
+    """Write a store, with warnings about doubtful labels."""
+    from taskscape.data import Store
+    from taskscape.data.check import quick
+    from taskscape.data.prepare import prepare
+    from taskscape.progress import progress_bar, reporter
+
+    with progress_bar() as progress:
+        manifest = prepare(
+            data,
+            raw,
+            out,
+            shard,
+            processes,
+            reporter(progress, f"images of {data.name}"),
+            lambda text: progress.console.print(text, markup=False, highlight=False),
+        )
+    for warning in quick({split: Store.open(out, split) for split in manifest.counts}, manifest.labels):
+        warnings.warn(warning, stacklevel=1)
+    counts = ", ".join(f"{count} {split}" for split, count in manifest.counts.items())
+    print(f"{out} holds {counts}; {show_command(out)} writes a contact sheet of them")
