@@ -124,6 +124,20 @@ def test_commands_and_their_flags_exist(page: Path, monkeypatch: pytest.MonkeyPa
             assert flags(command) - {"--help"} <= flags(" " + text), command
 
 
+def test_a_reader_who_follows_the_guide_makes_every_run_once() -> None:
+    """A folder that holds a run is refused, so no two blocks may train into the same one."""
+    made: list[str] = []
+    for page in (README, *PAGES):
+        if page.parent.name in ("guide", "docs") or page == README:
+            shell = " ".join(command for command in commands(page) if command.startswith("taskscape train"))
+            made += re.findall(r"--out (\S+)", shell)
+            made += [
+                run for block in blocks(page, "python") for run in re.findall(r'\.train\([^"]+"([^"]+)"', block.code)
+            ]
+    assert "runs/joint" in made
+    assert sorted(made) == sorted(set(made))
+
+
 def test_every_command_is_in_the_reference() -> None:
     page = (ROOT / "docs" / "reference" / "cli.md").read_text()
     assert set(re.findall(r"^\| `taskscape (\w+)", page, re.MULTILINE)) == set(COMMANDS)
