@@ -10,10 +10,11 @@ from taskscape.metrics import DepthMetrics
 from taskscape.modalities import Depth
 from taskscape.report import write_comparison
 from taskscape.report.columns import best_group
-from taskscape.report.comparison.differ import differ
+from taskscape.report.comparison.differ import Difference, differ
 from taskscape.report.comparison.pairs import paired, pairs
 from taskscape.report.glossary import leading
 from taskscape.report.groups import delta_m_of, differences, group, single_task_groups
+from taskscape.report.protocol import same_protocol
 from taskscape.report.run import Run
 from taskscape.report.times import Times
 from taskscape.run_folder import Progress
@@ -73,6 +74,9 @@ def test_delta_m_is_against_runs_of_the_same_protocol_only(make_run: MakeRun) ->
     both = make_run("both", ("semseg", "depth"), settings={"weighting": {"type": "dwa"}})
     singles = [make_run("semseg", ("semseg",)), make_run("depth", ("depth",), settings={"epochs": 9})]
     other_encoder = make_run("r34", ("depth",), settings={"network": {"type": "plain", "encoder": "resnet34"}})
+    frozen = [{"type": "plain", "encoder": "resnet18", "freeze": part, "lora": 0} for part in ("all", "none")]
+    assert not same_protocol(*load(make_run("joint", settings={"network": frozen[1]}),
+                                   make_run("frozen", ("depth",), settings={"network": frozen[0]})))  # fmt: skip
     unfinished = make_run("half", ("depth",), settings={"network": {"type": "plain", "encoder": "resnet18"}})
     change_result(unfinished, progress=Progress(2, 4, finished=False))
     groups = group(load(both, *singles, other_encoder, unfinished))
@@ -188,7 +192,8 @@ def test_the_same_data_elsewhere_are_the_same(make_run: MakeRun) -> None:
     a, b = make_run("a", settings={"data": {"path": "here"}}), make_run("b", settings={"data": {"path": "there"}})
     for run in (a, b):
         change_result(run, data="0123456789abcdef")
-    assert differ(group(load(a, b))).besides == {}
+        (run / "data.json").write_text('{"train": {"store": "x", "fingerprint": "fedcba9876543210"}}')
+    assert differ(group(load(a, b))) == Difference([], {}, differ(group(load(a, b))).remarks)
 
 
 def test_class_sets_are_told_apart_by_name_and_long_values_cut(make_run: MakeRun, tmp_path: Path) -> None:
@@ -310,3 +315,50 @@ def test_one_run_is_no_comparison(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
     with pytest.raises(ValueError, match="at least two runs"):
         write_comparison([run, run], tmp_path / "page.html")
+
+
+def test_a_result_from_before_the_end_of_training_is_not_comparable(make_run: MakeRun, tmp_path: Path) -> None:
+    early, late = make_run("early"), make_run("late", settings={"seed": 1})  # the tables have 4 epochs
+    change_result(late, progress=Progress(4, 4, finished=True))
+    change_result(early, progress=Progress(2, 2, finished=True))
+    first, second = load(early, late)
+    assert (first.unfinished, second.unfinished) == ("2 of 4 epochs", "")
+    page = write_comparison([early, late, make_run("other", settings={"epochs": 9})], tmp_path / "page.html")
+    text = page.read_text("utf-8")
+    assert "early was trained for 2 more epochs after this evaluation. Evaluate it again: taskscape evaluate" in text
+    assert ">unfinished<" in text
+
+
+def test_a_users_file_that_was_edited_between_two_runs_is_a_difference(make_run: MakeRun) -> None:
+    a, b, c = (make_run(name, settings={"seed": seed}) for seed, name in enumerate("abc"))
+    for run, text in ((a, "loss = 1"), (b, "loss = 2"), (c, "loss = 1")):
+        (run / "code").mkdir()
+        (run / "code" / "my.py").write_text(text)
+    groups = group(load(a, b, c))
+    assert [[run.name for run in g.runs] for g in groups] == [["a", "c"], ["b"]]
+    (name, values), *others = differ(groups).besides.items()
+    assert name == "code of my.py" and len(set(values)) == 2 and not others
+    single = make_run("single", ("semseg",))
+    (single / "code").mkdir()
+    (single / "code" / "my.py").write_text("loss = 2")
+    groups = group(load(a, b, make_run("without", settings={"weighting": {"type": "dwa"}}), single))
+    assert [set(single_task_groups(g, groups)) for g in groups] == [set(), {"semseg"}, {"semseg"}, {"semseg"}]
+
+
+def test_runs_from_different_weights_at_one_place_are_no_repetitions(make_run: MakeRun) -> None:
+    start = {"start_from": "runs/base"}
+    a, b = (make_run(name, settings={**start, "start_checksum": name * 64, "seed": ord(name)}) for name in "ab")
+    assert differ(group(load(a, b))).compared == ["start checksum"]
+
+
+def test_trackers_change_nothing(make_run: MakeRun) -> None:
+    a, b = make_run("a", settings={"trackers": []}), make_run("b", settings={"trackers": ["wandb"], "seed": 1})
+    assert len(group(load(a, b))) == 1
+
+
+def test_unknown_training_data_are_not_taken_for_the_same(make_run: MakeRun) -> None:
+    known, unknown = make_run("known"), make_run("unknown", settings={"weighting": {"type": "dwa"}})
+    (known / "data.json").write_text('{"train": {"store": "x", "fingerprint": "0123456789abcdef"}}')
+    assert differ(group(load(known, unknown))).besides == {"trained on different data": ["0123456789abcdef", "unknown"]}
+    elsewhere = make_run("elsewhere", settings={"weighting": {"type": "dwa"}, "data": {"path": "there"}})
+    assert "data: path" in differ(group(load(unknown, make_run("plain"), elsewhere))).besides

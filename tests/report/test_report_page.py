@@ -1,7 +1,9 @@
+import csv
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import ClassSet, Depth, Modality, Semseg
 from taskscape.report import write_comparison, write_report
 from taskscape.report.html import facts
-from taskscape.report.run import flatten, setting_text
+from taskscape.report.run import Run, flatten, setting_text
 from taskscape.run_folder import Progress, Result, RunFolder
 
 VOID = {"img", "meta", "wbr"}
@@ -163,8 +165,10 @@ def test_a_page_about_another_evaluation(make_run: MakeRun) -> None:
     usual = write_report(run)
     with pytest.raises(ValueError, match=r"no result-shifted-tta.json yet.*evaluate .*run --split shifted --tta"):
         write_report(run, "shifted", tta=True)
+    validation = (run / "result.json").read_bytes()
     change_result(run, split="shifted")
     (run / "result.json").rename(run / "result-shifted.json")
+    (run / "result.json").write_bytes(validation)
     (run / "samples.npz").rename(run / "samples-shifted.npz")
     page = write_report(run, "shifted")
     assert page == usual.with_name("index-shifted.html")
@@ -277,7 +281,26 @@ def test_a_long_value_has_a_line_of_its_own() -> None:
 
 
 def test_a_run_that_its_minutes_ended_says_how_many_epochs_it_had(make_run: MakeRun) -> None:
-    run = make_run("run")
-    change_result(run, progress=Progress(3, 3, finished=True))
+    run = make_run("run", settings={"epochs": 9})
+    change_result(run, progress=Progress(4, 4, finished=True))
     text = re.sub(r"<[^>]*>", "", write_report(run).read_text())
-    assert "3, of at most 4" in text and "unfinished" not in text
+    assert "4, of at most 9" in text and "unfinished" not in text
+
+
+@pytest.mark.parametrize("monitor", [None, "semseg/miou"])
+def test_the_best_epoch_is_that_of_the_runs_own_validation(monitor: str | None, make_run: MakeRun) -> None:
+    run = make_run("run", settings={"monitor": monitor})
+    folder, result = RunFolder(run), Result.load(run / "result.json")
+    rows = [{**row, "val/semseg/miou": str(60 - int(row["epoch"]))} for row in folder.table()]  # the first is best
+    with folder.metrics.open("w", newline="") as file:
+        table = csv.DictWriter(file, dict.fromkeys(name for row in rows for name in row))
+        table.writeheader()
+        table.writerows(rows)
+    only_depth = {name: value for name, value in result.metrics.items() if name.startswith("depth/")}
+    specs = {name: spec for name, spec in result.specs.items() if name.startswith("depth/")}
+    tasks = {"depth": result.tasks["depth"]}
+    replace(result, split="other-val", metrics=only_depth, specs=specs, tasks=tasks, plots={}).save(
+        folder.result("other-val")
+    )
+    assert Run.load(run).best_epoch == Run.load(run, "other-val").best_epoch == 1
+    assert "1, the best on the validation split" in write_report(run, "other-val").read_text()

@@ -81,7 +81,7 @@ def group(runs: Sequence[Run]) -> list[Group]:
     repetitions: dict[str, list[Run]] = {}
     for run in runs:
         settings = {key: value for key, value in run.settings.items() if key not in ("seed", *WITHOUT_EFFECT)}
-        key = [settings, evaluated_on(run), run.training_data]
+        key = [settings, run.code, evaluated_on(run), run.training_data]
         repetitions.setdefault(json.dumps(key, sort_keys=True, default=str), []).append(run)
     groups = [Group(_common_name([names[run.folder] for run in members]), members) for members in repetitions.values()]
     if len({g.name for g in groups}) < len(groups):

@@ -77,7 +77,7 @@ def _page(run: Run) -> str:
     evaluated = f"evaluated on {counted(result.images, 'image', 'images')} ({result.split})"
     lead = f"{task_words(result.tasks)} from one image, {evaluated}{result.tta_words}."
     return page(
-        run.name + (f" (unfinished: {run.unfinished})" if run.unfinished else ""),
+        run.name + (f" (unfinished: {run.unfinished})" if run.unfinished and not run.outdated else ""),
         "taskscape · report of a run",
         heading(lead),
         [
@@ -114,19 +114,12 @@ def _number_and_unit(name: str, value: float) -> tuple[str, str]:
 
 
 def _unfinished(run: Run) -> str:
-    """Return a warning if the run is unfinished, or was trained further since its evaluation; else nothing."""
-    num_trained = round(run.curves["epoch"][-1][0]) if "epoch" in run.curves else 0
-    progress = run.result.progress
-    warnings = ""
+    """Return a warning if the run was trained further since its evaluation, or is unfinished; else nothing."""
+    if run.outdated:
+        return warning(run.outdated)
     if run.unfinished:
-        warnings += warning(f"This run is unfinished: {run.unfinished} were trained. Its metrics are preliminary.")
-    if progress is not None and num_trained > progress.epochs:
-        command = run.folder.evaluate_command(run.result.split, run.result.tta)
-        warnings += warning(
-            f"The run was trained for {counted(num_trained - progress.epochs, 'more epoch', 'more epochs')} after this "
-            f"evaluation. Evaluate it again: {command}"
-        )
-    return warnings
+        return warning(f"This run is unfinished: {run.unfinished} were trained. Its metrics are preliminary.")
+    return ""
 
 
 def _headlines(result: Result, references: Sequence[Yardstick]) -> str:

@@ -9,7 +9,7 @@ WITHOUT_EFFECT = (
     "checkpoint_minutes",
     "keep_checkpoint",
     "train_metrics",
-    "start_checksum",
+    "trackers",
     "note",
     "average_last",
     "tta",
@@ -19,7 +19,7 @@ WITHOUT_EFFECT = (
 _MAY_DIFFER = ("network", "tasks", "weighting", "objective", "seed", "monitor", "device", "compile", *WITHOUT_EFFECT)
 """Settings in which a single-task run and a multi-task run of the same protocol may differ."""
 
-_NETWORK_SETTINGS = ("network.encoder", "network.pretrained")
+_NETWORK_SETTINGS = tuple(f"network.{name}" for name in ("encoder", "pretrained", "freeze", "lora", "lora_layers"))
 """Network settings that belong to the protocol if both networks have them."""
 
 UNKNOWN = "unknown"
@@ -34,7 +34,7 @@ def same_protocol(run: Run, single: Run) -> bool:
     """Return whether a single-task run is a valid baseline for its task in another run.
 
     Both must be finished, trained and evaluated on the same data, and differ only in network type, further tasks,
-    weighting, objective and seed.
+    weighting, objective and seed. A user's file that both need must be the same.
     """
     task = single_task(single)
     if task is None or task not in run.result.tasks or run.unfinished or single.unfinished:
@@ -42,7 +42,10 @@ def same_protocol(run: Run, single: Run) -> bool:
     settings, single_settings = (_protocol(r, task) for r in (run, single))
     common_network_settings = [name for name in _NETWORK_SETTINGS if name in settings and name in single_settings]
     compared = {*(settings.keys() | single_settings.keys()) - set(_NETWORK_SETTINGS), *common_network_settings}
-    return all(settings.get(name) == single_settings.get(name) for name in compared)
+    common_code = run.code.keys() & single.code.keys()
+    return all(settings.get(name) == single_settings.get(name) for name in compared) and all(
+        run.code[file] == single.code[file] for file in common_code
+    )
 
 
 def _protocol(run: Run, task: str) -> Mapping[str, str]:

@@ -7,13 +7,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
 
+from taskscape.files.digest import sha256
 from taskscape.report.glossary import leading
 from taskscape.report.plots import check_plots, check_samples
 from taskscape.report.steps import Curve, read_steps
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
 from taskscape.run_folder.samples import MOST_BYTES, Samples, read_samples
-from taskscape.serialization import nearest
+from taskscape.serialization import counted, nearest
 from taskscape.serialization.plain import read_json, read_yaml
 
 _MAX_SAMPLES = 16
@@ -46,19 +47,56 @@ class Run:
 
     @property
     def unfinished(self) -> str:
-        """How far an unfinished run was trained: ``2 of 5 epochs``; empty if it is finished."""
+        """The training behind the result if it is not the whole run: ``2 of 5 epochs``; empty if it is."""
         progress = self.result.progress
-        return "" if progress is None or progress.finished else f"{progress.epochs} of {progress.planned} epochs"
+        if progress is None or (progress.finished and not self.epochs_since):
+            return ""
+        return f"{progress.epochs} of {progress.epochs + self.epochs_since or progress.planned} epochs"
+
+    @property
+    def epochs_since(self) -> int:
+        """Epochs for which the run was trained after the evaluation."""
+        progress, epochs = self.result.progress, self.curves.get("epoch")
+        return max(round(epochs[-1][0]) - progress.epochs, 0) if progress is not None and epochs else 0
+
+    @property
+    def outdated(self) -> str:
+        """A sentence on the training after the evaluation, with the remedy; empty if there was none."""
+        if not self.epochs_since:
+            return ""
+        command = self.folder.evaluate_command(self.result.split, self.result.tta)
+        epochs = counted(self.epochs_since, "more epoch", "more epochs")
+        return f"{self.name} was trained for {epochs} after this evaluation. Evaluate it again: {command}"
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch whose weights the run keeps: the best one by the monitored metric; None if that was not logged."""
-        leads = leading(self.result.metrics, self.result.specs)
-        monitor = next((name for name in (self.settings.get("monitor"), *leads) if f"val/{name}" in self.curves), None)
+        """The epoch whose weights the run keeps: the best one by the monitored metric; None if that is unknown."""
+        validation = self._validation
+        if validation is None:
+            return None
+        chosen = self.settings.get("monitor")
+        monitors = leading(validation.metrics, validation.specs) if chosen is None else [str(chosen)]
+        monitor = next((name for name in monitors if f"val/{name}" in self.curves and name in validation.specs), None)
         if monitor is None:
             return None
-        sign = 1 if self.result.specs[monitor].higher_is_better else -1
+        sign = 1 if validation.specs[monitor].higher_is_better else -1
         return round(max(self.curves[f"val/{monitor}"], key=lambda point: sign * point[1])[0])
+
+    @cached_property
+    def _validation(self) -> Result | None:
+        """The run's result on its own validation images, which may have other labels than those of ``result``."""
+        if self.result.split == "val":
+            return self.result
+        try:
+            return Result.load(self.folder.result())
+        except (OSError, ValueError):  # missing, damaged, or of another version
+            return None
+
+    @cached_property
+    def code(self) -> dict[str, str]:
+        """The SHA-256 of each copy of a user's file that the run was trained with, by its path in ``folder.code``."""
+        files = sorted(path for path in self.folder.code.rglob("*.py") if path.is_file())
+        return {path.relative_to(self.folder.code).as_posix(): sha256(path) for path in files}
 
     @cached_property
     def training_data(self) -> str:

@@ -59,7 +59,7 @@ def yardsticks(run: Run) -> list[Yardstick]:
 
 
 def without_tta(run: Path, result: Result) -> Result | None:
-    """Return a run's result without test-time augmentation on the same images, or None if it has none."""
+    """Return a run's result without test-time augmentation on the same images and after the same training, if any."""
     path = RunFolder(run).result(result.split)
     if not result.tta or not path.is_file():
         return None
@@ -67,7 +67,7 @@ def without_tta(run: Path, result: Result) -> Result | None:
         plain = Result.load(path)
     except ValueError:  # damaged, or of another version
         return None
-    return plain if plain.data == result.data else None
+    return plain if (plain.data, plain.progress) == (result.data, result.progress) else None
 
 
 def single_task_runs(run: Run) -> dict[str, Run]:

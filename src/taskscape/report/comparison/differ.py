@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from taskscape.report.groups import NO_SETTING, Group, differences, is_new
-from taskscape.report.protocol import evaluated_on
+from taskscape.report.protocol import UNKNOWN, evaluated_on
 from taskscape.report.run import Run
 from taskscape.report.words import heading, setting_words
 
@@ -32,7 +32,7 @@ def differ(groups: Sequence[Group]) -> Difference:
     """Return the differences between groups of runs."""
     settings = differences(groups)
     data = _data_differences(groups)
-    if not data:  # the same images, wherever they are stored
+    if not data and all(run.training_data for g in groups for run in g.runs):  # the same images, wherever they are
         settings = {name: values for name, values in settings.items() if not name.startswith("data.")}
     new_settings = [name for name, values in settings.items() if is_new(name, values, groups)]
     settings = {name: values for name, values in settings.items() if name not in new_settings}
@@ -45,8 +45,8 @@ def differ(groups: Sequence[Group]) -> Difference:
     words = dict.fromkeys("tasks" if is_task(name) else setting_words(name) for name in compared)
     return Difference(
         list(words),
-        data | _training_progress(groups) | besides,
-        [*_version_remarks(new_settings), *_seed_and_environment_remarks(groups)],
+        data | _training_progress(groups) | _code_differences(groups) | besides,
+        [*_outdated(groups), *_version_remarks(new_settings), *_seed_and_environment_remarks(groups)],
     )
 
 
@@ -69,16 +69,28 @@ def _data_differences(groups: Sequence[Group]) -> dict[str, list[str]]:
         values = [_joined(conditions[key] for conditions in group_conditions) for group_conditions in evaluated]
         if len(set(values)) > 1:
             differing[f"evaluated on different {key}"] = values
-    trained = [_joined(run.training_data for run in g.runs) for g in groups]
-    if len(set(trained)) > 1 and "" not in trained:
+    trained = [_joined(run.training_data or UNKNOWN for run in g.runs) for g in groups]
+    if len(set(trained)) > 1:
         differing["trained on different data"] = trained
     return differing
+
+
+def _code_differences(groups: Sequence[Group]) -> dict[str, list[str]]:
+    """Return the users' files, with the start of their checksums, that differ between groups that need them."""
+    codes = [g.runs[0].code for g in groups]
+    files = dict.fromkeys(file for code in codes for file in code)
+    table = {file: [code[file][:8] if file in code else NO_SETTING for code in codes] for file in files}
+    return {f"code of {file}": values for file, values in table.items() if len({*values} - {NO_SETTING}) > 1}
 
 
 def _training_progress(groups: Sequence[Group]) -> dict[str, list[str]]:
     """Return how far groups were trained, if any is unfinished."""
     unfinished = [", ".join(run.unfinished for run in g.runs if run.unfinished) for g in groups]
     return {"trained": [text or "to the end" for text in unfinished]} if any(unfinished) else {}
+
+
+def _outdated(groups: Sequence[Group]) -> list[str]:
+    return [run.outdated for g in groups for run in g.runs if run.outdated]
 
 
 def _version_remarks(new_settings: Sequence[str]) -> list[str]:
