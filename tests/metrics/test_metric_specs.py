@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 import taskscape.metrics
 from taskscape.metrics import (
@@ -135,3 +136,13 @@ def test_metrics_can_be_copied(name):
     metric = evaluated(name, 0.5)
     for other in (copy.deepcopy(metric), pickle.loads(pickle.dumps(metric))):
         assert other.compute() == metric.compute() and other.specs == metric.specs
+
+
+@pytest.mark.parametrize("cast", [nn.Module.half, nn.Module.bfloat16, nn.Module.float, lambda m: m.to(torch.float16)])
+@pytest.mark.parametrize("name", CASES)
+def test_casting_a_module_keeps_the_sums_of_its_metrics(name, cast):
+    metric = evaluated(name, 0.5)
+    expected = {key: state.clone() for key, state in metric.named_buffers()}
+    cast(nn.ModuleList([nn.Linear(2, 2), metric]))
+    for key, state in metric.named_buffers():
+        assert state.dtype == expected[key].dtype and torch.equal(state, expected[key])

@@ -15,6 +15,7 @@ import pytest
 import torch
 from quadratics import TASKS, Quadratics
 from small_network import STEPS, Run, buildable, methods
+from torch import Tensor
 
 from taskscape import weighting
 from taskscape.serialization import offered, structure
@@ -26,6 +27,7 @@ from taskscape.weighting import (
     FixedConfig,
     GradientConfig,
     Uncertainty,
+    Weighting,
     WeightingConfig,
 )
 
@@ -117,6 +119,31 @@ def test_a_loss_of_zero_and_no_gradient_at_all(name: str) -> None:
         gradient, weights = q.step(built)
         built.after_step(q.global_losses)
         assert (gradient == 0).all() and np.isfinite(weights).all()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_gradients_accumulate_over_backward_passes(name: str) -> None:
+    """As those of ``loss.backward()``: several parts of a batch may precede one step of the optimizer."""
+    q, built = Quadratics(), METHODS[name].build(TASKS).double()
+    parameters = [q.theta, *q.own, *built.parameters()]
+
+    def gradients(weighting: Weighting, *, in_parts: bool) -> list[Tensor]:
+        sums = [torch.zeros_like(p) for p in parameters]
+        for _ in range(2):
+            weighting.backward(*q.forward())
+            if in_parts:
+                sums = [x if p.grad is None else x + p.grad for x, p in zip(sums, parameters, strict=True)]
+                for p in parameters:
+                    p.grad = None
+        return sums if in_parts else [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+
+    state = copy.deepcopy(built.state_dict())
+    sums = gradients(built, in_parts=True)
+    built.load_state_dict(state)
+    accumulated = gradients(built, in_parts=False)
+    assert accumulated[0].any()
+    for actual, expected in zip(accumulated, sums, strict=True):
+        torch.testing.assert_close(actual, expected)
 
 
 @pytest.mark.parametrize("name", METHODS)

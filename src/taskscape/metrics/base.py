@@ -4,10 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from taskscape.distributed import all_reduce_coalesced_, world_size
 from taskscape.metrics.spec import MetricSpec
@@ -18,8 +19,8 @@ class TaskMetric(nn.Module, ABC):
 
     It has the methods of a torchmetrics metric, but does not depend on torchmetrics, whose import takes seconds and
     loads all its other metrics. States are sums in int64 and float64, so batches of any size, including empty ones, add
-    up to the same result. Devices without float64 (MPS) cannot hold the states; there, the metric and its inputs stay
-    on the CPU.
+    up to the same result; casts, such as ``half()`` of a module with a metric, do not change their types. Devices
+    without float64 (MPS) cannot hold the states; there, the metric and its inputs stay on the CPU.
     """
 
     def __init_subclass__(cls) -> None:
@@ -39,6 +40,16 @@ class TaskMetric(nn.Module, ABC):
         """Add a state that is summed over batches and processes, as the attribute ``name``."""
         self._states[name] = zeros
         self.register_buffer(name, zeros.clone(), persistent=False)
+
+    @override
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move the states to another device, but do not change their types."""
+
+        def moved(state: Tensor) -> Tensor:
+            converted = fn(state.new_empty(0))
+            return fn(state) if converted.dtype == state.dtype else state.to(converted.device)
+
+        return super()._apply(moved, recurse)
 
     def reset(self) -> None:
         """Set all states to zero."""

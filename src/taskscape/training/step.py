@@ -117,6 +117,7 @@ class TrainingStep:
         self._seed(step)
         self._set_learning_rate(step)
         self.optimizer.zero_grad(set_to_none=True)
+        self.weighting.zero_grad(set_to_none=True)  # it may have its own optimizer
 
     def update(self) -> tuple[Tensor, bool]:
         """Clip the gradients and step the optimizer unless they are not finite.

@@ -149,7 +149,7 @@ class Weighting(nn.Module, ABC):
 
     @abstractmethod
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor] | None:
-        """Leave the gradients of this step in ``.grad``, which is empty before, and return the weight of each task.
+        """Add the gradients of this step to ``.grad``, as ``loss.backward()`` does, and return the weight of each task.
 
         The weights are those of the global losses, the same on every process; None for a method without weights.
         ``losses`` has at least one task.

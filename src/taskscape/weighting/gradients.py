@@ -125,7 +125,7 @@ class GradientWeighting(Weighting):
 
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor] | None:
-        """Leave the gradients of this step in ``.grad`` and return the weights.
+        """Add the gradients of this step to ``.grad`` and return the weights.
 
         Raises ``ValueError`` in the first step if ``context`` lacks parameters on which the losses depend, since they
         would never be trained.
@@ -170,7 +170,7 @@ class GradientWeighting(Weighting):
         # Every process has the complete gradient, and the training loop sums over the processes.
         local_part = combined.gradient / world_size()
         for parameter, gradient in zip(context.parameters, _split_like(local_part, context.parameters), strict=True):
-            parameter.grad = gradient
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
         return combined.weights
 
     def _combine_at_features(self, losses: Losses, context: BalancingContext) -> Tensor | None:

@@ -76,16 +76,17 @@ class GradNorm(Weighting, config=GradNormConfig):
 
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
-        """Leave the gradients of the weights and of the weighted sum in ``.grad``."""
+        """Add the gradients of the weights and of the weighted sum to ``.grad``."""
         self.check(shared_parameters=bool(context.last), shared_features=True, compiled=False)
         weights = self.select(losses, self.weight.detach())
         norms = torch.linalg.vector_norm(global_gradients(losses, context.last), dim=1)
         rates = self._rates(context.global_losses)
         targets = (weights * norms).mean() * (rates / rates.mean()) ** self.config.alpha
         gradient = norms * (weights * norms - targets).sign()
-        self.weight.grad = torch.zeros_like(self.weight)
+        if self.weight.grad is None:
+            self.weight.grad = torch.zeros_like(self.weight)
         for task, value in zip(losses, gradient, strict=True):
-            self.weight.grad[self.tasks.index(task)] = value
+            self.weight.grad[self.tasks.index(task)] += value
         local_losses = stack(losses)
         (weights.to(local_losses) * local_losses).sum().backward()
         return dict(zip(losses, weights, strict=True))
