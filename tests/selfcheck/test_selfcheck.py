@@ -19,7 +19,7 @@ from taskscape.run_folder import RunFolder
 from taskscape.selfcheck import Shape, verify
 from taskscape.selfcheck.apply import Remedy, remedy_layer, remedy_of
 from taskscape.selfcheck.cache import Cache
-from taskscape.selfcheck.findings import load
+from taskscape.selfcheck.findings import Finding, in_one_line, load
 from taskscape.training import checkpoint
 from taskscape.training.precision import autocast
 from tiny import tiny
@@ -295,6 +295,14 @@ def train(store: Path, tmp_path: Path) -> Trained:
     return run
 
 
+def test_the_summary_of_a_self_check_counts_the_layers_of_each_remedy() -> None:
+    layers: dict[Remedy | None, tuple[str, ...]] = {"contiguous": ("a", "b"), "float32": ("c",), None: ("d", "e")}
+    all_findings = [Finding("Conv2d(1, 1)", names, "output (5 %)", remedy) for remedy, names in layers.items()]
+    assert in_one_line(all_findings).endswith(
+        "2 layers run in contiguous memory, 1 layer runs in float32, 2 layers have no remedy"
+    )
+
+
 def test_a_run_says_and_records_what_was_wrong(
     train: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -302,7 +310,7 @@ def test_a_run_says_and_records_what_was_wrong(
         inject(patch)
         weights = train("wrong")
         said = " ".join(capsys.readouterr().err.split())
-        assert "reduced precision is wrong on this machine (gradient of the weight) in context: 1 runs in" in said
+        assert "reduced precision is wrong on this machine (gradient of the weight) in context: 1 layer runs in" in said
         assert train("again") is not None and same(train("wrong", resume=True), weights)
 
     folder = RunFolder(tmp_path / "wrong")

@@ -10,6 +10,7 @@ from taskscape.commands.layout import filled, line, usage
 from taskscape.commands.parts import without
 from taskscape.commands.recipes import described_recipe, read_recipe
 from taskscape.commands.topics import asks_for_help, help_or_page
+from taskscape.serialization import counted
 
 if TYPE_CHECKING:
     from taskscape.bench import Bench
@@ -105,7 +106,8 @@ def _print(measured: "Bench") -> None:
     info = measured.environment
     console.print(
         f"[bold]{measured.experiment.network.name}[/], {', '.join(measured.experiment.tasks)}: batches of "
-        f"{measured.images} images of {height}x{width}\n{info['processor']}; {info['device']}; torch {info['torch']}"
+        f"{counted(measured.images, 'image', 'images')} of {height}x{width}\n"
+        f"{info['processor']}; {info['device']}; torch {info['torch']}"
         + (f"; load {info['load']}" if "load" in info else "")
     )
     table = Table(box=None, padding=(0, 2))

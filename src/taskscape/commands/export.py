@@ -9,6 +9,7 @@ import tyro
 from taskscape.commands.call import call
 from taskscape.commands.shared import if_interrupted, require_run, require_store
 from taskscape.imports import quick_imports
+from taskscape.serialization import counted
 
 if TYPE_CHECKING:
     from taskscape.export.exported import Exported
@@ -101,7 +102,8 @@ def _print(exported: "Exported") -> None:
     if exported.reduced is not None:
         print(f"  {exported.reduced.words}")
     if exported.measured is not None:
-        print(f"  on {exported.measured.images} images of the validation data, with PyTorch and with this file:")
+        images = counted(exported.measured.images, "image", "images")
+        print(f"  on {images} of the validation data, with PyTorch and with this file:")
         for name in leading(exported.measured.network, exported.measured.specs):
             spec = exported.measured.specs[name]
             network_value, file_value = (

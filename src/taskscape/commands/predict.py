@@ -12,6 +12,7 @@ from taskscape.commands.call import call
 from taskscape.commands.shared import Device, TtaAs, chosen_tta, if_interrupted, printed_warnings, require_run
 from taskscape.commands.videos import predict_videos, record_camera, watch_folder
 from taskscape.imports import quick_imports
+from taskscape.serialization import counted
 
 if TYPE_CHECKING:
     from taskscape.inference.cameras import Lens
@@ -200,7 +201,7 @@ def _predict_images(
     ):
         report = reporter(progress, "images")
         files = predict_files(run, images, out, **load_options, outputs=outputs, progress=report, note=notes.append)
-    print(*notes, f"{len(files)} files are in {out}", sep="\n")
+    print(*notes, f"{counted(len(files), 'file is', 'files are')} in {out}", sep="\n")
 
 
 def _model_and_images(paths: Sequence[Path], is_live: bool) -> tuple[Path, Sequence[Path]]:

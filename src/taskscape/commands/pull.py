@@ -6,6 +6,7 @@ from pathlib import Path
 from taskscape.commands.call import call
 from taskscape.commands.push import Name
 from taskscape.imports import quick_imports
+from taskscape.serialization import counted
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -26,4 +27,4 @@ def pull(name: Name, /, *, out: Path | None = None, with_code: bool = False) -> 
     require_repository(name)
     with quick_imports():
         files = released.pull(name, out or Path(name), code=with_code)
-    print(f"{len(files)} files are in {out or name}")
+    print(f"{counted(len(files), 'file is', 'files are')} in {out or name}")

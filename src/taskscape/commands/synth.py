@@ -9,6 +9,7 @@ import tyro
 from taskscape.commands.call import call
 from taskscape.commands.parts import SharingFlags
 from taskscape.commands.shared import if_interrupted
+from taskscape.serialization import agreeing, counted
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -51,5 +52,6 @@ def synth(
         with progress_bar() as progress:
             report = reporter(progress, f"streets of {split}")
             write_miniscapes(out, split, count, size, samples, seed, sharing.processes, report, style, portion)
-    written = f"{count} streets are" if portion is None else f"part {portion} of {count} streets is"
+    streets = counted(count, "street", "streets")
+    written = f"{streets} {agreeing(count, 'is', 'are')}" if portion is None else f"part {portion} of {streets} is"
     print(f"{written} in {out / split}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from taskscape.commands.shared import if_interrupted, printed_warnings
 from taskscape.imports import quick_imports
+from taskscape.serialization import counted
 
 if TYPE_CHECKING:
     from taskscape.inference.outputs import Output
@@ -97,4 +98,4 @@ def watch_folder(
     print(f"watching {folder}; Ctrl-C stops it", file=sys.stderr)
     with printed_warnings():
         count = watch(predictor, folder, out, outputs, VideoSettings(**video_options), note=print)
-    print(f"{count} files were predicted; their predictions are in {out}")
+    print(f"{counted(count, 'file was', 'files were')} predicted; the predictions are in {out}")

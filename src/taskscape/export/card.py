@@ -12,7 +12,7 @@ from taskscape.publishing.command import command_of
 from taskscape.released.listing import front_matter
 from taskscape.report.glossary import shown
 from taskscape.run_folder import Calibration, Result
-from taskscape.serialization import show_size
+from taskscape.serialization import counted, show_size
 from taskscape.serialization.plain import read_yaml
 
 USE = (
@@ -68,18 +68,18 @@ def _agreement(job: Job, exported: Exported) -> Iterator[str]:
     rows = [[f"`{name}`", str(parity)] for name, parity in exported.parity.items()]
     yield sections.table(["output", "difference from the network"], rows)
     of_network, of_file = exported.seconds
-    threads = torch.get_num_threads()
+    threads = counted(torch.get_num_threads(), "thread", "threads")
     yield (
-        f"These are the largest differences on {exported.pictures} images. An image takes {1000 * of_file:.1f} ms, and "
-        f"{1000 * of_network:.1f} ms with PyTorch (images of {show_size(job.usual_size)}, CPU, {threads} "
-        f"thread{'s' * (threads > 1)} in PyTorch)."
+        f"These are the largest differences on {counted(exported.pictures, 'image', 'images')}. An image takes "
+        f"{1000 * of_file:.1f} ms, and {1000 * of_network:.1f} ms with PyTorch (images of "
+        f"{show_size(job.usual_size)}, CPU, {threads} in PyTorch)."
     )
     if exported.reduced is not None:
         yield from exported.reduced.sentences
     if exported.measured is not None:
         specs, network, file = exported.measured.specs, exported.measured.network, exported.measured.file
         yield sections.metric_table(shown(network, specs), specs, [("network", network), ("this file", file)])
-        yield f"Metrics are on {exported.measured.images} images of the validation data."
+        yield f"Metrics are on {counted(exported.measured.images, 'image', 'images')} of the validation data."
 
 
 def _confidence(job: Job) -> Iterator[str]:

@@ -20,7 +20,7 @@ from taskscape.released import resolve
 from taskscape.run_folder import Calibration, Result, RunFolder
 from taskscape.runs.other_data import AdaptedNetwork, check_height, scaled_to
 from taskscape.runs.trained_model import TrainedModel, load
-from taskscape.serialization import structure
+from taskscape.serialization import counted, structure
 from taskscape.tasks import Task, tasks_for
 
 _INPUT_TYPES = {
@@ -207,8 +207,9 @@ class OnnxLabeler(Labeler):
         """Return the modalities named by ``--outputs``. Raises ``ValueError`` for a wrong number or unknown names."""
         if len(words) != len(self.outputs):
             names = ", ".join(output.name for output in self.outputs)
+            num_outputs = counted(len(self.outputs), "output", "outputs")
             raise ValueError(
-                f"{self.path} has {len(self.outputs)} outputs ({names}), and --outputs names {len(words)}: say what "
+                f"{self.path} has {num_outputs} ({names}), and --outputs names {len(words)}: say what "
                 "each is, in this order, such as semseg:cityscapes-19 depth normals"
             )
         modalities: dict[str, Modality] = {}

@@ -18,6 +18,7 @@ from taskscape.report.groups import Group
 from taskscape.report.html import page, write
 from taskscape.report.run import Run
 from taskscape.report.times import Times
+from taskscape.serialization import counted
 
 
 def write_comparison(
@@ -59,7 +60,7 @@ def _page(compared: Comparison) -> str:
     return page(
         " · ".join(g.name for g in groups) if len(groups) <= 3 else f"{len(groups)} experiments compared",
         "taskscape · comparison of runs",
-        f"{count} runs{repeated}, on the split {result.split}{result.tta_words}{_epochs(groups)}.",
+        f"{counted(count, 'run', 'runs')}{repeated}, on the split {result.split}{result.tta_words}{_epochs(groups)}.",
         [
             ("What differs", "", what_differs(groups, compared.difference)),
             (

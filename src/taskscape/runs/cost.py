@@ -7,6 +7,7 @@ import torch
 import taskscape
 from taskscape.distributed import world_size
 from taskscape.models import Network
+from taskscape.serialization import counted
 
 
 def flops(network: Network, size: tuple[int, int]) -> int:
@@ -33,5 +34,4 @@ def environment(device: torch.device) -> dict[str, str]:
 
 
 def _threads() -> str:
-    count = torch.get_num_threads()
-    return "1 thread" if count == 1 else f"{count} threads"
+    return counted(torch.get_num_threads(), "thread", "threads")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from taskscape.files import atomic_write
 from taskscape.selfcheck.apply import Remedy
-from taskscape.serialization import listed, structure, unstructure
+from taskscape.serialization import counted, listed, structure, unstructure
 from taskscape.serialization.plain import read_json
 
 IN_WORDS: dict[Remedy | None, str] = {
@@ -16,6 +16,8 @@ IN_WORDS: dict[Remedy | None, str] = {
     "float32": "runs in float32",
     None: "has no remedy",
 }
+"""What follows the name of a layer."""
+_IN_PLURAL = {"runs": "run", "has": "have"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ def in_one_line(findings: Sequence[Finding]) -> str:
     remedies = []
     for remedy in dict.fromkeys(finding.remedy for finding in findings):
         count = len({layer for finding in findings if finding.remedy == remedy for layer in finding.layers})
-        remedies.append(f"{count} {'run' if count > 1 else 'runs'} {IN_WORDS[remedy].partition(' ')[2]}")
+        verb, _, rest = IN_WORDS[remedy].partition(" ")
+        remedies.append(f"{counted(count, f'layer {verb}', f'layers {_IN_PLURAL[verb]}')} {rest}")
     return f"reduced precision is wrong on this machine ({wrong}) in {listed(layers, 4)}: {', '.join(remedies)}"
 
 

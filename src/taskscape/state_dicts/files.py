@@ -15,6 +15,7 @@ from taskscape.files import atomic_write
 from taskscape.files.archives import check_archive
 from taskscape.files.unreadable import why_unreadable
 from taskscape.run_folder import RunFolder
+from taskscape.serialization import counted
 
 _METADATA = "__metadata__"
 """The entry of a safetensors header for free-form text."""
@@ -111,7 +112,8 @@ def read(path: Path) -> dict[str, Tensor]:
 def require_finite(tensors: Mapping[str, Tensor], where: str) -> None:
     """Raise ``ValueError`` that begins with ``where`` if weights are not finite: no training could start from them."""
     if bad := [name for name, tensor in tensors.items() if not _computable(tensor).isfinite().all()]:
-        raise ValueError(f"{where}: {bad[0]} holds numbers that are not finite ({len(bad)} tensors): use other weights")
+        num_bad = counted(len(bad), "tensor", "tensors")
+        raise ValueError(f"{where}: {bad[0]} holds numbers that are not finite ({num_bad}): use other weights")
 
 
 def _computable(tensor: Tensor) -> Tensor:

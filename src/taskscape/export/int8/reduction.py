@@ -17,7 +17,7 @@ from taskscape.export.int8.images import Image, Images, images_for, require_imag
 from taskscape.export.int8.quantize import Quantizer, count_kernels, run_of
 from taskscape.export.int8.search import SECONDS, Comparison, SearchResult, search
 from taskscape.files import atomic_write
-from taskscape.serialization import show_size
+from taskscape.serialization import agreeing, counted, show_size
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,11 @@ def _rounded(value: float) -> float:
 def _sentences(
     words: str, result: SearchResult, images: Images, comparison: Comparison, seconds: dict[str, float]
 ) -> Iterator[str]:
-    blocks = f", as do the blocks {', '.join(result.floating)}" if result.floating else ""
+    which = agreeing(len(result.floating), "as does the block", "as do the blocks")
+    blocks = f", {which} {', '.join(result.floating)}" if result.floating else ""
     yield (
         f"Weights and activations are {words}. Pre- and post-processing and the last layer of each task stay in "
-        f"float32{blocks}. Ranges come from {len(images.ranges)} images of {images.source}."
+        f"float32{blocks}. Ranges come from {counted(len(images.ranges), 'image', 'images')} of {images.source}."
     )
     differences = [
         f"{100 * share:.1f} % of the pixels have a different class ({task})"
@@ -119,7 +120,8 @@ def _sentences(
         for task, share in result.differences.items()
     ]
     warning = "" if result.holds else "; this is more than int8 should cost, so compare the metrics before you use it"
-    yield f"Compared with float32 on {len(images.compared)} images, {', '.join(differences)}{warning}."
+    num_compared = counted(len(images.compared), "image", "images")
+    yield f"Compared with float32 on {num_compared}, {', '.join(differences)}{warning}."
     height, width = images.compared[0].shape[2:]
     yield (
         f"An image of {show_size((height, width))} takes {1000 * seconds['int8']:.1f} ms, and "

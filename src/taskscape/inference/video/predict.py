@@ -16,7 +16,7 @@ from taskscape.inference.video.reading import Video
 from taskscape.inference.video.settings import VideoSettings
 from taskscape.inference.video.writing import Sound
 from taskscape.progress import ProgressCallback
-from taskscape.serialization import show_size
+from taskscape.serialization import counted, show_size
 from taskscape.training.interrupts import Interrupts
 
 SAMPLES = 8
@@ -83,7 +83,7 @@ def predict_video(
                 progress(frames, max(video.count, frames) if video.count else 0)
 
         if num_resumed:
-            note(f"{path.name}: resuming after {num_resumed} frames")
+            note(f"{path.name}: resuming after {counted(num_resumed, 'frame', 'frames')}")
             done(num_resumed)
         if not parts.complete:
             ended = film.add(video.frames(num_resumed), done, lambda: interrupts.signal is not None)

@@ -17,6 +17,7 @@ from taskscape.report.steps import Curve
 from taskscape.report.sweep.table import SweepTable, SweptGroup, SweptRun
 from taskscape.report.words import heading, setting_words, task_word
 from taskscape.run_folder import RunFolder
+from taskscape.serialization import counted
 
 _DRAWN = 40
 """Maximum number of settings with curves; if there are more, the best are drawn."""
@@ -31,7 +32,7 @@ def sweep_page(table: SweepTable, folder: Path) -> str:
     return page(
         table.name,
         "taskscape · sweep",
-        f"{len(table.runs)} runs over {axes}: {state_counts}.",
+        f"{counted(len(table.runs), 'run', 'runs')} over {axes}: {state_counts}.",
         [
             ("Best", "", _best(table, groups)),
             (
