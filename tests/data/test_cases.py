@@ -220,6 +220,13 @@ def rolled_palette(number: int) -> Image.Image:
     return image
 
 
+def in_grays(*levels: int) -> Image.Image:
+    """Return ids with a palette of grays."""
+    image = Image.fromarray(ids())
+    image.putpalette(np.array(levels, np.uint8).repeat(3).tobytes())
+    return image
+
+
 def transparent(image: Image.Image) -> Image.Image:
     image.putalpha(Image.fromarray(np.where(np.arange(H)[:, None] < 4, 0, 255).repeat(W, 1).astype(np.uint8)))
     return image
@@ -243,6 +250,12 @@ def webp(number: int) -> bytes:
         (ABC, "png", np.repeat(ids()[..., None], 3, -1)),
         (ABC, "png", png(np.repeat(ids()[..., None], 3, -1), 16, 2)),
         (ABC, "png", rolled_palette(0)),
+        (ABC, "png", Image.fromarray(ids()).quantize()),
+        (ABC, "png", in_grays(0, 9, 99)),
+        (ABC, "png", in_grays(0, 0, 0)),
+        ("semseg: {classes: {0: a, 5: b, 2: c}}", "gif", np.array([0, 5, 2], np.uint8)[ids()]),
+        ("semseg: {classes: {5: a, 255: b, 0: c}}", "png",
+         Image.fromarray(np.array([5, 255, 0], np.uint8)[ids()]).quantize()),
         (ABC, "pgm", b"P5 %d %d 2\n" % (W, H) + ids().tobytes()),
         (ABC, "npy", ids()[None].astype(np.int64)),
         (ABC, "npy", ids()[None, None].astype(np.int64)),

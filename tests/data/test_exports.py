@@ -299,7 +299,7 @@ def test_masks_are_read_as_they_are_stored(tmp_path: Path) -> None:
     found = read_class_mask(tmp_path / "clear.png", {}, numbers)
     assert np.array_equal(found, np.where(ids == 3, 255, ids)) and (ids == 3).any()
     Image.fromarray(ids).convert("RGB").save(tmp_path / "lossy.webp", quality=50)
-    with pytest.raises(ValueError, match=r"lossy\.webp is in a lossy format, which changes colors: save the labels as"):
+    with pytest.raises(ValueError, match=r"lossy\.webp is in a lossy format, which changes labels: save it as"):
         read_class_mask(tmp_path / "lossy.webp", {(0, 0, 0): 0}, numbers)
 
 

@@ -116,7 +116,7 @@ def remove(kind: str, split: str) -> Callable[[Path], None]:
         (
             lambda raw: [path.write_bytes(path.read_bytes()[:60]) for path in (raw / "gtFine").rglob("*.png")],
             CITY,
-            r"damaged or not an image .*unpack it again",
+            r"damaged or not an image .*replace the file",
         ),
         (
             lambda raw: [

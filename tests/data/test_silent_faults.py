@@ -304,3 +304,77 @@ def test_normals_of_nyuv2_in_bytes(tmp_path: Path) -> None:
     (tmp_path / "normals" / "0002.NPY").unlink()
     with pytest.raises(ValueError, match=r"0002.npy holds int32: save unit vectors as floats"):
         first(Nyuv2(), tmp_path)
+
+
+# -- gray labels that were made smaller ----------------------------------------------------------------------------
+
+
+def class_masks(raw: Path, folders: tuple[str, str], lists: str) -> None:
+    for name in ("a", "b"):
+        save(raw / folders[0] / f"{name}.png", np.zeros((6, 10, 3), np.uint8))
+        save(raw / folders[1] / f"{name}.png", np.arange(60, dtype=np.uint8).reshape(6, 10) // 12)
+    (raw / lists).mkdir(parents=True, exist_ok=True)
+    for split, name in (("train", "a"), ("val", "b")):
+        (raw / lists / f"{split}.txt").write_text(name)
+
+
+def voc_layout(raw: Path) -> None:
+    class_masks(raw, ("JPEGImages", "SegmentationClass"), "ImageSets/Segmentation")
+
+
+def cvat_layout(raw: Path) -> None:
+    voc_layout(raw)
+    (raw / "labelmap.txt").write_text("".join(f"class {n}:{9 * n},{n},0::\n" for n in range(5)))
+
+
+def camvid_layout(raw: Path) -> None:
+    for split in ("train", "val"):
+        save(raw / split / f"{split}.png", np.zeros((6, 10, 3), np.uint8))
+        save(raw / f"{split}annot" / f"{split}.png", np.arange(60, dtype=np.uint8).reshape(6, 10) // 12)
+
+
+@PARTIAL
+@pytest.mark.parametrize(
+    ("data", "make", "pattern"),
+    [
+        (CITYSCAPES, raw_files.cityscapes, "gtFine/*/*/*"),
+        (Miniscapes(partial=True), raw_files.miniscapes, "*/semseg/*"),
+        (Miniscapes(partial=True), raw_files.miniscapes, "*/depth/*"),
+        (Voc(), voc_layout, "SegmentationClass/*"),
+        (Cvat(), cvat_layout, "SegmentationClass/*"),
+        (CamVid(partial=True), camvid_layout, "*annot/*"),
+    ],
+)
+def test_gray_in_a_palette_of_any_order_keeps_its_numbers(
+    tmp_path: Path, data: RawData, make: Callable[[Path], Any], pattern: str
+) -> None:
+    """As GIF and programs that make files smaller store it."""
+    make(tmp_path)
+    expected = first(data, tmp_path)
+    for path in tmp_path.glob(pattern):
+        with Image.open(path) as picture:
+            gray = Image.fromarray(np.asarray(picture))
+        gray.quantize().save(path)
+    found = first(data, tmp_path)
+    for name, values in expected.values.items():
+        np.testing.assert_array_equal(found.values[name], values)
+
+
+def test_colors_of_miniscapes_in_any_order(tmp_path: Path) -> None:
+    raw_files.miniscapes(tmp_path)
+    expected = first(Miniscapes(partial=True), tmp_path)
+    for path in tmp_path.glob("*/semseg/*"):
+        with Image.open(path) as picture:
+            colors = picture.convert("RGB")
+        colors.quantize(dither=Image.Dither.NONE).save(path)
+    np.testing.assert_array_equal(first(Miniscapes(partial=True), tmp_path).values["semseg"], expected.values["semseg"])
+
+
+def test_lossy_labels_of_published_sets_are_refused(tmp_path: Path) -> None:
+    raw_files.miniscapes(tmp_path)
+    for path in list(tmp_path.glob("*/depth/*")):
+        with Image.open(path) as picture:
+            picture.save(path.with_suffix(".jpg"))
+        path.unlink()
+    with pytest.raises(ValueError, match=r"000000\.jpg is in a lossy format, which changes labels"):
+        first(Miniscapes(partial=True), tmp_path)

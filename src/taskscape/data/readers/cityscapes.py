@@ -33,8 +33,9 @@ from typing_extensions import override
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import match_files, read_json, require
+from taskscape.data.readers.gray_labels import read_gray
 from taskscape.data.readers.images import read_image_with_size
-from taskscape.data.readers.labels import read_gray, resize_nearest
+from taskscape.data.readers.labels import resize_nearest
 from taskscape.modalities import Depth, Modality, Semseg
 from taskscape.modalities.class_sets import (
     CITYSCAPES_2,

@@ -9,7 +9,7 @@ from taskscape.batch import Sample
 from taskscape.data.readers.colors import Color, pack_colors, unpack_color
 from taskscape.data.readers.images import likely_size_of, read_image, resize_image, size_of
 from taskscape.data.readers.labels import look_up, resize_nearest
-from taskscape.data.readers.samples import read_samples
+from taskscape.data.readers.samples import read_exact, used_values
 from taskscape.modalities import IGNORE_INDEX, ClassSet
 from taskscape.modalities.base import Array
 
@@ -27,22 +27,24 @@ def voc_color(index: int) -> Color:
 def read_class_mask(path: Path, ids: Mapping[Color, int], numbers: Mapping[int, int]) -> Array:
     """Return the ids of a class mask, (H, W) uint8.
 
-    ``ids`` maps colors to ids. ``numbers`` maps gray values, and also palette indices if the palette has other colors.
+    ``ids`` maps colors to ids. ``numbers`` maps gray values, also those of a palette, and palette indices if the
+    palette has other colors.
     ``IGNORE_INDEX`` stands for no class, which transparent pixels get too.
 
     Raises ``ValueError`` that names the file if it has other colors or numbers, or is lossy.
     """
-    label = read_samples(path)
-    if label.lossy:
-        raise ValueError(f"{path} is in a lossy format, which changes colors: save the labels as PNG")
+    label = read_exact(path)
     values = label.values.astype(np.int64)
     noun, table = "numbers", numbers
     if values.ndim == 3:
         noun, table, values = "colors", _by_packed(ids), pack_colors(values)
     elif label.palette is not None:
         colors = label.palette.astype(np.int64)
-        if all(tuple(color) in ids for color in colors[np.unique(values)].tolist()):
+        gray = label.without_gray_palette()
+        if all(tuple(colors[index]) in ids for index in used_values(values, label.opaque)):
             noun, table, values = "colors", _by_packed(ids), pack_colors(colors)[values]
+        elif used_values(gray.values, gray.opaque) <= numbers.keys():
+            values = gray.values.astype(np.int64)
     if label.opaque is not None:
         values = np.where(label.opaque, values, _TRANSPARENT)
 

@@ -1,4 +1,4 @@
-"""Read label images and arrays as stored, and resize them without mixing pixels."""
+"""Resize labels without mixing pixels, look up ids, and decode vectors."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from taskscape.data.readers.aspect import Size, check_aspect
-from taskscape.data.readers.opening import open_array, open_image
+from taskscape.data.readers.aspect import Size
+from taskscape.data.readers.opening import open_array
 from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.normals import decode_8bit
 
-_BITS = {"1": 1, "L": 8, "P": 8, "I;16": 16, "I;16B": 16, "I": 16}
-"""Bit depth of gray images, by Pillow mode."""
 _REMEDY = "download or unpack it again"
 
 
@@ -35,31 +33,9 @@ def look_up(values: Array, ids: Mapping[int, int], message_for: Callable[[list[A
     return np.asarray(table[positions].reshape(values.shape))
 
 
-def read_label(path: Path) -> Array:
-    """Return a label image or array, (H, W) or (H, W, C), as stored; for a palette image, its indices."""
-    if path.suffix.lower() == ".npy":
-        return read_array(path)
-    with open_image(path, remedy=_REMEDY) as image:
-        return np.asarray(image)
-
-
 def read_array(path: Path) -> Array:
     """Return the array of an ``.npy`` file. Raises ``ValueError`` that names the file if it is damaged."""
     return np.array(open_array(path, _REMEDY))
-
-
-def read_gray(path: Path, bits: int, content: str, image_size: Size) -> Array:
-    """Return a gray label of 8 or 16 bits, (H, W); ``content`` names the expected values in error messages.
-
-    Raises ``ValueError`` if it is another type of image, or its aspect ratio differs from that of its image.
-    """
-    with open_image(path, remedy=_REMEDY) as image:
-        if (depth := _BITS.get(image.mode)) != bits:
-            actual = f"{depth} bits" if depth else f"mode {image.mode}"
-            raise ValueError(f"{path} has {actual} where {bits} bits of {content} belong: download it again unchanged")
-        label = np.asarray(image)
-    check_aspect(path, label.shape, image_size)
-    return label
 
 
 def decoded_vectors(stored: Array) -> Array:

@@ -30,15 +30,18 @@ from taskscape import parallel
 from taskscape.batch import Sample
 from taskscape.data.readers.aspect import check_aspect
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
+from taskscape.data.readers.class_masks import read_class_mask
 from taskscape.data.readers.files import match_files, read_json, require, stems
+from taskscape.data.readers.gray_labels import read_gray
 from taskscape.data.readers.images import read_image_with_size, size_of
-from taskscape.data.readers.labels import read_gray, read_label, resize_nearest, unit_vectors
+from taskscape.data.readers.labels import decoded_vectors, resize_nearest, unit_vectors
+from taskscape.data.readers.samples import read_exact
 from taskscape.files import atomic_write, require_room, writing
 from taskscape.files.paths import check_inside
 from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.base import Array
 from taskscape.modalities.class_sets import CITYSCAPES_19, IGNORE_INDEX
-from taskscape.modalities.normals import decode_8bit, encode_8bit
+from taskscape.modalities.normals import encode_8bit
 from taskscape.progress import ProgressCallback
 from taskscape.serialization import plain
 
@@ -52,6 +55,8 @@ NEAREST, FARTHEST = 4.0, 300.0
 """Metres at v = 255 and at v = 1."""
 _KINDS = {"semseg": "png", "depth": "png", "normals": "png", "camera": "json", "rgb": "jpg"}
 """The files of a generated scene and their extensions, in the order in which they are written."""
+_COLORS = dict(zip(CITYSCAPES_19.palette, range(19), strict=True)) | {(0, 0, 0): IGNORE_INDEX}
+_IDS = {id_: id_ for id_ in (*range(19), IGNORE_INDEX)}
 _LEAST_BYTES = 100
 """Least size of a file of a scene."""
 _RECORD = "streets.json"
@@ -107,15 +112,16 @@ def decode_depth(v: Array) -> npt.NDArray[np.float32]:
 
 def _read(raw: RawSample, size: tuple[int, int]) -> Sample:
     image, native = read_image_with_size(raw.files["rgb"], size, None)
-    full_ids = read_gray(raw.files["semseg"], 8, "class ids", native)
+    full_ids = read_class_mask(raw.files["semseg"], _COLORS, _IDS)
+    check_aspect(raw.files["semseg"], full_ids.shape, native)
     ids = resize_nearest(full_ids, size)
     disparity = resize_nearest(read_gray(raw.files["depth"], 8, "disparity", native), size)
     values = {"image": image, "semseg": ids, "depth": decode_depth(disparity)}
     valid = {"semseg": ids != IGNORE_INDEX, "depth": disparity > 0}
     if "normals" in raw.files:
-        stored = read_label(raw.files["normals"])
+        stored = read_exact(raw.files["normals"]).values
         check_aspect(raw.files["normals"], stored.shape, native)
-        values["normals"], valid["normals"] = unit_vectors(decode_8bit(resize_nearest(stored, size)))
+        values["normals"], valid["normals"] = unit_vectors(decoded_vectors(resize_nearest(stored, size)))
     return Sample(values, valid, raw.name, {"semseg": (full_ids, full_ids != IGNORE_INDEX)})
 
 

@@ -34,9 +34,10 @@ from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import require, stems
 from taskscape.data.readers.images import resize_image
-from taskscape.data.readers.labels import decoded_vectors, read_label, resize_nearest, unit_vectors
+from taskscape.data.readers.labels import decoded_vectors, resize_nearest, unit_vectors
 from taskscape.data.readers.matlab import read_numbers
 from taskscape.data.readers.normals_from_depth import Axes, Intrinsics, find_axes, normals_from_depth
+from taskscape.data.readers.samples import read_exact
 from taskscape.modalities import Depth, Normals, Semseg
 from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.class_sets import IGNORE_INDEX, NYUV2_13, NYUV2_40, ClassSet, from_nyuv2_ids
@@ -207,7 +208,7 @@ def _computed_normals(file: Path, raw: RawSample) -> tuple[Array, Mask]:
 
 def _stored_normals(raw: RawSample) -> tuple[Array, Mask]:
     path = raw.files["normals"]
-    stored = read_label(path)
+    stored = read_exact(path).values
     if stored.shape != (480, 640, 3):
         raise ValueError(f"{path} has shape {stored.shape} instead of (480, 640, 3): give normals for the whole images")
     try:

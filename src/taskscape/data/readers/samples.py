@@ -52,9 +52,28 @@ class Samples:
         opaque = None if self.opaque is None else resize_nearest(self.opaque, size)
         return replace(self, values=resize_nearest(self.values, size), opaque=opaque)
 
+    def without_gray_palette(self) -> "Samples":
+        """Return an image with a palette of grays as the gray image that it shows; other samples unchanged.
+
+        GIF, and programs that make files smaller, store gray as indices in any order. Palettes that are only for
+        display are kept: black and white in this order, as with one bit, or one gray for several indices in use.
+        """
+        if self.palette is None or (self.palette != self.palette[:, :1]).any():
+            return self
+        used, levels = used_values(self.values, self.opaque), self.palette[:, 0]
+        is_one_bit = levels[:2].tolist() == [0, 255] and used <= {0, 1}
+        if is_one_bit or len(np.unique(levels[list(used)])) < len(used):
+            return self
+        return replace(self, values=levels[self.values], palette=None)
+
     def shown(self) -> Array:
         """Return gray of fewer than 8 bits scaled to 0 … 255, as displayed; other values unchanged."""
         return self.values * np.uint8(255 // (2**self.bits - 1)) if self.bits < 8 else self.values
+
+
+def used_values(stored: Array, opaque: Mask | None) -> set[int]:
+    """Return the values of pixels that are not transparent."""
+    return set(np.unique(stored if opaque is None else stored[opaque]).tolist())
 
 
 def read_samples(path: Path) -> Samples:
@@ -64,6 +83,14 @@ def read_samples(path: Path) -> Samples:
     ``PermissionError`` are passed on.
     """
     return _read_array(path) if path.suffix.lower() == ".npy" else _read_image(path)
+
+
+def read_exact(path: Path) -> Samples:
+    """Read a label file as ``read_samples`` does. Also raises ``ValueError`` if its format is lossy."""
+    label = read_samples(path)
+    if label.lossy:
+        raise ValueError(f"{path} is in a lossy format, which changes labels: save it as PNG")
+    return label
 
 
 def stored_size(path: Path) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from taskscape.data.readers.colors import pack_colors, unpack_color
 from taskscape.data.readers.labels import look_up
-from taskscape.data.readers.samples import Samples
+from taskscape.data.readers.samples import Samples, used_values
 from taskscape.modalities import IGNORE_INDEX
 from taskscape.modalities.base import Array, Mask
 from taskscape.serialization import listed
@@ -38,6 +38,7 @@ class ClassReader:
         """
         if label.opaque is not None and not label.opaque.any():  # whatever the values are
             return np.full(label.size, IGNORE_INDEX, np.uint8)
+        label = self.plain(label)
         if label.palette is not None:
             return self._read_indices(label.values, label.palette, label.opaque)
         if label.values.ndim == 2:
@@ -48,6 +49,15 @@ class ClassReader:
             f"has shape {label.values.shape} instead of (H, W): save the id of each pixel's class, such as "
             "scores.argmax(-1)"
         )
+
+    def plain(self, label: Samples) -> Samples:
+        """Return an image with a palette of grays that are all ids as gray, unless its colors are those of classes."""
+        gray = label.without_gray_palette()
+        if label.palette is None or gray.palette is not None:
+            return label
+        by_color = used_values(pack_colors(label.palette[label.values]), label.opaque) & self.colors.keys()
+        by_id = used_values(gray.values, gray.opaque) <= self.ids.keys() | self.void_ids
+        return gray if by_id and not by_color else label
 
     def _read_indices(self, indices: Array, palette: Array, opaque: Mask | None) -> Array:
         if not self.colors:
@@ -135,11 +145,6 @@ def _look_up(
     ids = np.full(stored.shape, IGNORE_INDEX, np.uint8)
     ids[opaque] = look_up(stored[opaque], table, message)
     return ids
-
-
-def used_values(stored: Array, opaque: Mask | None) -> set[int]:
-    """Return the values of pixels that are not transparent."""
-    return set(np.unique(stored if opaque is None else stored[opaque]).tolist())
 
 
 def shown_in_yaml(value: object) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 from typing_extensions import override
 
 from taskscape.data.readers.colors import Color, pack_colors
-from taskscape.data.readers.folder.class_reader import ClassReader, shown_in_yaml, used_values
+from taskscape.data.readers.folder.class_reader import ClassReader, shown_in_yaml
 from taskscape.data.readers.folder.section import Section
-from taskscape.data.readers.samples import Samples
+from taskscape.data.readers.samples import Samples, used_values
 from taskscape.modalities import CLASS_SETS, IGNORE_INDEX, ClassSet, Semseg
 from taskscape.modalities.base import Array, Mask
 from taskscape.serialization import nearest
@@ -198,6 +198,7 @@ class SemsegSection(Section):
     @override
     def doubts(self, labels: Sequence[Samples]) -> str:
         """Return a doubt if palettes differ, or if masks hold 0 and 255 but classes are 0 and 1, so 255 is void."""
+        labels = [self._reader.plain(label) for label in labels]
         if self.palette is None and (index := _ambiguous_index(labels)) is not None:
             return (
                 f"the palettes of the files differ: the index {index} has several colors, so one id would mean several "
