@@ -378,3 +378,25 @@ def test_labels_that_say_nothing_about_their_images_have_no_right_side() -> None
         swapped.add(name, changes[::-1], (changes > 1.5) & (random.random(SIZE) < 0.3))
     assert silent.warnings() == []
     assert len(swapped.warnings()) == 1 and "20 of 20 images" in swapped.warnings()[0]
+
+
+@pytest.mark.parametrize(
+    ("move", "motion"),
+    [
+        (np.transpose, "transposed (rows and columns exchanged)"),
+        (lambda label: label[::-1, ::-1].T, "transposed and turned by half"),
+        (np.rot90, "turned by a quarter to the right"),
+        (lambda label: np.rot90(label, -1), "turned by a quarter to the left"),
+    ],
+)
+def test_square_labels_that_are_turned(move: Callable[[np.ndarray], np.ndarray], motion: str) -> None:
+    """Their aspect ratio does not tell."""
+    random = np.random.default_rng(0)
+    upright, moved = Alignment(), Alignment()
+    for name in map(str, range(12)):
+        changes = contrast(random.integers(0, 256, (40, 40, 3)))
+        edges = (changes > 1.5) & (random.random(changes.shape) < 0.3)
+        upright.add(name, changes, edges)
+        moved.add(name, changes, move(edges))
+    assert upright.warnings() == []
+    assert len(moved.warnings()) == 1 and motion in moved.warnings()[0]

@@ -1,7 +1,7 @@
-"""Check that labels are aligned with their images: label edges should lie on image edges, not on mirrored ones."""
+"""Check that labels are aligned with their images: label edges should lie on image edges, not on moved ones."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +10,21 @@ from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.observations import above
 
 Contrast = npt.NDArray[np.float32]
+Motion = Callable[[Contrast], Contrast]
 
-MOTIONS: Mapping[str, tuple[slice, slice]] = {
-    "mirrored left to right": (slice(None), slice(None, None, -1)),
-    "mirrored top to bottom": (slice(None, None, -1), slice(None)),
-    "turned by half": (slice(None, None, -1), slice(None, None, -1)),
+MOTIONS: Mapping[str, Motion] = {
+    "mirrored left to right": np.fliplr,
+    "mirrored top to bottom": np.flipud,
+    "turned by half": lambda changes: changes[::-1, ::-1],
 }
+"""Motions of an image, by the motion of a label that undoes the same motion of the label."""
+SQUARE_MOTIONS: Mapping[str, Motion] = {
+    "transposed (rows and columns exchanged)": np.transpose,
+    "transposed and turned by half": lambda changes: changes[::-1, ::-1].T,
+    "turned by a quarter to the right": np.rot90,
+    "turned by a quarter to the left": lambda changes: np.rot90(changes, -1),
+}
+"""The same for square images. Labels of other images that are moved like this have another aspect ratio."""
 GAIN = 0.3
 """Least gain in contrast, in units of the image's mean, at which a label fits better when it is moved. A correct label
 loses 1 to 2 instead."""
@@ -53,8 +62,9 @@ class Alignment:
         if not 0 < count < edges.size / 2:
             return
         unmoved_contrast = max(1, float(changes[edges].mean()))
-        for motion, move in MOTIONS.items():
-            self._gains[motion][name] = float(changes[move][edges].mean()) - unmoved_contrast
+        height, width = edges.shape
+        for motion, move in (MOTIONS | SQUARE_MOTIONS if height == width else MOTIONS).items():
+            self._gains[motion][name] = float(move(changes)[edges].mean()) - unmoved_contrast
 
     def warnings(self) -> list[str]:
         """Return a warning if many labels clearly fit their images better when they are moved."""
