@@ -20,24 +20,13 @@ if TYPE_CHECKING:
     from taskscape.recipes import train
     from taskscape.runs import Experiment, evaluate
 
-_SUBPACKAGES = (
-    "data",
-    "losses",
-    "metrics",
-    "modalities",
-    "models",
-    "objectives",
-    "recipes",
-    "tasks",
-    "views",
-    "weighting",
-)
 _MODULES = {
     "Experiment": "taskscape.runs",
     "evaluate": "taskscape.runs",
     "load": "taskscape.inference",
     "train": "taskscape.recipes",
 }
+"""The modules of the public names that are not subpackages."""
 
 __all__ = [
     "Experiment",
@@ -60,11 +49,11 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use, because importing torch alone takes seconds."""
-    if name in _SUBPACKAGES:
-        return import_module(f"taskscape.{name}")
     if name in _MODULES:
         value = globals()[name] = getattr(import_module(_MODULES[name]), name)
         return value
+    if name in __all__:
+        return import_module(f"taskscape.{name}")
     raise AttributeError(f"module 'taskscape' has no attribute {name!r}")
 
 

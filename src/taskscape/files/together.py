@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from taskscape.files.atomic import writing
+from taskscape.files.empty import remove_if_empty
 from taskscape.files.lock import locked
 
 
@@ -44,8 +45,7 @@ def written_together(folder: Path) -> Iterator[Path]:
                 shutil.rmtree(work, ignore_errors=True)
     finally:
         for path in created:
-            with suppress(OSError):  # it is not empty
-                path.rmdir()
+            remove_if_empty(path)
 
 
 def _move(new: Path, old: Path, folder: Path) -> None:

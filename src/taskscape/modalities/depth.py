@@ -12,11 +12,10 @@ from typing_extensions import override
 from taskscape.batch import Target
 from taskscape.modalities.base import Array, Counts, Mask, Modality
 from taskscape.modalities.observations import above
+from taskscape.serialization import agreeing
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-from taskscape.serialization import agreeing
 
 PLAUSIBLE = (0.3, 150.0)
 """Plausible range of a split's median depth in metres, for rooms and streets."""

@@ -26,5 +26,4 @@ def locked(folder: RunFolder) -> Iterator[None]:
                     left_by_a_kill.unlink()
             yield
     finally:
-        with suppress(OSError):  # not empty
-            folder.path.rmdir()
+        files.remove_if_empty(folder.path)

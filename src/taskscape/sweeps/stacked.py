@@ -5,12 +5,11 @@ import logging
 import shutil
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from typing_extensions import override
 
-from taskscape.files import atomic_write, writing
+from taskscape.files import atomic_write, remove_if_empty, writing
 from taskscape.runs import Experiment, read_experiment
 from taskscape.runs.stackable import difference, refusal, refusal_of_network
 from taskscape.serialization.plain import read_json
@@ -52,8 +51,7 @@ class StackedExecutor(Executor):
             if path.parent == self._folder:
                 shutil.rmtree(path, ignore_errors=True)
         if not self._running:
-            with suppress(OSError):  # not empty: it has stacks of another process
-                self._folder.rmdir()
+            remove_if_empty(self._folder)  # it may have stacks of another process
         return results
 
     @override

@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from typing_extensions import override
+
+from taskscape.models.layers.meta import without_autocast
 
 LowRankLayers = Literal["attention", "convolutions", "both"]
 """The layers that get an adapter: the linear layers of attention, 1×1 convolutions, or both."""
@@ -35,8 +36,7 @@ class LowRank(nn.Module):
     @override
     def forward(self, weight: Tensor) -> Tensor:
         """Return the sum in the precision of the weight, regardless of autocast."""
-        device = "cpu" if weight.is_meta else weight.device.type  # autocast does not support meta
-        with torch.autocast(device, enabled=False):
+        with without_autocast(weight):
             return weight + (self.up @ self.down).view_as(weight)
 
     @override

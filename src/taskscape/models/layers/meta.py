@@ -18,6 +18,11 @@ def without_numbers() -> Iterator[None]:
         yield
 
 
+def without_autocast(x: Tensor) -> torch.autocast:
+    """Return a context that computes in the precision of the tensors, on the device of ``x``."""
+    return torch.autocast("cpu" if x.is_meta else x.device.type, enabled=False)  # autocast does not support meta
+
+
 class _WithoutCompiler(TorchFunctionMode):
     """Replaces functions for which torch would import its compiler, which takes a second; meta results are empty."""
 

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
+from taskscape.models.layers.meta import without_autocast
+
 
 class Head(nn.Sequential):
     """A 3×3 and a 1×1 convolution with nothing in between, computed as the equivalent single 3×3 convolution.
@@ -24,8 +26,7 @@ class Head(nn.Sequential):
         spatial: Any
         mixing: Any
         spatial, mixing = self
-        device = "cpu" if x.is_meta else x.device.type  # autocast does not support meta
-        with torch.autocast(device, enabled=False):  # multiply the weights in the precision in which they are stored
+        with without_autocast(x):  # multiply the weights in the precision in which they are stored
             mix = mixing.weight.flatten(1)
             weight = torch.einsum("om,mikl->oikl", mix, spatial.weight)
             bias = mix @ spatial.bias + mixing.bias

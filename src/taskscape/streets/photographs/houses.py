@@ -121,9 +121,8 @@ def add_house(
         _shop(assembly, side, front, half_length, design)
     elif design.bay and setback > 0.9:
         half_width = min(1.1, 0.38 * half_length)
-        center = (front - side * 0.35, 1.35, 0.45 * half_length)
         floor_height = 1.35 if dice.chance(0.7) or design.floors < 2 else 2.7
-        center = (center[0], floor_height, center[2])
+        center = (front - side * 0.35, floor_height, 0.45 * half_length)
         assembly.add(BOX, center, (0.4, floor_height, half_width), dice.shade(design.wall, 0.1), PLAIN)
         for story in range(int(floor_height / 1.35)):
             glass = (center[0] - side * 0.03, 1.65 + 2.7 * story, center[2])

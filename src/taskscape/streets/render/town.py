@@ -109,13 +109,12 @@ def tarmac(spot: Spot, paint: RoadPaint, table: Table) -> Look:
                 yellow = max(yellow, _line(bay - 0.5, 0.05, w))
         elif edge < 0.55:
             white = max(white, _line(bay - 0.45, 0.06, w))
-        stop = half
         lane = t / paint.lane_width
         middle = (lane - int(lane) - (0.5 if lane > 0 else -0.5)) * paint.lane_width
         cell = z / 17
         along = modulo(cell, 1.0) * 17
         draw = scatter(cell, int(lane + 40), seed + 3)
-        if along < 3.2 and abs(t) < stop - 0.5:
+        if along < 3.2 and abs(t) < half - 0.5:
             if draw < 0.1:  # an arrow
                 head = 0.55 * (along - 2.0) / 1.2
                 arrow = (abs(middle) < 0.09 and along < 2.1) or (along > 2.0 and abs(middle) < 0.6 - head)
