@@ -150,6 +150,10 @@ def slanted(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: i
     values["normals"] = np.where(wall[..., None], side, values["normals"])
 
 
+def disparity(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    values["depth"], valid["normals"][:] = 40 / values["depth"], False  # normals would not fit the slopes either
+
+
 def divided(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
     values["depth"] = values["depth"] / values["depth"].max()
 
@@ -200,6 +204,7 @@ BY_IMAGE: list[tuple[Change, list[str]]] = [
         blue_first,
         ["train, normals: the slopes of depth in 6 images, such as train", "with z where x is", "val, normals"],
     ),
+    (disparity, ["train, depth: the lowest quarter is farther than the upper half in 6 of 6 images, such as train"]),
     (divided, ["train, depth: 6 of 6 images, such as train0, end at 1 m: if the depth of each was divided"]),
     (divided_and_resized, ["train, depth: 6 of 6 images, such as train0, end at 1 m", "val, depth: 4 of 4 images"]),
     (one_class, ["train, semseg: every labeled pixel is wall", "val, semseg: every labeled pixel is wall"]),

@@ -26,6 +26,8 @@ METRES_AT_DISPARITY_1 = 0.209313 * 2262.52 / 256
 as in most of the images."""
 _FEW = 3
 """Minimum number of images for comparing them with each other."""
+_FEW_GROUNDS = 5
+"""Minimum number of images for judging which way depth grows."""
 _EDGES = np.array([0.0, *2.0 ** np.arange(-2, 9), np.inf])
 """Bin edges of the histogram: octaves from 0.25 to 256, and one bin on either side."""
 
@@ -127,7 +129,7 @@ class Depth(Modality):
         near, far = float(pixels.min()), float(pixels.max())
         if near == far:
             return {"constant": 1.0}
-        return {
+        return _below_to_above(values, valid) | {
             "constant": 0.0,
             "near": near,
             "far": far,
@@ -147,6 +149,13 @@ class Depth(Modality):
         sentences += self._judge_pile(statistics.get("near", {}), statistics.get("pile near", {}))
         piled = self._judge_pile(statistics.get("far", {}), statistics.get("pile far", {}))
         sentences += piled or (_judge_farthest(statistics.get("far", {})) if self.metric else [])
+        cases = above(statistics.get("below to above", {}), 1.1)
+        if cases and cases.of >= _FEW_GROUNDS and cases.images > 0.75 * cases.of:
+            sentences.append(
+                f"the lowest quarter is farther than the upper half in {cases} ({cases.value:.2g} times), but the "
+                "ground is usually nearer than what is above it: if the files hold disparity or inverse depth, say so "
+                "(`inverse: true`)"
+            )
         if cases := above(statistics.get("spikes", {}), 0.005):
             sentences.append(
                 f"{cases.agreeing('has', 'have')} spikes ({100 * cases.value:.1f} % of the pixels are less than half "
@@ -195,6 +204,16 @@ def _judge_farthest(far: Mapping[str, float]) -> list[str]:
         f"{images} of {len(far)} images, such as {next(iter(far))}, end at {value:.6g} m: if the depth of each was "
         "divided by its own maximum, it has no unit, so prepare it with `unit: unknown`"
     ]
+
+
+def _below_to_above(values: Array, valid: Mask) -> dict[str, float]:
+    """Return the median of the lowest quarter relative to that of the upper half; nothing if they have few labels."""
+    quarter = len(valid) // 4
+    below, above_ = slice(len(valid) - quarter, None), slice(2 * quarter)
+    if not quarter or min(valid[below].mean(), valid[above_].mean()) < 0.25:
+        return {}
+    medians = [np.median(values[rows][valid[rows]]) for rows in (below, above_)]
+    return {"below to above": float(medians[0] / medians[1])}
 
 
 def _pile(ratio: Array) -> float:
