@@ -128,6 +128,21 @@ def test_regions_that_cover_nothing(tmp_path: Path) -> None:
         Cvat().contents(raw)
 
 
+def test_coordinates_that_are_shares_of_the_image(tmp_path: Path) -> None:
+    """Such a polygon around the center covers one pixel."""
+    shares = [0.1, 0.1, 0.9, 0.1, 0.9, 0.9, 0.1, 0.9]
+    coco(tmp_path, "train2017", 1, annotations=[drawn(shares), drawn([])])
+    with pytest.raises(ValueError, match=r"train2017.json: all polygons lie within the first pixel"):
+        Coco().contents(tmp_path)
+
+
+def test_regions_of_a_larger_image(tmp_path: Path) -> None:
+    """The sizes in the file are those of the images, as if these were resized and the polygons were not."""
+    coco(tmp_path, "train2017", 1, annotations=[drawn(INSIDE), drawn([20, 20, 118, 20, 118, 78, 20, 78])])
+    with pytest.warns(UserWarning, match=r"train2017.json: 1 of 2 regions extends beyond the image, .* one of 000001"):
+        Coco().contents(tmp_path)
+
+
 def test_the_smaller_is_in_front_without_areas_too(tmp_path: Path) -> None:
     large, runs = [5, 5, 35, 5, 35, 35, 5, 35], {"size": [40, 60], "counts": [40 * 12 + 12, 2, 2400 - 40 * 12 - 14]}
     mask = drawn(category=7) | {"segmentation": runs}

@@ -56,14 +56,32 @@ class RegionSample(RawSample):
 
 
 def check_regions(samples: Sequence[RegionSample], where: Path) -> None:
-    """Check that images have the size on which their regions were drawn, and warn about regions that cover no pixel.
+    """Check that images have the size on which their regions were drawn, and that coordinates are in their pixels.
 
-    Raises ``ValueError`` if sizes differ, or, with the name of the file ``where``, if no region covers a pixel.
+    Warns about regions that cover no pixel, or extend far beyond the image. Raises ``ValueError`` if sizes differ, or,
+    with the name of the file ``where``, if no region covers a pixel, or coordinates are shares of the image.
     """
     for sample in samples:
         check_size_of_image(sample.files["image"], sample.size, "its annotation")
     regions = [(sample, region) for sample in samples for region in sample.regions]
+    polygons = [points for _, region in regions for points in region.polygons if len(points)]
+    if polygons and all(points.max() <= 1 for points in polygons):
+        raise ValueError(
+            f"{where}: all polygons lie within the first pixel, as if coordinates were shares of the image; export "
+            "coordinates in pixels of the images"
+        )
     empty = [sample for sample, region in regions if not _may_cover(region, sample.size)]
+    outside = [
+        sample
+        for sample, region in regions
+        if _may_cover(region, sample.size) and any(_reaches_outside(points, sample.size) for points in region.polygons)
+    ]
+    if outside:
+        warnings.warn(
+            f"{where}: {len(outside)} of {len(regions)} regions {agreeing(len(outside), 'extends', 'extend')} beyond "
+            f"the image, such as one of {outside[0].name}: check that they were drawn on images of this size",
+            stacklevel=2,
+        )
     if not empty:
         return
     sentence = (
@@ -73,6 +91,12 @@ def check_regions(samples: Sequence[RegionSample], where: Path) -> None:
     if len(empty) == len(regions):
         raise ValueError(f"{sentence}; export coordinates in pixels of the images")
     warnings.warn(f"{sentence}; {agreeing(len(empty), 'it is', 'they are')} left out", stacklevel=2)
+
+
+def _reaches_outside(points: Points, size: tuple[int, int]) -> bool:
+    """Return whether a polygon extends beyond the image by more than a twentieth of a side."""
+    sides = np.array(size[::-1])
+    return bool(((points < -sides / 20) | (points > sides * 1.05)).any())
 
 
 def _may_cover(region: Region, size: tuple[int, int]) -> bool:
