@@ -10,6 +10,7 @@ from taskscape import recipes, runs
 from taskscape.cli import main
 from taskscape.commands import train
 from taskscape.data import DataSource, Packed, Store, Streets
+from taskscape.losses import CrossEntropy, SILog
 from taskscape.progress import ProgressCallback
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
@@ -90,6 +91,19 @@ def test_a_run_is_never_overwritten(store: Path, tmp_path: Path, capsys: pytest.
     assert runs.train(experiment, run, resume=True, quiet=True).metrics == result.metrics
 
 
+def test_a_run_that_failed_in_its_first_step_starts_again_with_the_corrected_code(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment, run = replace(tiny(store), epochs=1), tmp_path / "run"
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr("taskscape.training.step.TrainingStep.__call__", lambda *_: 1 / 0)
+        runs.train(experiment, run, quiet=True)
+    assert (run / "experiment.yaml").exists()
+    assert runs.train(replace(experiment, seed=3), run, quiet=True).metrics
+    assert runs.read_experiment(run).seed == 3
+    assert [row["epoch"] for row in RunFolder(run).metric_rows()] == ["1"]
+
+
 def test_a_finished_run_that_keeps_its_checkpoint_is_finished(store: Path, tmp_path: Path) -> None:
     experiment, run = replace(tiny(store), epochs=1, keep_checkpoint=True, tta="mirror"), tmp_path / "run"
     runs.train(experiment, run, quiet=True)
@@ -101,3 +115,23 @@ def test_a_finished_run_that_keeps_its_checkpoint_is_finished(store: Path, tmp_p
     assert not runs.is_finished(folder, replace(saved, epochs=2))
     folder.result(tta=True).unlink()
     assert not runs.is_finished(folder, saved)
+
+
+def test_a_finished_run_of_other_settings_is_not_taken_for_the_result(store: Path, tmp_path: Path) -> None:
+    tasks = tiny(store).tasks
+    segmentation = SemanticSegmentation(loss=CrossEntropy(class_weights="inverse-log"))
+    experiment = replace(
+        tiny(store), epochs=1, keep_checkpoint=False, precision="auto", tasks={**tasks, "semseg": segmentation}
+    )
+    run = tmp_path / "run"
+    result = runs.train(experiment, run, quiet=True)
+    same = replace(experiment, checkpoint_minutes=3.0, note="a remark")
+    assert runs.train(same, run, resume=True, quiet=True).metrics == result.metrics
+    for changes, names in (
+        ({"epochs": 2}, "epochs"),
+        ({"patience": 3, "seed": 1}, "seed, patience"),
+        ({"tasks": {**experiment.tasks, "depth": replace(tasks["depth"], loss=SILog())}}, r"tasks\.depth\.loss.*"),
+    ):
+        message = rf"run is finished, and was trained with other settings \({names}\)"
+        with pytest.raises(ValueError, match=message):
+            runs.train(replace(experiment, **changes), run, resume=True, quiet=True)

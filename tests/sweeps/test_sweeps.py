@@ -11,6 +11,7 @@ from one_by_one import OneByOne
 from typing_extensions import override
 
 from taskscape import runs
+from taskscape.run_folder import Progress, Result
 from taskscape.runs import Experiment
 from taskscape.sweeps import Executor, Grid, LocalExecutor, Point, Range, Sampler, Sweep, Trial, Values, is_done, run
 from taskscape.sweeps.sampler import Outcome
@@ -315,3 +316,22 @@ def test_a_run_whose_node_is_lost_goes_on_on_another(
     assert (executor.lost, outcome.state) == (1, "finished")
     runs.train(build(trial), tmp_path / "alone", quiet=True)
     assert weights(trial.path) == weights(tmp_path / "alone")
+
+
+def test_runs_of_other_settings_are_not_taken_for_those_of_the_sweep(store: Path, tmp_path: Path) -> None:
+    def sweep(epochs: int) -> tuple[Outcomes, list[str]]:
+        executor = Here()
+        grid = Grid(tmp_path, [RATES])
+        return run(Sweep(grid, executor, Monitor.of(tiny(store)), builder(store, epochs))), executor.trained
+
+    first, second = Grid(tmp_path, [RATES]).trials
+    first.write(builder(store, 5)(first))  # planned, and not yet trained
+    outcomes, _ = sweep(1)
+    assert {Result.load(path / "result.json").progress for path in outcomes} == {Progress(1, 1, finished=True)}
+    with pytest.raises(ValueError, match=r"lr=1e-3 is finished, and was trained with other settings \(epochs\)"):
+        sweep(2)
+    for trial in (first, second):
+        (trial.path / "result.json").unlink()
+    with pytest.raises(ValueError, match=r"lr=1e-3 was started with other settings \(epochs\)"):
+        sweep(2)
+    assert len(sweep(1)[1]) == 2

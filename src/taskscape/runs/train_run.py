@@ -31,6 +31,7 @@ from taskscape.runs.experiment import Experiment
 from taskscape.runs.fastest import way_of, with_fastest_way, with_way
 from taskscape.runs.known_data import remember, require_same
 from taskscape.runs.precision import verify_precision
+from taskscape.runs.same_settings import require_same_settings
 from taskscape.runs.start import Start
 from taskscape.runs.trained_model import load, read_experiment
 from taskscape.serialization import dump, keep_code, unstructure
@@ -57,16 +58,17 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
 
     With ``resume``, continue from the folder's checkpoint if it has one, and return the result if the run is finished;
     with ``quiet``, print nothing. Raises ``ValueError``, before any training, for settings that do not fit each other
-    or the data, and if another process writes to the folder; ``TrainingError`` and ``Interrupted`` as ``Trainer.run``
-    does.
+    or the data, if the folder's run is finished and was trained with other settings or data, and if another process
+    writes to the folder; ``TrainingError`` and ``Interrupted`` as ``Trainer.run`` does.
     """
     experiment.check()
     folder = RunFolder(Path(run))
     if resume and is_finished(folder, experiment):
+        require_same_settings(folder, experiment)
         return Result.load(folder.result())
     start = None if resume and folder.checkpoint.exists() else Start.of(experiment)
     fabric = launch(experiment.device)
-    if not resume and fabric.is_global_zero and folder.experiment.exists():
+    if not resume and fabric.is_global_zero and folder.has_progress:
         raise ValueError(
             f"{folder.path} holds a run, which is never overwritten: continue it with resume=True "
             f"({folder.resume_command}), name another folder, or delete it"

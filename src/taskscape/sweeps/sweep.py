@@ -13,7 +13,7 @@ from taskscape.progress import progress_bar
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import Experiment
 from taskscape.runs.experiment import task_for
-from taskscape.runs.known_data import require_unchanged
+from taskscape.runs.same_settings import require_same_settings
 from taskscape.sweeps.executor import Executor
 from taskscape.sweeps.sampler import Outcome, Sampler
 from taskscape.sweeps.trial import Trial, is_done
@@ -70,7 +70,7 @@ def run(sweep: Sweep) -> Outcomes:
     """Train all trials and return their outcomes. A trial that fails does not end the sweep.
 
     On an interrupt, the runs stop between two steps and write their checkpoints; a further call with the same sampler
-    settings continues the sweep. Raises ``ValueError`` if the data of a finished run have changed since.
+    settings continues the sweep. Raises ``ValueError`` if the data or settings of a run have changed since.
     """
     return _Loop(sweep).run()
 
@@ -115,7 +115,7 @@ class _Loop:
             return
         experiment = self.sweep.build(trial)
         if is_done(trial.path):
-            require_unchanged(RunFolder(trial.path), experiment.data)
+            require_same_settings(RunFolder(trial.path), experiment)
             self._end(trial, "", progress)
             return
         trial.write(experiment)

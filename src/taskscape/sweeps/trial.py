@@ -8,7 +8,8 @@ from pathlib import Path
 
 from taskscape.files import atomic_write, writing
 from taskscape.run_folder import Result, RunFolder
-from taskscape.runs import Experiment
+from taskscape.runs import Experiment, read_experiment
+from taskscape.runs.same_settings import different_settings
 from taskscape.serialization import dump, keep_code
 from taskscape.sweeps.axes import Point
 
@@ -40,10 +41,20 @@ class Trial:
         return self.path.name
 
     def write(self, experiment: Experiment) -> None:
-        """Create the run folder with its experiment, unless it exists. Raises ``OSError`` that names the file."""
+        """Create the run folder with its experiment, unless it exists and was started with the same settings.
+
+        Raises ``OSError`` that names the file, and ``ValueError`` if it was started with other settings.
+        """
         folder = RunFolder(self.path)
         if folder.experiment.is_file():
-            return
+            names = different_settings(read_experiment(self.path), experiment)
+            if not names:
+                return
+            if any(file.exists() for file in (folder.checkpoint, folder.weights, folder.lock)):
+                raise ValueError(
+                    f"{self.path} was started with other settings ({', '.join(names)}): name another folder for the "
+                    "sweep, or delete this run"
+                )
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         keep_code(experiment, self.path)

@@ -1,0 +1,57 @@
+"""Compare an experiment with the settings of the run that is already in its folder."""
+
+from dataclasses import replace
+
+from taskscape.data import Mixed, Packed
+from taskscape.run_folder import RunFolder
+from taskscape.runs.experiment import Experiment
+from taskscape.runs.known_data import require_unchanged
+from taskscape.runs.trained_model import read_experiment
+from taskscape.serialization import unstructure
+
+_FILLED_IN = ("tasks.", "network.")
+"""Sections in which a run fills in settings that depend on its data, such as class weights."""
+_NOT_COMPARED = ("note", "start_checksum")
+"""Settings that a run or a command writes itself."""
+_WITHOUT_EFFECT = ("checkpoint_minutes", "keep_checkpoint", "device", "trackers")
+"""Settings that do not change the results of a run that is finished."""
+
+
+def different_settings(saved: Experiment, requested: Experiment) -> list[str]:
+    """Return the settings in which an experiment differs from that saved by a run, by dotted name.
+
+    Settings that the run filled in from its data, and those chosen by ``precision: auto``, are no differences.
+    """
+    from taskscape.report.run import flatten  # imports everything that draws reports, which is slow
+
+    if requested.precision == "auto":
+        requested = replace(
+            requested, precision=saved.precision, channels_last=saved.channels_last, compile=saved.compile
+        )
+    old, new = flatten(unstructure(saved)), flatten(unstructure(requested))
+    return [
+        name
+        for name, value in new.items()
+        if name not in _NOT_COMPARED and old.get(name) != value and not _is_filled_in(name, old.get(name, ""), value)
+    ]
+
+
+def require_same_settings(folder: RunFolder, requested: Experiment) -> None:
+    """Raise ``ValueError`` if a finished run was trained with other settings or data than those of an experiment."""
+    names = [
+        name for name in different_settings(read_experiment(folder.path), requested) if name not in _WITHOUT_EFFECT
+    ]
+    if isinstance(requested.data, Packed | Mixed):  # compared by their content, wherever they are
+        names = [name for name in names if not name.startswith("data.")]
+        require_unchanged(folder, requested.data)
+    if names:
+        raise ValueError(
+            f"{folder.path} is finished, and was trained with other settings ({', '.join(names)}): name another "
+            "folder, or delete it to train again"
+        )
+
+
+def _is_filled_in(name: str, saved: str, requested: str) -> bool:
+    """Return whether a run has put a value in place of none, or numbers in place of the rule that computes them."""
+    is_computed = saved.startswith("[") and not requested.startswith("[")
+    return name.startswith(_FILLED_IN) and (requested == "none" or is_computed)
