@@ -397,6 +397,15 @@ def test_values_without_depth_compare_in_the_type_of_the_file(raw: Path, dtype: 
     assert not valid[:4].any() and not valid[4, :3].any() and valid[5:].all()
 
 
+@pytest.mark.parametrize(("invalid", "kept"), [("", False), (", invalid: [0]", True)])
+def test_the_largest_number_of_16_bits_is_no_depth(raw: Path, invalid: str, kept: bool) -> None:
+    depth = millimetres()
+    depth[:4] = 65535
+    folder(raw, f"depth: {{unit: millimetre{invalid}}}", {"depth.png": depth})
+    valid = targets(raw)["depth"].valid[0]
+    assert valid[4:].all() and valid[:4].all() == valid[:4].any() == kept
+
+
 def normals() -> np.ndarray:
     normals = np.zeros((H, W, 3), np.float32)
     normals[:] = 0, 0, -1

@@ -19,6 +19,10 @@ _METRES = {
 }  # fmt: skip
 
 
+_SATURATED = 65535
+"""The largest number of 16 bits, which stands for no depth, or for all depths beyond a range."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DepthSection(Section):
     """Depth."""
@@ -30,8 +34,9 @@ class DepthSection(Section):
     """The unit: metre, centimetre, millimetre, a number of metres per step, or unknown."""
     inverse: bool = False
     """Whether the files hold 1/depth; the unit is then that of 1/value."""
-    invalid: tuple[float, ...] = (0.0,)
-    """Values without depth; NaN, infinity and non-positive values are always invalid."""
+    invalid: tuple[float, ...] | None = None
+    """Values without depth; by default 65535 in files of 16 bits. NaN, infinity and non-positive values are always
+    invalid."""
 
     @classmethod
     @override
@@ -82,11 +87,12 @@ class DepthSection(Section):
 
     def _is_invalid(self, stored: Array) -> Mask:
         """Compare in the type of the file, at most float32, since 0.1 differs from Python's there."""
+        invalid = self.invalid if self.invalid is not None else [_SATURATED] if stored.dtype == np.uint16 else []
         if stored.dtype.kind != "f":
-            return np.isin(stored.astype(np.float64), self.invalid)
+            return np.isin(stored.astype(np.float64), invalid)
         float_type = np.float16 if stored.dtype.itemsize == 2 else np.float32
         with np.errstate(over="ignore"):
-            return np.isin(stored.astype(float_type), np.array(self.invalid).astype(float_type))
+            return np.isin(stored.astype(float_type), np.array(invalid).astype(float_type))
 
     @override
     def about(self) -> dict[str, Any]:
