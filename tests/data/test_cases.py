@@ -432,6 +432,16 @@ def test_forms_of_normals(raw: Path, ending: str, label: object) -> None:
     np.testing.assert_allclose(found.value[0].permute(1, 2, 0), normals(), atol=0.02)
 
 
+@pytest.mark.parametrize("corner", [-1, 1])
+def test_black_and_white_are_no_normals_after_decoding_either(raw: Path, corner: int) -> None:
+    """(0, 0, 0), no normal, becomes (-1, -1, -1), which seems to face the camera."""
+    label = normals()
+    label[4:] = corner
+    folder(raw, "normals: {}", {"normals.npy": label})
+    valid = targets(raw)["normals"].valid[0]
+    assert valid[:4].all() and not valid[4:].any()
+
+
 @pytest.mark.parametrize(
     ("label", "message"),
     [

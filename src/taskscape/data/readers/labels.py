@@ -53,8 +53,11 @@ def decoded_vectors(stored: Array) -> Array:
 
 
 def unit_vectors(vectors: Array) -> tuple[Array, Mask]:
-    """Return (H, W, 3) vectors at unit length, and a mask of those with a valid direction: longer than ½."""
+    """Return (H, W, 3) vectors at unit length, and a mask of those with a valid direction: longer than ½, at most 1½.
+
+    Longer ones, such as (-1, -1, -1) or (1, 1, 1), come from black or white pixels, which stand for no normal.
+    """
     length = np.linalg.norm(vectors.astype(np.float32), axis=-1)
-    valid = np.isfinite(length) & (length > 0.5)
+    valid = (length > 0.5) & (length <= 1.5)
     unit = vectors / np.where(valid, length, 1.0)[..., None]
     return np.where(valid[..., None], unit, 0).astype(np.float32), valid

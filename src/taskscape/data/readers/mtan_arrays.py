@@ -5,7 +5,8 @@ The raw folder holds, for each of the splits ``train`` and ``val``, numbered fro
     SPLIT/image/N.npy    (H, W, 3) float, RGB in 0 … 1
     SPLIT/label/N.npy    (H, W) class ids, -1 = none; Cityscapes also has label_7 and label_2 or label_19 in some copies
     SPLIT/depth/N.npy    (H, W, 1) float, 0 = invalid
-    SPLIT/normal/N.npy   NYUv2 only: (H, W, 3) float vectors; those shorter than ½ are invalid
+    SPLIT/normal/N.npy   NYUv2 only: (H, W, 3) float vectors; those shorter than ½ or longer than 1½ are
+                         invalid
 
 Cityscapes: 128x256, 2,975 and 500 images, 19, 7 or 2 classes. Depth is "inverse depth", which is (p - 1) / 65536 of the
 16-bit disparity image, so metres = baseline · fx / (256 · value), which is 1.8499 / value with 0.209313 m · 2262.52 px.

@@ -9,7 +9,7 @@ The raw folder holds::
     splits.mat                 trainNdxs (795) and testNdxs (654), numbers from 1
     normals/NNNN.png or .npy   optional: (480, 640, 3), NNNN is the image's number from 0001; PNG files hold
                                n = v / 255 · 2 - 1, (0, 0, 0) is invalid; arrays hold the vectors themselves;
-                               vectors shorter than ½ are invalid
+                               vectors shorter than ½ or longer than 1½ are invalid
 
 The official test images become the split ``val``, as in the papers. The 894 ids are mapped to 40 classes (Gupta et al.,
 CVPR 2013) or 13 (Couprie et al., ICLR 2013); both maps are in ``taskscape.modalities.class_sets``.

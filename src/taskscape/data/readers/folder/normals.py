@@ -38,8 +38,11 @@ class NormalsSection(Section):
             raise ValueError(f"has shape {stored.shape} instead of (H, W, 3): convert it")
         vectors = decoded_vectors(stored)
         normals, valid = unit_vectors(vectors)
-        if valid.any():
-            length = float(np.median(np.linalg.norm(vectors[valid].astype(np.float64), axis=-1)))
+        lengths = np.linalg.norm(vectors.astype(np.float64), axis=-1)
+        is_corner = (np.abs(vectors) == 1).all(-1)  # a decoded black or white pixel, which stands for no normal
+        lengths = lengths[np.isfinite(lengths) & (lengths > 0.5) & ~is_corner]
+        if lengths.size:
+            length = float(np.median(lengths))
             if not 0.9 < length < 1.1:
                 raise ValueError(
                     f"holds vectors of length {length:.3g} (their median) where unit vectors belong: decode them "
