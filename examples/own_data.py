@@ -41,7 +41,7 @@ def draw(folder: Path, count: int, size: tuple[int, int], seed: int = 0) -> None
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "taskscape.yaml").write_text(DESCRIPTION)
     for index in range(count):
-        ids, metres = np.ones(size, np.uint8), np.full(size, 5.0)
+        ids, metres = np.ones(size, np.uint8), np.full(size, rng.uniform(4, 5))
         for away in sorted(rng.uniform(1, 4, 3), reverse=True):
             ball = np.hypot(y - rng.uniform(0, 1), x - rng.uniform(0, size[1] / size[0])) < 0.4 / away
             ids[ball], metres[ball] = 2, away

@@ -60,3 +60,5 @@ def test_the_command_prints_both(store: Path, capsys: pytest.CaptureFixture[str]
     main(["data", "baseline", str(store)])
     printed = capsys.readouterr().out
     assert "semseg/pixel_accuracy" in printed and "25.00" in printed and "50.00" in printed
+    assert "…" not in printed
+    assert "semseg/miou" in printed and "inverse_abs_err" not in printed  # as in the tables of runs

@@ -150,7 +150,7 @@ def test_the_same_command_again_does_nothing_and_ends_what_was_killed_at_its_end
     first = label(run, store, tmp_path / "new", tasks=("semseg",), device="cpu")
     never = {"report": lambda *_: pytest.fail("labeled again")}
     assert label(run, store, tmp_path / "new", tasks=("semseg",), device="cpu", **never) == first
-    with pytest.raises(ValueError, match="new is not empty"):
+    with pytest.raises(ValueError, match="new holds a store: delete it or choose another folder"):
         label(run, store, tmp_path / "new", tasks=("semseg",), threshold=0.8, device="cpu")
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr("taskscape.inference.label._with_shares", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))

@@ -105,7 +105,7 @@ def light() -> Iterator[subprocess.Popen[str]]:
         ("train joint --optimzer.momentum 0.9", "it belongs to optimizer:sgd"),
         ("train joint --tasks depth", "did you mean tasks.NAME:KIND?"),
         ("train joint tasks:depth", "tasks has names: write tasks.NAME:KIND"),
-        ("train joint loss:l1", "there is tasks.semseg.loss, tasks.depth.loss"),
+        ("train joint loss:l1", "did you mean tasks.depth.loss or tasks.semseg.loss?"),
         ("help predict", "usage: taskscape predict"),
         ("--hlep", "did you mean --help?"),
         ("train joint --epochs three", "--epochs"),
@@ -197,7 +197,11 @@ def light() -> Iterator[subprocess.Popen[str]]:
         ("prepare cityscapes --classes 8", "there is no '8'"),
         ("prepare folder nowhere out", "there is no folder nowhere"),
         ("prepare folder", "RAW is missing"),
+        ("prepare my.py raw store", "my.py is a file; name the reader in it too, such as my.py:MyData"),
         ("train joint epochs=3", "did you mean --epochs 3?"),
+        ("train joint network:mtan", "did you mean segnet-mtan or resnet-mtan?"),
+        ("train joint pcgrad", "'pcgrad' belongs to no flag; did you mean weighting:pcgrad?"),
+        ("train joint l1", "did you mean tasks.depth.loss:l1?"),
         ("train joint network deeplab-joint", "did you mean network:NAME?"),
         ("train joint --epochs 3 4", "--epochs takes one value"),
         ("train joint --optimizer.betas 0.9", "give 2 numbers"),
@@ -221,6 +225,22 @@ def test_nothing_heavy_is_imported(line: str, said: str, light: subprocess.Popen
     shown = " ".join(((tmp_path / ".stdout").read_text() + errors).split())
     assert said in shown
     assert shown.count("did you mean") <= 1
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("train runs/old", "runs/old is a run, not a recipe: continue it with taskscape train --resume runs/old"),
+        ("train joint --out runs/old", "runs/old holds a run; resume it with"),
+    ],
+)
+def test_runs_are_found_before_heavy_imports(
+    line: str, said: str, light: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    (tmp_path / "runs" / "old").mkdir(parents=True)
+    for name in ("experiment.yaml", "result.json"):
+        (tmp_path / "runs" / "old" / name).touch()
+    test_nothing_heavy_is_imported(line, said, light, tmp_path)
 
 
 def test_training_settings_are_imported_without_fabric_and_torchmetrics() -> None:
@@ -500,6 +520,8 @@ def test_the_path_of_a_store_alone_chooses_the_packed_data(tmp_path: Path) -> No
 
 def test_names_are_alike_without_dashes_and_capitals() -> None:
     assert nearest("resnet-18", ["cspresnet50", "resnet18", "resnet18d"]) == "; did you mean resnet18?"
+    assert nearest("mtan", ["deeplab-joint", "segnet-mtan"]) == "; did you mean segnet-mtan?"
+    assert nearest("ab", ["slabby", "tabular"]) == "; there is slabby, tabular"
 
 
 # -- completion --------------------------------------------------------------------------------------------------------

@@ -215,7 +215,9 @@ def test_a_writer_does_not_touch_other_things(tmp_path: Path) -> None:
         StoreWriter(tmp_path / "s", SIZE, {"train": 2}, {**FIELDS, "semseg": Semseg(CITYSCAPES_2)}, {"kind": "test"})
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
-    with pytest.raises(ValueError, match="not empty"):
+    with pytest.raises(
+        ValueError, match=r"mine is not empty and holds no store: choose another folder$"
+    ):  # not "delete"
         writer(tmp_path / "mine", train=2)
 
 

@@ -41,6 +41,17 @@ def test_a_healthy_machine(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
 
 
+def test_the_table_shows_paths_in_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    with pytest.raises(SystemExit):
+        main(["doctor", "--device", "cpu"])
+    shown = capsys.readouterr().out
+    assert "1 thread on" in shown
+    assert str(tmp_path / "cache") in "".join(shown.split())
+
+
 def test_a_wrong_kernel_is_off(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     inject(monkeypatch)
     code, lines = doctor(capsys)

@@ -203,6 +203,8 @@ def _check_place(
         hint = f"; did you mean --{flag} {value}?" if equals else f"; did you mean --{flag}?"
     elif any(isinstance(node, Choice | Entries) and flag == node.flag for node in tree):
         hint = f"; did you mean {name}:{value or 'NAME'}?"
+    elif choices := [f"{node.path}:{word}" for node in tree if isinstance(node, Choice) and node.classes.get(word)]:
+        hint = f"; did you mean {' or '.join(choices)}?"
     elif last_setting is not None:
         hint = f"; --{last_setting.flag} takes {_value_count(last_setting)}"
     else:

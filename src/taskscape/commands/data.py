@@ -163,7 +163,7 @@ def _baseline(folder: Path, split: str, recipe: str | None) -> None:
 
     from taskscape.data.store import Store
     from taskscape.evaluation.baselines import baseline
-    from taskscape.report.glossary import arrow
+    from taskscape.report.glossary import arrow, shown
 
     train = Store.open(folder, "train")
     tasks = read_recipe(recipe).for_data(train).tasks if recipe else None
@@ -171,11 +171,11 @@ def _baseline(folder: Path, split: str, recipe: str | None) -> None:
     table = Table("metric", "constant", "by position", "", "name", box=box.SIMPLE_HEAD, title=f"blind, on {split}")
     for column in table.columns[1:3]:
         column.justify = "right"
-    for name, value in metrics.constant.items():
+    table.columns[0].overflow, table.columns[-1].no_wrap = "fold", True  # both in full
+    for name in shown(metrics.constant, metrics.specs):
         spec = metrics.specs[name]
-        if not spec.per_class:
-            position = spec.show(metrics.by_position[name])
-            table.add_row(spec.title, spec.show(value), position, f"{spec.unit:2}{arrow(spec)}", name)
+        values = (spec.show(values[name]) for values in (metrics.constant, metrics.by_position))
+        table.add_row(spec.title, *values, f"{spec.unit:2}{arrow(spec)}", name)
     Console(markup=False).print(table)
 
 

@@ -12,6 +12,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Literal
 
 from taskscape.commands.call import call
+from taskscape.serialization import counted
 
 if TYPE_CHECKING:
     import torch
@@ -71,6 +72,7 @@ def _print_table(lines: Sequence[Line], fine: bool) -> None:
 
     styles = {"fine": "", "note": "yellow", "off": "bold red"}
     table = Table("", "", "", box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.columns[2].overflow = "fold"  # a path is shown in full
     for line in lines:
         text = line.value + (f": {line.remedy}" if line.remedy else "")
         table.add_row(line.name, Text("" if line.state == "fine" else line.state, styles[line.state]), Text(text))
@@ -121,7 +123,8 @@ def _threads() -> list[Line]:
         name: value for name, value in os.environ.items() if name.startswith(("OMP_", "MKL_NUM", "KMP_", "GOMP_"))
     }
     lines = [Line("settings of threads", " ".join(f"{k}={v}" for k, v in sorted(settings.items())) or "none")]
-    value = f"{threads} threads on {usable} cores"
+    on_cores = f"on {counted(usable, 'core', 'cores')}"
+    value = f"{counted(threads, 'thread', 'threads')} {on_cores}"
     if threads > usable:
         lines.append(Line("threads", value, "off", f"set OMP_NUM_THREADS={usable}: more threads wait for each other"))
     else:
@@ -130,7 +133,7 @@ def _threads() -> list[Line]:
         load = os.getloadavg()[0]
         busy = load > usable + 1
         remedy = "other programs use the cores, and training takes several times as long" if busy else ""
-        lines.append(Line("load", f"{load:.1f} on {usable} cores", "note" if busy else "fine", remedy))
+        lines.append(Line("load", f"{load:.1f} {on_cores}", "note" if busy else "fine", remedy))
     return lines
 
 

@@ -55,6 +55,8 @@ def _require_raw_data(raw: Path) -> None:
 def _user_reader(name: str) -> "type[RawData]":
     """Return the reader from a user's file, such as ``my.py:MyData``. Raises ``ValueError``."""
     file, colon, class_name = name.rpartition(":")
+    if name.endswith(".py"):
+        raise ValueError(f"{name} is a file; name the reader in it too, such as {name}:MyData")
     if not colon:
         raise ValueError(f"there is no data set {name!r} to prepare{nearest(name, described()['readers'])}")
     cls: Any = load_name(Path(file), class_name)

@@ -13,6 +13,7 @@ from taskscape.commands.described import described, experiment
 from taskscape.commands.layout import filled, names, table
 from taskscape.commands.published import published_sweeps
 from taskscape.imports import quick_imports
+from taskscape.run_folder.names import RunFolder
 from taskscape.serialization import load_name, nearest
 
 if TYPE_CHECKING:
@@ -118,6 +119,11 @@ def described_recipe(recipe: str, also: Iterable[str] = ()) -> Any:
     elif recipe in published_sweeps():
         raise ValueError(f"{recipe} is a published sweep, not a recipe: run it with taskscape sweep {recipe}")
     elif name not in recipes() and recipe not in described()["models"]:
+        if (run := RunFolder(Path(recipe))).experiment.is_file():
+            raise ValueError(
+                f"{recipe} is a run, not a recipe: continue it with {run.resume_command}, or train {run.experiment}, "
+                "its settings, in another folder"
+            )
         known = [*recipes(), *described()["models"], *also]
         raise ValueError(f"there is no recipe {recipe!r}{nearest(recipe, known) or '; taskscape recipes lists them'}")
     elif "taskscape.runs" not in sys.modules:

@@ -1,10 +1,9 @@
 """``taskscape train``."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -68,7 +67,11 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
         print(help_of(recipe, arguments))
         raise SystemExit(0)
     if (stand_in := described_recipe(recipe)) is not None:
-        parse(recipe, stand_in, arguments)  # find mistakes before torch is imported
+        command_line = parse(recipe, stand_in, arguments)  # find mistakes before torch is imported
+        if command_line.out is not None and command_line.resume is None:
+            from taskscape.run_folder.fresh import require_fresh
+
+            require_fresh(command_line.out)
     experiment, out, resume, _ = scaled(recipe, read_recipe(recipe), arguments)
     if resume is None:
         from taskscape.run_folder.fresh import short_name
@@ -77,13 +80,10 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
         return
     from taskscape.run_folder import RunFolder
     from taskscape.runs import read_experiment
+    from taskscape.runs.same_settings import different_settings
 
     saved = read_experiment(resume)
-    if experiment.precision == "auto":  # already resolved in the saved experiment
-        experiment = replace(
-            experiment, precision=saved.precision, channels_last=saved.channels_last, compile=saved.compile
-        )
-    if differences := _differences(saved, experiment):
+    if differences := different_settings(saved, experiment):
         raise ValueError(
             f"{resume} was started with other settings ({', '.join(differences)}); "
             f"continue it with its own settings: {RunFolder(resume).resume_command}"
@@ -104,7 +104,11 @@ def print_outcome(run: Path, result: "Result") -> None:
 
 @contextmanager
 def resumable(run: Path) -> Iterator[None]:
-    """On Ctrl-C or SIGTERM, end with a message of how to continue the run. Remove the run folder if it is empty."""
+    """On Ctrl-C or SIGTERM, end with a message of how to continue the run.
+
+    A run folder that is still empty at the end is removed: it was made before the run itself began.
+    """
+    from taskscape.files import remove_if_empty
     from taskscape.run_folder.fresh import RUNS
 
     try:
@@ -119,8 +123,7 @@ def resumable(run: Path) -> Iterator[None]:
             raise
     finally:
         for new in (run, RUNS) if run.parent == RUNS else (run,):
-            with suppress(OSError):  # the folder is normally not empty
-                new.rmdir()
+            remove_if_empty(new)
 
 
 def _train(experiment: "Experiment", run: Path | None, *, name: str = "") -> None:
@@ -137,14 +140,3 @@ def _train(experiment: "Experiment", run: Path | None, *, name: str = "") -> Non
         )
     with resumable(folder):
         print_outcome(folder, runs.train(experiment, folder, resume=not name))
-
-
-def _differences(saved: Any, requested: Any) -> list[str]:
-    """Return the fields in which two experiments differ, except those that the run filled in from its data."""
-    import yaml
-
-    from taskscape.report.run import flatten
-    from taskscape.serialization import dump
-
-    old, new = (flatten(yaml.safe_load(dump(experiment))) for experiment in (saved, requested))
-    return [name for name, value in new.items() if value != "none" and old.get(name) != value]

@@ -84,7 +84,9 @@ class StoreWriter:
             if Manifest.load(plan) != self.manifest:
                 raise ValueError(f"{path} holds another store, unfinished: delete it or choose another folder")
         elif path.exists() and any(entry.suffix != ".part" for entry in path.iterdir()):  # left by a killed process
-            raise ValueError(f"{path} is not empty: delete it or choose another folder")
+            if (path / MANIFEST).exists():
+                raise ValueError(f"{path} holds a store: delete it or choose another folder")
+            raise ValueError(f"{path} is not empty and holds no store: choose another folder")
         else:
             require_room(path, self._num_bytes(), "the store")
             with writing(path):

@@ -31,7 +31,7 @@ def metrics_table(result: Result, plain: Result | None = None) -> Table:
         references["blind"] = blind
         table.add_column("blind", justify="right", style="dim")
     table.add_column("")
-    table.add_column("name", style="dim")
+    table.add_column("name", style="dim", no_wrap=True)
     for names in by_task(shown(result.metrics, result.specs)).values():
         for name in names:
             spec = result.specs[name]

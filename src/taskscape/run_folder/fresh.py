@@ -14,19 +14,27 @@ RUNS = Path("runs")
 def fresh_folder(run: Path | None, name: str) -> Path:
     """Return the folder of a new run, by default the first free ``runs/NAME-N``.
 
-    Raises ``ValueError`` for a folder that holds a run, and for a file.
+    Raises ``ValueError`` as ``require_fresh`` does.
     """
     if run is None:
         if launched_processes() > 1:
             raise ValueError("several processes must agree on a folder: name it with --out")
         return first_free(RUNS, name)
+    require_fresh(run)
+    return run
+
+
+def require_fresh(run: Path) -> None:
+    """Raise ``ValueError`` for a folder that holds a run, and for a file.
+
+    A run that failed before it saved anything that it learned does not count: correct the mistake and start again.
+    """
     folder = RunFolder(run)
-    if launched_rank() == 0 and folder.experiment.exists():  # only this process writes; others may be late
+    if launched_rank() == 0 and folder.has_progress:  # only this process writes; others may be late
         raise ValueError(
             f"{run} holds a run; resume it with {folder.resume_command}, name another folder, or delete it"
         )
     require_no_file(run, "the run")
-    return run
 
 
 def first_free(parent: Path, name: str) -> Path:

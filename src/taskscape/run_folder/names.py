@@ -37,6 +37,11 @@ class RunFolder:
             f"{self.path} is not a run: it has no {self.experiment.name}{remedy or '; make one with taskscape train'}"
         )
 
+    @property
+    def has_progress(self) -> bool:
+        """Whether a run has saved anything here that it learned: a checkpoint, weights or a result."""
+        return any(path.exists() for path in (self.checkpoint, self.weights, self.result()))
+
     def runs(self) -> list[Path]:
         """Return the direct subfolders that hold a run, sorted by name; empty if this folder does not exist."""
         return sorted(path.parent for path in self.path.glob(f"*/{self.experiment.name}"))

@@ -11,12 +11,16 @@ _MOST_NEAREST = 3
 _MOST_LISTED = 12
 """Maximum number of known names for which an error message lists all of them if none is similar."""
 
+_FEWEST_LETTERS = 3
+"""Minimum length of a part of a name that counts as similar to it."""
+
 
 def nearest(name: str, known: Iterable[str], written: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return the end of an error message: the known names most similar to a name, or if none is, all of a few.
 
-    Case, dashes, underscores, dots and spaces are ignored: ``resnet-18`` matches ``resnet18``. ``written`` maps names
-    to the form in which they are shown, if that differs from the name.
+    Case, dashes, underscores, dots and spaces are ignored: ``resnet-18`` matches ``resnet18``. If no name is spelled
+    like it, those that contain it are similar: ``mtan`` to ``segnet-mtan``. ``written`` maps names to the form in which
+    they are shown, if that differs from the name.
     """
     known = list(known)
     by_form: dict[str, list[str]] = {}
@@ -26,6 +30,8 @@ def nearest(name: str, known: Iterable[str], written: Mapping[str, str] = Mappin
     forms = [form] if form in by_form else difflib.get_close_matches(form, by_form, n=_MOST_NEAREST)
     ratios = [difflib.SequenceMatcher(None, candidate, form).ratio() for candidate in forms]
     forms = [candidate for candidate, ratio in zip(forms, ratios, strict=True) if ratio > max(ratios) - 0.1]
+    if not forms and len(form) >= _FEWEST_LETTERS:
+        forms = sorted((candidate for candidate in by_form if form in candidate), key=len)[:_MOST_NEAREST]
     close = [written.get(candidate, candidate) for match in forms for candidate in by_form[match]][:_MOST_NEAREST]
     if close:
         *others, last = close
