@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import tyro
 
-from taskscape.commands.arguments import flags_and_values, read
+from taskscape.commands.arguments import Arguments, flags_and_values, read
 from taskscape.commands.choices import chosen, split
 from taskscape.commands.encoders import require_encoder
 from taskscape.commands.flags import RefusedError, registry
@@ -60,25 +60,45 @@ def parse(
     ``command`` is the name of the command, and ``own`` has its own flags, which were parsed before. Raises
     ``ValueError`` for an unknown choice or flag, with the nearest names, and for a value of the wrong type.
     """
-    choices, others = split(arguments, [field.name for field in fields(default)])
-    paths = [path for path, _ in choices]
     try:
-        if repeated := next((path for path in paths if paths.count(path) > 1), None):
-            raise ValueError(f"{repeated} is chosen twice: leave one out")
-        base = chosen(default, [*choices, *_implied_choices(default, choices, others)])
-        parsed = read(others, [*nodes(base), *RUN_SETTINGS], also=own)
+        base, read_arguments = _choose_and_read(default, arguments, own)
     except ValueError as error:
         raise ValueError(f"{error} (taskscape {command} {recipe} --help all lists everything)") from None
-
-    value_by_flag = {flag: values[0] for flag, values in parsed.flags.items() if values}
-    out = value_by_flag.get("out", value_by_flag.get("run"))
-    if out and value_by_flag.get("resume", out) != out:
-        raise ValueError(f"--out {out} and --resume {value_by_flag['resume']} are different folders; leave out --out")
+    values = {flag: words[0] for flag, words in read_arguments.flags.items() if words}
+    _check_folders(values)
     settings = by_flag(nodes(base))
-    for flag, value in value_by_flag.items():
+    for flag, value in values.items():
         _require_existing(flag, value, settings.get(flag))
-    for flag, store in _stores(base.data, parsed.flags):
+    for flag, store in _stores(base.data, read_arguments.flags):
         require_store(flag, store)
+    return _fill_in(base, read_arguments.words, command, has_start="from" in values)
+
+
+def _choose_and_read(default: Any, arguments: Sequence[str], own: Iterable[str]) -> tuple[Any, Arguments]:
+    """Return the experiment with the chosen parts, and the other arguments, as flags of its settings.
+
+    Raises ``ValueError``.
+    """
+    choices, others = split(arguments, [field.name for field in fields(default)])
+    paths = [path for path, _ in choices]
+    if repeated := next((path for path in paths if paths.count(path) > 1), None):
+        raise ValueError(f"{repeated} is chosen twice: leave one out")
+    base = chosen(default, [*choices, *_implied_choices(default, choices, others)])
+    return base, read(others, [*nodes(base), *RUN_SETTINGS], also=own)
+
+
+def _check_folders(values: Mapping[str, str]) -> None:
+    """Raise ``ValueError`` if a run is to be resumed in another folder."""
+    out = values.get("out", values.get("run"))
+    if out and values.get("resume", out) != out:
+        raise ValueError(f"--out {out} and --resume {values['resume']} are different folders; leave out --out")
+
+
+def _fill_in(base: Any, words: Sequence[str], command: str, *, has_start: bool) -> CommandLine:
+    """Apply flags to the experiment ``base``; ``has_start`` is whether ``--from`` is one of them.
+
+    Raises ``ValueError`` for values that the experiment refuses.
+    """
 
     def options(
         experiment: Annotated[type(base), tyro.conf.arg(name="", help="")] = base,  # type: ignore[valid-type]
@@ -89,12 +109,12 @@ def parse(
         origin: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN")] = None,
     ) -> CommandLine:
         changed: Any = experiment
-        if "from" in value_by_flag:  # --from none overrides a recipe that starts from a model
+        if has_start:  # --from none overrides a recipe that starts from a model
             changed = replace(changed, start_from=origin, start_checksum=None)
         return CommandLine(changed, out, resume, scale)
 
     try:
-        return tyro.cli(options, args=parsed.words, prog=f"taskscape {command}", registry=registry(), add_help=False)
+        return tyro.cli(options, args=words, prog=f"taskscape {command}", registry=registry(), add_help=False)
     except RefusedError as refused:
         candidates = (node.path for node in nodes(base) if isinstance(node, Choice) and type(node.value) is refused.cls)
         prefix = next((f"{path}: " for path in candidates if path not in str(refused)), "")

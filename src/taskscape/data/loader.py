@@ -76,31 +76,32 @@ class Loader:
         self.on_batch: OnBatch | None = None
         """Called with each batch before it is returned."""
 
-        self._sources = {name: task.source_for(name) for name, task in self.tasks.items()}
-        for name, field in self._sources.items():
-            if field not in store.fields:
-                raise ValueError(
-                    f"{store.path} has no labels {field!r} for the task {name}{nearest(field, store.fields)}"
-                )
+        self._sources = _sources(self.tasks, store)
         self._fields = tuple(dict.fromkeys(self._sources.values()))
         self._modalities = {field: store.fields[field] for field in self._fields}
         self._image_factors = {
             name: _image_factors(self.tasks[name], field, store) for name, field in self._sources.items()
         }
-
-        if batch_size < self.world_size:
-            raise ValueError(f"a batch of {batch_size} images for {self.world_size} processes: each needs at least one")
-        count = store.epoch_length(batch_size) if shuffle else len(store)
-        full, remainder = divmod(count, batch_size)
-        undersized = drop_undersized and remainder < 2 * self.world_size
-        self._images = full * batch_size if undersized else count
-        if self._images == 0:
-            raise ValueError(
-                f"{store.path} has {counted(len(store), 'image', 'images')} in split {store.split!r}, "
-                f"too few to train on: give {2 * self.world_size} or more, two for each process"
-            )
+        self._images = self._images_per_epoch(drop_undersized)
         if device.type == "cuda":  # other devices share the memory of the map
             store.cache_on(device, self._fields)
+
+    def _images_per_epoch(self, drop_undersized: bool) -> int:
+        """Return the number of images of an epoch. Raises ``ValueError`` if they are too few for a batch."""
+        if self.batch_size < self.world_size:
+            raise ValueError(
+                f"a batch of {self.batch_size} images for {self.world_size} processes: each needs at least one"
+            )
+        count = self.store.epoch_length(self.batch_size) if self.shuffle else len(self.store)
+        full, remainder = divmod(count, self.batch_size)
+        undersized = drop_undersized and remainder < 2 * self.world_size
+        images = full * self.batch_size if undersized else count
+        if images == 0:
+            raise ValueError(
+                f"{self.store.path} has {counted(len(self.store), 'image', 'images')} in split {self.store.split!r}, "
+                f"too few to train on: give {2 * self.world_size} or more, two for each process"
+            )
+        return images
 
     def __len__(self) -> int:
         """Return the number of global batches of an epoch."""
@@ -170,6 +171,15 @@ class Loader:
             on_device(per_image, target.value.device).to(target.value.dtype).view(-1, *[1] * (target.value.ndim - 1))
         )
         return Target(target.value * factor, target.valid)
+
+
+def _sources(tasks: Mapping[str, "Task"], store: Store) -> dict[str, str]:
+    """Return the field of each task. Raises ``ValueError`` for a field that the store lacks."""
+    sources = {name: task.source_for(name) for name, task in tasks.items()}
+    for name, field in sources.items():
+        if field not in store.fields:
+            raise ValueError(f"{store.path} has no labels {field!r} for the task {name}{nearest(field, store.fields)}")
+    return sources
 
 
 def _image_factors(task: "Task", field: str, store: Store) -> npt.NDArray[np.float64] | None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from typing_extensions import override
 
 from taskscape.selfcheck.apply import Remedy, remedy_layer
 from taskscape.selfcheck.kinds import KERNELS, NORMALIZATIONS
@@ -121,50 +122,71 @@ def operators(
     as in evaluation. ``of_convolutions`` limits the batch size at which convolutions and linear layers are checked,
     since they take nearly all of the time; by default it is that of ``image``.
     """
-    distinct: dict[str, Operator] = {}
-    names = {module: name for name, module in network.named_modules()}
-    stack: list[nn.Module] = []
+    recorder = _Recorder(network, of_convolutions)
+    with (
+        recorder.watching_modules(),
+        _unchanged(network, image.device),
+        torch.set_grad_enabled(gradients),
+        autocast(),
+        recorder,
+    ):
+        network.forward(image)  # bypasses a compiled network
+    return list(recorder.distinct.values())
 
-    def add(operator: Operator, user: nn.Module) -> None:
-        recorded = distinct.setdefault(operator.signature, operator)
+
+class _Recorder(TorchFunctionMode):
+    """Records the operators of a forward pass: layers as modules, and functions that are called outside of layers."""
+
+    def __init__(self, network: nn.Module, of_convolutions: int | None) -> None:
+        super().__init__()
+        self.distinct: dict[str, Operator] = {}
+        """The operators by their signature."""
+        self._network = network
+        self._of_convolutions = of_convolutions
+        self._names = {module: name for name, module in network.named_modules()}
+        self._stack: list[nn.Module] = []
+        """The modules whose forward pass is running, from the outside in."""
+
+    @contextmanager
+    def watching_modules(self) -> Iterator[None]:
+        """Let the modules of the network report the beginning and end of their forward passes."""
+        modules = [module for module in self._names if module is not self._network]  # its own forward is called
+        hooks = [module.register_forward_pre_hook(self._enter, prepend=True) for module in modules]
+        hooks += [module.register_forward_hook(self._leave, always_call=True) for module in modules]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _enter(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if isinstance(module, LAYERS) and len(inputs) == 1 and not self._is_within_layer():
+            self._add(_layer(module, inputs[0], self._of_convolutions), module)
+        self._stack.append(module)
+
+    def _leave(self, module: nn.Module, *_: object) -> None:
+        self._stack.pop()
+
+    @override
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        if name in FUNCTIONS and not self._is_within_layer():
+            operator = _function(name, func, args, kwargs)
+            if operator is not None:
+                self._add(operator, self._stack[-1] if self._stack else self._network)
+        return func(*args, **kwargs)
+
+    def _is_within_layer(self) -> bool:
+        return any(isinstance(module, LAYERS) for module in self._stack)
+
+    def _add(self, operator: Operator, user: nn.Module) -> None:
+        recorded = self.distinct.setdefault(operator.signature, operator)
         recorded.calls += 1
-        if names[user] not in recorded.users:
-            recorded.users.append(names[user])
-
-    def enter(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if isinstance(module, LAYERS) and len(inputs) == 1 and not _within_layer(stack):
-            add(_layer(module, inputs[0], of_convolutions), module)
-        stack.append(module)
-
-    def leave(module: nn.Module, *_: object) -> None:
-        stack.pop()
-
-    class Recorder(TorchFunctionMode):
-        def __torch_function__(
-            self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-        ) -> Any:
-            kwargs = kwargs or {}
-            name = getattr(func, "__name__", "")
-            if name in FUNCTIONS and not _within_layer(stack):
-                operator = _function(name, func, args, kwargs)
-                if operator is not None:
-                    add(operator, stack[-1] if stack else network)
-            return func(*args, **kwargs)
-
-    modules = [module for module in names if module is not network]  # the network's own forward is called below
-    hooks = [module.register_forward_pre_hook(enter, prepend=True) for module in modules]
-    hooks += [module.register_forward_hook(leave, always_call=True) for module in modules]
-    try:
-        with _unchanged(network, image.device), torch.set_grad_enabled(gradients), autocast(), Recorder():
-            network.forward(image)  # bypasses a compiled network
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return list(distinct.values())
-
-
-def _within_layer(stack: Sequence[nn.Module]) -> bool:
-    return any(isinstance(module, LAYERS) for module in stack)
+        if self._names[user] not in recorded.users:
+            recorded.users.append(self._names[user])
 
 
 def _layer(module: nn.Module, x: Tensor, of_convolutions: int | None) -> Operator:
