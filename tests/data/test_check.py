@@ -373,6 +373,31 @@ def test_labels_that_lie_the_other_way_round(make: Callable[..., Path], field: s
     assert "of 12 images, such as train" in warnings[0] and motion in warnings[0]
 
 
+@pytest.mark.parametrize("method", [Image.Resampling.NEAREST, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC])
+def test_smoothed_labels_are_told_apart_from_thin_ones(method: Image.Resampling) -> None:
+    ten_classes = Semseg(ClassSet("ten", tuple("abcdefghij"), ((0, 0, 0),) * 10))
+    statistics: dict[str, dict[str, float]] = {}
+    for seed in range(4):
+        blocks = Image.fromarray(np.random.default_rng(seed).integers(0, 10, (8, 12), np.uint8))
+        label = np.asarray(blocks.resize((48, 32), method)).clip(0, 9)
+        for name, number in ten_classes.image_statistics(label, np.ones(label.shape, np.bool_)).items():
+            statistics.setdefault(name, {})[str(seed)] = number
+    sentences = ten_classes.statistics_warnings(statistics)
+    is_smoothed = method != Image.Resampling.NEAREST
+    assert [sentence.startswith("the ids along edges in 4 of 4 images, such as ") for sentence in sentences] == (
+        [True] * is_smoothed
+    )
+
+
+def test_a_contour_is_not_smoothing() -> None:
+    """Its id is between those of both sides everywhere."""
+    label = np.zeros((40, 40), np.uint8)
+    label[5:35, 5:35], label[6:34, 6:34] = 1, 2
+    statistics = Semseg(CLASSES).image_statistics(label, np.ones(label.shape, np.bool_))
+    by_image = {name: dict.fromkeys(("a", "b", "c"), number) for name, number in statistics.items() if name != "wall"}
+    assert Semseg(CLASSES).statistics_warnings(by_image) == []
+
+
 def test_labels_that_say_nothing_about_their_images_have_no_right_side() -> None:
     """On average, their edges have less contrast than other places."""
     random = np.random.default_rng(0)
