@@ -39,6 +39,10 @@ def unmade(**changes: object) -> Experiment:
         ({"monitor": "semseg/iou/unicorn"}, "monitor is 'semseg/iou/unicorn'"),
         ({"data": Unmade(train=1, val=4)}, "train 1, val 4; the split train needs at least 2"),
         ({"data": Unmade(train=8, val=0)}, "train 8; the split train needs at least 2, and val 1"),
+        (
+            {"tasks": {"semseg": SemanticSegmentation(loss=CrossEntropy(class_weights=(1.0, 2.5)))}},
+            "class_weights has 2 entries for 19 classes: give one per class",
+        ),
         ({"tasks": {"normal": SurfaceNormals()}}, "tasks.normal: streets has no field 'normal'"),
         ({"tasks": {"semseg": SemanticSegmentation(), "depth": Depth(source="semseg")}}, "holds semseg, not depth"),
     ],

@@ -39,7 +39,7 @@ def test_near_things_are_learnt_in_their_range(near: Path, tmp_path: Path, capsy
     experiment = replace(tiny(near), tasks={"depth": Depth()}, epochs=12)
     result = runs.train(experiment, run)
     text = " ".join(capsys.readouterr().err.split())
-    assert re.search(r"tasks\.depth: .* 0\.03\d … 0\.62 m, .*0\.0% of it lies outside", text)
+    assert re.search(r"tasks\.depth: .* 0\.03\d … 0\.62 m, .*0\.0 % of it lies outside", text)
     saved = runs.read_experiment(run).tasks["depth"]
     assert isinstance(saved, Depth) and saved.range == (0.017, 1.2) and saved.mean is not None and saved.mean < -1
     errors = [float(row["val/depth/abs_rel"]) for row in RunFolder(run).metric_rows()]
@@ -52,7 +52,7 @@ def test_a_range_that_loses_labels_is_warned_of_before_training(
     depth = Depth(min_depth=0.5, max_depth=300.0)
     runs.train(replace(tiny(near), tasks={"depth": depth}, epochs=1), tmp_path / "run")
     text = " ".join(capsys.readouterr().err.split())
-    assert re.search(r"warning: \d\d% of the depth .*0\.5 … 300 m.*leave both out", text)
+    assert re.search(r"warning: \d\d % of the depth .*0\.5 … 300 m.*leave both out", text)
     assert text.index("warning") < text.index("epoch 1/1")
 
 

@@ -214,7 +214,8 @@ def test_range_and_normalization_suit_the_data(
     encoded = task.encode(torch.from_numpy(depth))
     assert abs(encoded.mean()) < 0.1 and 0.8 < encoded.std() < 1.2
     torch.testing.assert_close(task.decode(encoded), torch.from_numpy(depth))
-    assert f"range {low:g} … {high:g}" in sentence and "0.0% of it lies outside" in sentence
+    assert f"range {low:g} … {high:g}" in sentence and "0.0 % of it lies outside" in sentence
+    assert ("std" in sentence, "of its logarithm" in sentence) == (True, representation == "log")
     assert ("median" in sentence) is not metric
     assert task.for_values(lambda: depth) == (task, [])  # a resumed run keeps its numbers
 
@@ -224,7 +225,7 @@ def test_what_is_set_stays_and_a_range_that_loses_labels_is_warned_of() -> None:
     task, sentences = Depth(min_depth=0.3, max_depth=80.0, mean=0.0, std=1.0).for_values(lambda: near)
     assert task.range == (0.3, 80.0) and task.normalization == (0.0, 1.0)
     assert len(sentences) == 1 and re.search(
-        r"warning: 6\d% .* outside min_depth … max_depth, 0.3 … 80 m", sentences[0]
+        r"warning: 6\d % .* outside min_depth … max_depth, 0.3 … 80 m", sentences[0]
     )
     task, _ = Depth(max_depth=0.5, std=2.0).for_values(lambda: near)
     assert task.range == (0.04, 0.5) and task.std == 2.0 and task.mean is not None and -2 < task.mean < -1

@@ -39,6 +39,9 @@ OUTPUTS = frozenset({"data.folder"})
 """Settings whose path is created if it does not exist."""
 
 
+_MODELS = ("from", "network.pretrained")
+"""Flags whose value may be the name of a model."""
+
 OF_STORES = ("packed", "part", "mixed")
 """Data sources that consist of packed stores."""
 
@@ -178,6 +181,6 @@ def _is_model(flag: str, value: str) -> bool:
     from taskscape.released import is_name
 
     try:
-        return flag == "from" and is_name(value)
+        return flag in _MODELS and is_name(value)
     except ValueError as error:
         raise ValueError(f"--{flag}: {error}") from None

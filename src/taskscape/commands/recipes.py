@@ -13,7 +13,6 @@ from taskscape.commands.described import described, experiment
 from taskscape.commands.layout import filled, names, table
 from taskscape.commands.published import published_sweeps
 from taskscape.imports import quick_imports
-from taskscape.run_folder.names import RunFolder
 from taskscape.serialization import load_name, nearest
 
 if TYPE_CHECKING:
@@ -119,6 +118,8 @@ def described_recipe(recipe: str, also: Iterable[str] = ()) -> Any:
     elif recipe in published_sweeps():
         raise ValueError(f"{recipe} is a published sweep, not a recipe: run it with taskscape sweep {recipe}")
     elif name not in recipes() and recipe not in described()["models"]:
+        from taskscape.run_folder.names import RunFolder
+
         if (run := RunFolder(Path(recipe))).experiment.is_file():
             raise ValueError(
                 f"{recipe} is a run, not a recipe: continue it with {run.resume_command}, or train {run.experiment}, "

@@ -51,7 +51,7 @@ class CrossEntropyJaccard(WeightedClassLoss):
         weights, offsets = self._weights(like), self._score_offsets(like)
         if weights is None:
             weights = like.new_ones(classes)
-        self._check_count(len(weights), classes)
+        self.check_classes(classes)
         entropy, intersection, predicted, *_ = _Sums.apply(
             prediction, ids, valid, weights, offsets, self.label_smoothing
         )

@@ -13,6 +13,7 @@ from taskscape.batch import Target
 from taskscape.devices import constant
 from taskscape.losses.base import ClassLoss, LossTerm, at_least_float32
 from taskscape.losses.class_weights import ClassCounts, ClassWeightRule, class_weights
+from taskscape.serialization import counted
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class WeightedClassLoss(ClassLoss):
         offsets = self._score_offsets(at_least_float32(prediction[:0]))
         if offsets is None:
             return prediction
-        self._check_count(len(offsets), prediction.shape[1])
+        self.check_classes(prediction.shape[1])
         return at_least_float32(prediction) + offsets
 
     def _score_offsets(self, prediction: Tensor) -> Tensor | None:
@@ -80,7 +81,7 @@ class WeightedClassLoss(ClassLoss):
         """Return w[y]·loss. Raises ``ValueError`` unless there is one weight per class."""
         weights = self._weights(prediction)
         if weights is not None:
-            self._check_count(len(weights), prediction.shape[1])
+            self.check_classes(prediction.shape[1])
         return F.cross_entropy(prediction, value, weights, reduction="none", label_smoothing=self.label_smoothing)
 
     @override
@@ -90,9 +91,12 @@ class WeightedClassLoss(ClassLoss):
             return super().normalizer(prediction, value, valid)
         return weights[value].masked_fill(~valid, 0.0).sum()
 
-    def _check_count(self, weights: int, classes: int) -> None:
-        if weights != classes:
-            raise ValueError(f"class_weights has {weights} entries for {classes} classes: give one per class")
+    def check_classes(self, count: int) -> None:
+        """Raise ``ValueError`` unless there is one weight for each of ``count`` classes, or a rule, or none."""
+        weights = self.class_weights
+        if weights is not None and not isinstance(weights, str) and len(weights) != count:
+            entries, classes = counted(len(weights), "entry", "entries"), counted(count, "class", "classes")
+            raise ValueError(f"class_weights has {entries} for {classes}: give one per class")
 
     def _weights(self, prediction: Tensor) -> Tensor | None:
         if isinstance(self.class_weights, str):

@@ -37,6 +37,8 @@ _NORMALIZATION: dict[Representation, tuple[float, float]] = {
     "inverse": (0.0, 1.0),
 }
 """Mean and standard deviation of f(metres) for data with depths like those of streets."""
+_OF_DEPTH: dict[Representation, str] = {"metres": "", "log": " of its logarithm", "inverse": " of its inverse"}
+"""What mean and standard deviation are of, for messages."""
 _RANGE = (0.5, 300.0)
 """Range of such data in metres."""
 _QUANTITIES: dict[Quantity, dict[str, Any]] = {
@@ -246,12 +248,13 @@ class Depth(Task):
             near, far = np.quantile(depth, (0.001, 0.999))
             messages.append(
                 f"the depth of the training images is {near:.2g} … {far:.2g} {unit}, unlike that of streets: range "
-                f"{limits}, mean {mean:g} and std {std:g} were chosen from it; {fraction:.1%} of it lies outside"
+                f"{limits}, and mean {mean:g} and std {std:g}{_OF_DEPTH[self.representation]}, were chosen from it; "
+                f"{100 * fraction:.1f} % of it lies outside"
             )
         if fraction > 0.05:
             messages.append(
-                f"warning: {fraction:.0%} of the depth of the training images lies outside min_depth … max_depth, "
-                f"{limits} {unit}, and is clamped to it; leave both out to choose them from the data"
+                f"warning: {100 * fraction:.0f} % of the depth of the training images lies outside min_depth … "
+                f"max_depth, {limits} {unit}, and is clamped to it; leave both out to choose them from the data"
             )
         return messages
 

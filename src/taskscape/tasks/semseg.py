@@ -13,6 +13,7 @@ from taskscape import modalities
 from taskscape.batch import Target
 from taskscape.losses import CrossEntropy, SegmentationLoss
 from taskscape.losses.base import at_least_float32
+from taskscape.losses.weighted_class_loss import WeightedClassLoss
 from taskscape.metrics.semseg import SegmentationMetrics
 from taskscape.modalities import CLASS_SETS, ClassSet, Modality
 from taskscape.modalities.class_maps import class_table, groups
@@ -97,13 +98,14 @@ class SemanticSegmentation(Task):
     def for_data(self, field: str, modality: Modality) -> Self:
         """Use the class set of the data, unless one is chosen, to which a map from the data's classes must exist."""
         data_classes = read_as(field, modality, modalities.Semseg).classes
-        if self.classes is None:
-            return replace(self, classes=data_classes)
+        classes = data_classes if self.classes is None else self.classes
         try:
-            label_map(data_classes, self.classes)
+            label_map(data_classes, classes)
+            if isinstance(self.loss, WeightedClassLoss):
+                self.loss.check_classes(len(classes))
         except ValueError as error:
             raise ValueError(f"field {field!r}: {error}") from error
-        return self
+        return replace(self, classes=classes)
 
     @override
     def measured_on(
