@@ -157,6 +157,7 @@ def light() -> Iterator[subprocess.Popen[str]]:
         ("predict nowhere . --out there", "nowhere is not a run"),
         ("predict taskscape/nothing . --out there", "there is no released model 'taskscape/nothing'"),
         ("train joint --from taskscape/nothing", "there is no released model 'taskscape/nothing'"),
+        ("train joint --network.pretrained taskscape/nothing", "there is no released model 'taskscape/nothing'"),
         ("models --encoder nothing", "--encoder: timm has no model 'nothing'"),
         ("models --encoder=", "--encoder: timm has no model ''"),
         ("models --tasks semseg=3 semseg=4", "semseg is given twice"),
@@ -426,7 +427,7 @@ def test_what_a_page_shows_is_what_one_writes(name: str) -> None:
         for node in nodes(default)
         if isinstance(node, Setting) and not is_switch(node.kind) and node.value not in ((), {})
         for word in assignment(node).split()
-        if node.path not in ("note", "start_from", "start_checksum", "data.path", "data.folder")
+        if node.path not in ("note", "start_from", "start_checksum", "continued", "data.path", "data.folder")
     ]
     assert parse(name, default, shown).experiment == default
 
@@ -516,6 +517,11 @@ def test_the_path_of_a_store_alone_chooses_the_packed_data(tmp_path: Path) -> No
             assert (type(data).__name__, data.path) == ("Packed", tmp_path)
             same = parse(name, default, ["data:packed", "--data.path", str(tmp_path)]).experiment.data
             assert same == data
+
+
+def test_an_encoder_may_start_from_a_released_model() -> None:
+    name = "taskscape/streets-small"
+    assert str(parse("joint", own.joint(), ["--network.pretrained", name]).experiment.network.pretrained) == name
 
 
 def test_names_are_alike_without_dashes_and_capitals() -> None:
