@@ -318,6 +318,12 @@ def test_two_ids_of_one_name_are_one_class(raw: Path) -> None:
     assert Store.open(raw.with_name("store"), "train").fields["semseg"].classes.classes == ("ground", "no")
 
 
+@pytest.mark.parametrize("other", ["gro\u0308ßer", "größer "])
+def test_a_name_in_two_forms_is_one_class(raw: Path, other: str) -> None:
+    folder(raw, f'semseg: {{classes: {{0: größer, 1: "{other}", 2: c}}}}', {"semseg.png": ids()})
+    assert targets(raw)["semseg"].value.unique().tolist() == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("yaml", "message"),
     [

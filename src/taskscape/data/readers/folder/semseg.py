@@ -10,6 +10,7 @@ import numpy as np
 from typing_extensions import override
 
 from taskscape.data.readers.colors import Color, pack_colors
+from taskscape.data.readers.files import normalized
 from taskscape.data.readers.folder.class_reader import ClassReader, shown_in_yaml
 from taskscape.data.readers.folder.section import Section
 from taskscape.data.readers.samples import Samples, used_values
@@ -48,7 +49,7 @@ class SemsegSection(Section):
         if isinstance(classes, dict) and (invalid := [key for key in classes if type(key) not in (int, str)]):
             raise ValueError(f"classes: {invalid[0]!r} is not an id: ids are whole numbers")
         names = list(classes.values()) if isinstance(classes, dict) else [] if isinstance(classes, str) else classes
-        if invalid := [name for name in names if name in ("", None) or isinstance(name, list | dict)]:
+        if invalid := [n for n in names if n is None or isinstance(n, list | dict) or not str(n).strip()]:
             raise ValueError(f"classes: {invalid[0]!r} is not a name")
         if palette is not None and not (
             isinstance(palette, list) and all(isinstance(color, list) for color in palette)
@@ -145,7 +146,7 @@ class SemsegSection(Section):
         if isinstance(self.classes, str):
             return dict(enumerate(CLASS_SETS[self.classes].classes))
         if isinstance(self.classes, list):
-            return {number: str(name) for number, name in enumerate(self.classes)}
+            return {number: _written(name) for number, name in enumerate(self.classes)}
         entries: dict[int, str] = {}
         for key, name in self.classes.items():
             number = _as_int(key)
@@ -153,7 +154,7 @@ class SemsegSection(Section):
                 raise ValueError(f"classes: {key!r} is not an id{self._swap_suggestion()}")
             if number in entries:
                 raise ValueError(f"classes names the id {number} twice")
-            entries[number] = str(name)
+            entries[number] = _written(name)
         return entries
 
     def _swap_suggestion(self) -> str:
@@ -230,6 +231,11 @@ class SemsegSection(Section):
             )
         ids = self._reader.read(label)
         return ids, ids != IGNORE_INDEX
+
+
+def _written(name: _Name) -> str:
+    """Return a name in one form, so that it is one class however it is written."""
+    return normalized(str(name)).strip()
 
 
 def _ambiguous_index(labels: Sequence[Samples]) -> int | None:
