@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from taskscape import models
-from taskscape.weighting import BalancingContext, PCGrad
+from taskscape.weighting import BalancingContext, Fixed, GradDrop, PCGrad, Weighting
 from taskscape.weighting.gradients import Mode, reached_parameters
 
 
@@ -39,6 +39,31 @@ def test_a_way_past_the_features_is_named() -> None:
     with pytest.raises(ValueError, match="past the shared features"):
         PCGrad(["a", "b"], mode="features").backward(losses, context)
     PCGrad(["a", "b"], mode="parameters").backward(losses, context)
+
+
+@pytest.mark.parametrize("between", [nn.Linear(6, 6), nn.Upsample(scale_factor=2)])
+def test_features_computed_from_each_other_are_refused_and_views_are_right(between: nn.Module) -> None:
+    """The gradient of the first would include that of the second, which would then count twice."""
+    torch.manual_seed(0)
+    first, heads = nn.Linear(4, 6), nn.ModuleDict({"a": nn.LazyLinear(1), "b": nn.LazyLinear(2)})
+    shared, x = [*first.parameters(), *between.parameters()], torch.randn(5, 1, 4)
+
+    def backward(weighting: Weighting, *, views: bool) -> list[Tensor | None]:
+        features = [early := first(x), between(early)]
+        features = [f.view_as(f) for f in features] if views else features
+        losses = {task: head(torch.cat(features, 2)).square().mean() for task, head in heads.items()}
+        for p in shared:
+            p.grad = None
+        weighting.backward(
+            losses, BalancingContext.of(losses, shared=shared, tasks=heads.parameters(), features=features)
+        )
+        return [p.grad for p in shared]
+
+    with pytest.raises(ValueError, match=r"computed from another.*view_as"):
+        backward(PCGrad(["a", "b"], mode="features"), views=False)
+    plain = backward(Fixed(["a", "b"]), views=False)
+    keeps_all = GradDrop(["a", "b"], mode="features", leak={"a": 1.0, "b": 1.0})
+    torch.testing.assert_close(backward(keeps_all, views=True), plain)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ package and a line below.
 # ruff: noqa: F401
 # mypy: implicit-reexport
 
-from taskscape.serialization import offer
+from taskscape.serialization import ByName, offer
 from taskscape.weighting.aggregation import AggregatorWeighting
 from taskscape.weighting.aligned_mtl import AlignedMTL, AlignedMTLConfig
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig
@@ -75,7 +75,9 @@ from taskscape.weighting.weighted_sum import WeightedSum
 _imported = [value for value in globals().values() if isinstance(value, type) and issubclass(value, WeightingConfig)]
 _methods = [config for config in _imported if "name" in vars(config)]
 
-CONFIGS = {config.name: config for config in sorted(_methods, key=lambda config: issubclass(config, GradientConfig))}
+CONFIGS = ByName(
+    (config.name, config) for config in sorted(_methods, key=lambda config: issubclass(config, GradientConfig))
+)
 """The settings class of every method by its name: first methods that weight losses, then those that use gradients."""
 
 offer(WeightingConfig, CONFIGS.values())

@@ -45,8 +45,10 @@ class BalancingContext(NamedTuple):
         """Return the context of a step of your own network.
 
         ``shared`` and ``tasks`` are its shared and its task parameters. ``features`` are the shared layers' outputs,
-        for methods with ``mode="features"``. ``last`` are the parameters of the last shared layer, for GradNorm, by
-        default the last of ``shared`` with two or more dimensions. With several processes, each must call this.
+        for methods with ``mode="features"``; of outputs that are computed from each other, such as those of an
+        encoder's stages, give views that the heads read, ``x.view_as(x)``. ``last`` are the parameters of the last
+        shared layer, for GradNorm, by default the last of ``shared`` with two or more dimensions. With several
+        processes, each must call this.
         """
         parameters = tuple(p for p in shared if p.requires_grad)
         return cls(

@@ -1,7 +1,7 @@
 """Base class of the methods that combine the tasks' gradients at the shared layers."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -128,7 +128,7 @@ class GradientWeighting(Weighting):
         """Add the gradients of this step to ``.grad`` and return the weights.
 
         Raises ``ValueError`` in the first step if ``context`` lacks parameters on which the losses depend, since they
-        would never be trained.
+        would never be trained, and if one of its features was computed from another.
         """
         self.check(shared_parameters=bool(context.parameters), shared_features=bool(context.features), compiled=False)
         if not self._context_is_checked:
@@ -146,6 +146,12 @@ class GradientWeighting(Weighting):
         if self.config.mode == "parameters":
             reached, listed_ids = reached_parameters(losses.values()), listed_ids | shared_ids
         else:  # a backward pass from the features reaches all of their parameters
+            if _depend_on_each_other(context.features):
+                raise ValueError(
+                    "one of the shared features is computed from another, so a part of its gradient would count twice: "
+                    "name views and let the heads read these, features = [x.view_as(x) for x in features], or take "
+                    "mode='parameters'"
+                )
             reached = reached_parameters(losses.values(), beyond=context.features)
         unlisted = [p for p in reached if id(p) not in listed_ids]
         if not unlisted:
@@ -190,19 +196,28 @@ def global_gradients(losses: Losses, parameters: Sequence[nn.Parameter]) -> Tens
 
 def reached_parameters(losses: Iterable[Tensor], beyond: Iterable[Tensor] = ()) -> list[nn.Parameter]:
     """Return the trained parameters on which losses depend, except through the tensors in ``beyond``."""
-    visited = {x.grad_fn for x in beyond if x.grad_fn is not None}
-    pending = [loss.grad_fn for loss in losses if loss.grad_fn is not None]
-    parameters: dict[int, nn.Parameter] = {}
+    leaves = (getattr(node, "variable", None) for node in _graph([x.grad_fn for x in losses], beyond))
+    return list({id(leaf): leaf for leaf in leaves if isinstance(leaf, nn.Parameter)}.values())
+
+
+def _depend_on_each_other(tensors: Sequence[Tensor]) -> bool:
+    """Return whether one of these tensors was computed from another."""
+    nodes = {x.grad_fn for x in tensors if x.grad_fn is not None}
+    return not nodes.isdisjoint(_graph([parent for node in nodes for parent, _ in node.next_functions]))
+
+
+def _graph(nodes: Iterable[Any], beyond: Iterable[Tensor] = ()) -> Iterator[Any]:
+    """Yield these nodes of the graph of operations and all nodes before them, without those of and before ``beyond``.
+
+    A node of a leaf has the attribute ``variable``.
+    """
+    visited, pending = {None, *(x.grad_fn for x in beyond)}, list(nodes)
     while pending:
-        node: Any = pending.pop()
-        if node in visited:
-            continue
-        visited.add(node)
-        leaf = getattr(node, "variable", None)  # set on nodes that accumulate a leaf's gradient
-        if isinstance(leaf, nn.Parameter):
-            parameters[id(leaf)] = leaf
-        pending += [parent for parent, _ in node.next_functions if parent is not None]
-    return list(parameters.values())
+        node = pending.pop()
+        if node not in visited:
+            visited.add(node)
+            yield node
+            pending += [parent for parent, _ in node.next_functions]
 
 
 def _gradient_rows(
