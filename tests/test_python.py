@@ -1,6 +1,6 @@
 """Interactive use in Python: recipes by name, and objects with one-line representations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import taskscape
-from taskscape import models, recipes, runs
+from taskscape import models, recipes, runs, weighting
 from taskscape.commands.recipes import recipes as listed
 from taskscape.data import Streets
 from taskscape.export import export
@@ -40,6 +40,17 @@ def test_recipes_have_the_names_of_the_command_line() -> None:
 def test_a_recipe_that_is_not_there_is_named(name: str, said: str) -> None:
     with pytest.raises((ValueError, OSError), match=said):
         recipes.read(name)
+
+
+@pytest.mark.parametrize(
+    ("known", "name", "meant"), [(models.CONFIGS, "segnet-mtn", "segnet-mtan"), (weighting.CONFIGS, "pcgard", "pcgrad")]
+)
+def test_a_wrong_name_of_a_network_or_weighting_suggests_the_right_one(
+    known: Mapping[str, type], name: str, meant: str
+) -> None:
+    with pytest.raises(KeyError, match=rf"there is no '{name}'; did you mean {meant}\?"):
+        known[name]
+    assert name not in known and known.get(name) is None
 
 
 def test_a_recipe_is_trained_by_its_name(

@@ -19,7 +19,7 @@ from typing import Any
 from taskscape.models.base import Network, NetworkConfig, Outputs
 from taskscape.models.layers.encoder import Encoder, EncoderConfig
 from taskscape.models.layers.low_rank import merge_low_rank
-from taskscape.serialization import nearest, offer
+from taskscape.serialization import ByName, nearest, offer
 
 # isort: off
 from taskscape.models.segnet.single import SegnetSingle, SegnetSingleConfig
@@ -48,11 +48,11 @@ from taskscape.models.xtask import XTask, XTaskConfig
 from taskscape.models.dpt import DPT, DPTConfig
 # isort: on
 
-CONFIGS: dict[str, type[NetworkConfig]] = {
-    value.name: value
+CONFIGS: ByName[type[NetworkConfig]] = ByName(
+    (value.name, value)
     for value in list(globals().values())
     if isinstance(value, type) and issubclass(value, NetworkConfig) and "network" in vars(value)
-}
+)
 """The settings class of every network, by its name on the command line."""
 
 NAMES = tuple(CONFIGS)

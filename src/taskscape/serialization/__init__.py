@@ -1,5 +1,6 @@
 """Conversion of settings and other dataclasses from and to plain values, with limits on size and declared ranges."""
 
+from taskscape.serialization.by_name import ByName
 from taskscape.serialization.kinds import bare, is_size, members
 from taskscape.serialization.listed import agreeing, counted, listed
 from taskscape.serialization.nearest import nearest
@@ -10,6 +11,7 @@ from taskscape.serialization.structured import dump, parse, structure, unstructu
 from taskscape.serialization.user_code import keep_code, load_name, location_in_user_code, named, user_modules
 
 __all__ = [
+    "ByName",
     "agreeing",
     "bare",
     "counted",

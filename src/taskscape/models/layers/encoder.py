@@ -154,14 +154,7 @@ class Encoder(nn.Module):
             weights = fitting_weights(self.backbone, name, pretrained)
             self.backbone.load_state_dict(weights.tensors, strict=False)  # num_batches_tracked may be missing
             notes.append(weights.note)
-        if self._traits.is_plain:
-            self.strides = (2, *(min(stride, output_stride, coarsest) for stride in (4, 8, 16, 32)))
-            self.sources = (0, *range(len(self.strides) - 1))
-            self.channels = self._traits.channels[:1] * len(self.strides)
-        else:
-            self.strides = tuple(self.backbone.feature_info.reduction())
-            self.sources = tuple(range(len(self.strides)))
-            self.channels = self._traits.channels[: len(self.strides)]
+        self._set_levels(min(output_stride, coarsest))
         config = self.backbone.pretrained_cfg
         self.mean: Tensor
         self.std: Tensor
@@ -176,6 +169,17 @@ class Encoder(nn.Module):
             notes.append(freezing_message(self.backbone, name, random=pretrained is False))
             self.train()
         self.note = "; ".join(notes)
+
+    def _set_levels(self, coarsest: int) -> None:
+        """Set the channels and strides of each level, and the backbone's map that it is made from."""
+        if self._traits.is_plain:
+            self.strides = (2, *(min(stride, coarsest) for stride in (4, 8, 16, 32)))
+            self.sources = (0, *range(len(self.strides) - 1))
+            self.channels = self._traits.channels[:1] * len(self.strides)
+        else:
+            self.strides = tuple(self.backbone.feature_info.reduction())
+            self.sources = tuple(range(len(self.strides)))
+            self.channels = self._traits.channels[: len(self.strides)]
 
     def layer_numbers(self, *, stages: bool = False) -> dict[str, int]:
         """Return the layer number of each parameter of ``backbone``, 0 for the stem, as timm groups them.
