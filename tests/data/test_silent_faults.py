@@ -136,6 +136,12 @@ def test_coordinates_that_are_shares_of_the_image(tmp_path: Path) -> None:
         Coco().contents(tmp_path)
 
 
+def test_images_that_are_not_labeled_yet(tmp_path: Path) -> None:
+    coco(tmp_path, "train2017", 1, annotations=[drawn(INSIDE)])
+    with pytest.warns(UserWarning, match=r"train2017.json: 2 of 3 images have no region, such as 000002: .* leave"):
+        Coco().contents(tmp_path)
+
+
 def test_regions_of_a_larger_image(tmp_path: Path) -> None:
     """The sizes in the file are those of the images, as if these were resized and the polygons were not."""
     coco(tmp_path, "train2017", 1, annotations=[drawn(INSIDE), drawn([20, 20, 118, 20, 118, 78, 20, 78])])

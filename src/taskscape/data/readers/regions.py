@@ -58,11 +58,18 @@ class RegionSample(RawSample):
 def check_regions(samples: Sequence[RegionSample], where: Path) -> None:
     """Check that images have the size on which their regions were drawn, and that coordinates are in their pixels.
 
-    Warns about regions that cover no pixel, or extend far beyond the image. Raises ``ValueError`` if sizes differ, or,
-    with the name of the file ``where``, if no region covers a pixel, or coordinates are shares of the image.
+    Warns about images without regions, and about regions that cover no pixel, or extend far beyond the image. Raises
+    ``ValueError`` if sizes differ, or, with the name of the file ``where``, if no region covers a pixel, or coordinates
+    are shares of the image.
     """
     for sample in samples:
         check_size_of_image(sample.files["image"], sample.size, "its annotation")
+    if bare := [sample for sample in samples if not sample.regions]:
+        warnings.warn(
+            f"{where}: {len(bare)} of {len(samples)} images {agreeing(len(bare), 'has', 'have')} no region, such as "
+            f"{bare[0].name}: all their pixels count as outside; leave such images out if they are not labeled yet",
+            stacklevel=2,
+        )
     regions = [(sample, region) for sample in samples for region in sample.regions]
     polygons = [points for _, region in regions for points in region.polygons if len(points)]
     if polygons and all(points.max() <= 1 for points in polygons):
