@@ -63,7 +63,7 @@ class Alignment:
             return
         unmoved_contrast = max(1, float(changes[edges].mean()))
         height, width = edges.shape
-        for motion, move in (MOTIONS | SQUARE_MOTIONS if height == width else MOTIONS).items():
+        for motion, move in (MOTIONS if height != width else {**MOTIONS, **SQUARE_MOTIONS}).items():
             self._gains[motion][name] = float(move(changes)[edges].mean()) - unmoved_contrast
 
     def warnings(self) -> list[str]:
