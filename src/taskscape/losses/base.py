@@ -84,8 +84,8 @@ class Loss(RangedSettings, ABC):
         return mean
 
     def mean(self, term: LossTerm) -> Tensor:
-        """Return the scalar loss of a term that covers the whole batch. The mean is 0 if the count is 0."""
-        return self.finish(term.sum / term.count.clamp(min=1e-12))
+        """Return the scalar loss of a term that covers the whole batch; 0 if the count is 0."""
+        return self.finish(term.sum / term.count.clamp(min=1e-12)) * (term.count > 0)
 
 
 class PixelLoss(Loss):

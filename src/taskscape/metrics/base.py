@@ -49,7 +49,7 @@ class TaskMetric(nn.Module, ABC):
             converted = fn(state.new_empty(0))
             return fn(state) if converted.dtype == state.dtype else state.to(converted.device)
 
-        return super()._apply(moved, recurse)
+        return super()._apply(moved, recurse)  # type: ignore[no-untyped-call, no-any-return]
 
     def reset(self) -> None:
         """Set all states to zero."""
