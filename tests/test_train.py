@@ -24,6 +24,8 @@ from taskscape.data import Packed
 from taskscape.distributed import launch
 from taskscape.errors import Interrupted, TrainingError
 from taskscape.losses import L1, LossTerm
+from taskscape.report.groups import group
+from taskscape.report.run import Run
 from taskscape.run_folder import Progress, Result, RunFolder, RunLogger
 from taskscape.runs import Experiment
 from taskscape.serialization import dump
@@ -390,3 +392,34 @@ def test_evaluating_again_gives_the_same_result(store: Path, tmp_path: Path, mon
         runs.evaluate(tmp_path, split="test")
     with pytest.raises(ValueError, match=r"height is 0: it must be at least 1"):
         runs.evaluate(tmp_path, height=0)
+
+
+def test_a_run_that_is_continued_with_other_settings_says_so(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, start = RunFolder(tmp_path / "run"), replace(tiny(store), monitor="depth/delta1")
+    runs.train(start, folder.path, quiet=True)
+    runs.train(replace(start, device="auto", tta="mirror"), folder.path, resume=True, quiet=True)
+    assert runs.read_experiment(folder.path).continued is None  # nothing about training has changed
+    text = folder.experiment.read_text()
+    folder.experiment.write_text(
+        text.replace("epochs: 3", "epochs: 5").replace("lr: 0.01", "lr: 0.02").replace("depth/delta1", "depth/abs_err")
+    )
+    for _ in range(2):
+        runs.train(runs.read_experiment(folder.path), folder.path, resume=True)
+    said = "epochs 5 (3 before), monitor depth/abs_err (depth/delta1 before), optimizer.lr 0.02 (0.01 before)"
+    continued = runs.read_experiment(folder.path).continued or ""
+    assert continued.startswith("after step 9 with ") and set(continued[18:].split(", ")) == set(said.split(", "))
+    assert "continued with other settings: " in capsys.readouterr().err
+    errors = {int(row["epoch"]): float(row["val/depth/abs_err"]) for row in folder.table() if int(row["epoch"]) > 3}
+    assert Result.load(folder.result()).metrics["depth/abs_err"] == pytest.approx(min(errors.values()), rel=1e-6)
+
+    again = runs.read_experiment(folder.path)
+    runs.train(again, tmp_path / "again", quiet=True)  # from the start, so it is not continued
+    assert runs.read_experiment(tmp_path / "again").continued is None
+    assert len(group([Run.load(folder.path), Run.load(tmp_path / "again")])) == 2
+
+    text = folder.experiment.read_text()
+    folder.experiment.write_text(text.replace("batch_size: 4", "batch_size: 2").replace("epochs: 5", "epochs: 6"))
+    with pytest.raises(ValueError, match=r"batch_size is 2, and .* was trained with 4"):
+        runs.train(runs.read_experiment(folder.path), folder.path, resume=True, quiet=True)

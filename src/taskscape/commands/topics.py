@@ -170,7 +170,7 @@ def _members(node: Choice | Entries) -> Iterator[str]:
 
 def _run(tree: Sequence[Node], command: str) -> Iterator[str]:
     """Yield the lines of the page ``run``: settings without a topic, and flags that are not settings."""
-    hidden = ("start_from", "start_checksum", "note")
+    hidden = ("start_from", "start_checksum", "continued", "note")
     settings = [
         setting
         for setting in tree

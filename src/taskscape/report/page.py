@@ -164,8 +164,7 @@ def _settings(run: Run) -> str:
     items = [(NAMED_SETTINGS[key], value) for key, value in values.items()]
     if "tasks" in run.settings:
         items.insert(1, ("Tasks", task_words(run.result.tasks)))
-    if note := run.settings.get("note"):
-        items.append(("Note", str(note)))
+    items += [(heading(key), str(text)) for key in ("note", "continued") if (text := run.settings.get(key))]
     if run.best_epoch is not None:
         items.append(("Weights from epoch", f"{run.best_epoch}, the best on the validation split"))
     return facts(items) + folded("All settings, by flag name", settings_table(flatten(run.settings)))

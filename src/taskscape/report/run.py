@@ -71,8 +71,8 @@ class Run:
     @property
     def best_epoch(self) -> int | None:
         """The epoch whose weights the run keeps: the best one by the monitored metric; None if that is unknown."""
-        validation = self._validation
-        if validation is None:
+        validation, continued = self._validation, str(self.settings.get("continued"))
+        if validation is None or "monitor " in continued:  # then it was chosen by different metrics
             return None
         chosen = self.settings.get("monitor")
         monitors = leading(validation.metrics, validation.specs) if chosen is None else [str(chosen)]

@@ -136,6 +136,9 @@ class Experiment(RangedSettings):
     """A remark for the log and the report, such as what --scale small changed."""
     start_checksum: str | None = None
     """SHA-256 of the weights in start_from; the run fills it in, so that it can be repeated from the same weights."""
+    continued: str | None = None
+    """How the run was continued with other settings than before; the run fills it in, so that comparisons tell it from
+    a run that had the same settings from the start."""
 
     def __post_init__(self) -> None:
         """Check settings, as far as possible without data. Raises ``ValueError`` that names the field."""

@@ -1,5 +1,6 @@
 """Compare an experiment with the settings of the run that is already in its folder."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from taskscape.data import Mixed, Packed
@@ -11,10 +12,12 @@ from taskscape.serialization import unstructure
 
 _FILLED_IN = ("tasks.", "network.")
 """Sections in which a run fills in settings that depend on its data, such as class weights."""
-_NOT_COMPARED = ("note", "start_checksum")
+_NOT_COMPARED = ("note", "start_checksum", "continued")
 """Settings that a run or a command writes itself."""
 _WITHOUT_EFFECT = ("checkpoint_minutes", "keep_checkpoint", "device", "trackers")
 """Settings that do not change the results of a run that is finished."""
+_OUTSIDE_TRAINING = (*_NOT_COMPARED, *_WITHOUT_EFFECT, "start_from", "train_metrics", "average_last", "tta")
+"""Settings that do not change what is trained after a checkpoint."""
 
 
 def different_settings(saved: Experiment, requested: Experiment) -> list[str]:
@@ -49,6 +52,25 @@ def require_same_settings(folder: RunFolder, requested: Experiment) -> None:
             f"{folder.path} is finished, and was trained with other settings ({', '.join(names)}): name another "
             "folder, or delete it to train again"
         )
+
+
+def trained_settings(experiment: Experiment) -> dict[str, str]:
+    """Return the settings that determine the training of a complete experiment, as text by dotted name.
+
+    The data are not among them: a run is resumed only with those that it was started with, wherever they are.
+    """
+    from taskscape.report.run import flatten
+
+    settings = flatten(unstructure(experiment))
+    return {
+        name: text for name, text in settings.items() if name not in _OUTSIDE_TRAINING and not name.startswith("data.")
+    }
+
+
+def changes(old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    """Return the differences of two ``trained_settings`` in words: ``epochs 4 (2 before), seed 1 (0 before)``."""
+    names = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+    return ", ".join(f"{name} {new.get(name, 'none')} ({old.get(name, 'none')} before)" for name in names)
 
 
 def _is_filled_in(name: str, saved: str, requested: str) -> bool:

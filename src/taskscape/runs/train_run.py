@@ -31,7 +31,7 @@ from taskscape.runs.experiment import Experiment
 from taskscape.runs.fastest import way_of, with_fastest_way, with_way
 from taskscape.runs.known_data import remember, require_same
 from taskscape.runs.precision import verify_precision
-from taskscape.runs.same_settings import require_same_settings
+from taskscape.runs.same_settings import changes, different_settings, require_same_settings, trained_settings
 from taskscape.runs.start import Start
 from taskscape.runs.trained_model import load, read_experiment
 from taskscape.serialization import dump, keep_code, unstructure
@@ -159,16 +159,20 @@ def begin(
         _LOGGER.info("%s", note)
     if resume:
         require_same(folder, stores)
-        saved = read_experiment(folder.path)
-        if (saved_size := saved.batch_size) != experiment.batch_size:
+        saved, state = read_experiment(folder.path), checkpoint.load(folder.checkpoint)
+        previous = state.get("settings", trained_settings(saved))
+        if (saved_size := previous.get("batch_size")) != str(experiment.batch_size):
             raise ValueError(
                 f"batch_size is {experiment.batch_size}, and {folder.path} was trained with {saved_size}: a run counts "
                 f"its epochs by batches, so resume it with {saved_size}, or start another one from it"
             )
         experiment = replace(experiment, start_from=saved.start_from, start_checksum=saved.start_checksum)
-        for warning in trainer.load_state(checkpoint.load(folder.checkpoint)):
+        for warning in trainer.load_state(state):
             _LOGGER.warning("%s", warning)
+        experiment = replace(experiment, continued=_continued(trainer, previous, saved.continued))
         _forget_lost_best(trainer, folder)
+    else:
+        experiment = replace(experiment, continued=None)
     if fabric.is_global_zero:
         folder.path.mkdir(parents=True, exist_ok=True)
         atomic_write(folder.experiment, dump(experiment))
@@ -177,6 +181,21 @@ def begin(
         keep_log_in(folder.log)
     verify_precision(trainer, experiment, folder, progress, resume=resume)
     return trainer
+
+
+def _continued(trainer: Trainer, previous: Mapping[str, str], earlier: str | None) -> str | None:
+    """Return how a run was continued with other settings than the ``previous`` ones, after ``earlier`` such changes.
+
+    If another metric is monitored, the best epoch is chosen anew.
+    """
+    changed = changes(previous, trainer.settings)
+    sentence = f"after step {trainer.step} with {changed}"
+    if not changed or sentence in (earlier or ""):
+        return earlier
+    _LOGGER.warning("continued with other settings: %s", changed)
+    if previous.get("monitor") != trainer.settings.get("monitor"):
+        trainer.best.value, trainer.best.epochs_since = None, 0
+    return "; ".join(filter(None, (earlier, sentence)))
 
 
 def _forget_lost_best(trainer: Trainer, folder: RunFolder) -> None:
@@ -218,7 +237,7 @@ def is_finished(folder: RunFolder, experiment: Experiment) -> bool:
         progress = progress_of(folder, experiment)
         return (
             experiment.keep_checkpoint
-            and experiment == read_experiment(folder.path)
+            and not different_settings(read_experiment(folder.path), experiment)
             and progress.finished
             and all(Result.load(folder.result(tta=tta)).progress == progress for tta in evaluated)
         )
@@ -265,6 +284,7 @@ def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Proce
         features=features,
         average=WeightAverage(training_step.network, experiment.ema) if experiment.ema else None,
         checkpoint_minutes=experiment.checkpoint_minutes,
+        settings=trained_settings(experiment),
     )
 
 

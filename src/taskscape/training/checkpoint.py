@@ -149,10 +149,11 @@ _FIELDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("weights", _is_means, "a sum and a count per task"),
     ("threads", _is_count, "a number of threads"),
     ("processes", _is_count, "a number of processes"),
+    ("settings", _is_mapping, "a mapping of names"),
 )
 """The fields of a checkpoint, as ``Trainer.state`` returns them: name, check, and description of valid values."""
-_OPTIONAL = ("average",)
-"""Fields that only some runs have."""
+_OPTIONAL = ("average", "settings")
+"""Fields that only some runs have, or that earlier versions did not write."""
 
 
 def _shown(value: Any) -> str:

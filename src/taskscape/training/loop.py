@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -81,6 +82,7 @@ class Trainer:
         features: FeatureCache | None = None,
         average: WeightAverage | None = None,
         checkpoint_minutes: float = 10.0,
+        settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Take the parts of a run.
 
@@ -89,7 +91,8 @@ class Trainer:
         epoch, see ``BestEpoch``; ``patience`` is the number of validations without improvement after which training
         stops; ``train_metrics`` returns training images that are evaluated with each validation too; ``features`` are
         those of a frozen encoder, computed first; ``average`` is the average of weights that is evaluated and kept
-        instead of the weights; ``checkpoint_minutes`` is the time between two checkpoints within an epoch.
+        instead of the weights; ``checkpoint_minutes`` is the time between two checkpoints within an epoch;
+        ``settings`` are kept in the checkpoint, as text by name.
         """
         self.training_step, self.network = training_step, training_step.network
         self.train_data, self.val_data, self.epochs = train_data, val_data, epochs
@@ -97,6 +100,7 @@ class Trainer:
         self.pace = Pace(len(train_data), epochs, None, fabric.device) if pace is None else pace
         self.validate_every = validate_every
         self.best = BestEpoch(training_step.tasks, monitor)
+        self.settings = settings
         self.patience, self.train_metrics = patience, train_metrics
         self.checkpointer = Checkpointer(folder.checkpoint, fabric, checkpoint_minutes)
         self.interrupts = Interrupts()
@@ -257,6 +261,7 @@ class Trainer:
             "weights": self.weights.state(),
             "threads": torch.get_num_threads(),
             "processes": world_size(),
+            "settings": dict(self.settings),
         }
 
     def load_state(self, state: Mapping[str, Any]) -> list[str]:
