@@ -68,7 +68,7 @@ def test_a_watched_folder(tiny_run: Path, tmp_path: Path, capsys: pytest.Capture
     out = tmp_path / "out"
     with interrupting(lambda: (out / "watched.json").exists()):
         main([str(tiny_run), "--watch", str(tmp_path), "--out", str(out), "--no-pictures"])
-    assert "photo.png: done\n1 files were predicted" in capsys.readouterr().out
+    assert "photo.png: done\n1 file was predicted" in capsys.readouterr().out
     assert (out / "photo.depth.png").is_file()
 
 

@@ -132,17 +132,7 @@ def take_apart(default: Any, own_flags: dict[str, list[str]], others: Sequence[s
 
     Raises ``ValueError`` for an unknown choice, and for values that occur twice.
     """
-    names = [f.name for f in fields(default)]
-    flags: dict[str, list[str]] = {}
-    choices: dict[str, list[str]] = {}
-    for flag, words in parts(others, names):
-        if flag.endswith(":"):
-            choices.setdefault(flag.removesuffix(":"), []).extend(words)
-        elif flag in flags:
-            values = " ".join(dict.fromkeys([*flags[flag], *words]))
-            raise ValueError(f"--{flag} is given twice: give it once with all values, --{flag} {values}".rstrip())
-        else:
-            flags[flag] = words
+    flags, choices = _flags_and_choices(others, [f.name for f in fields(default)])
     common = [f"{path}:{values[0]}" for path, values in choices.items() if len(values) == 1]
     variations = [
         _labeled(path, [(value, (f"{path}:{value}",)) for value in values])
@@ -166,6 +156,26 @@ def take_apart(default: Any, own_flags: dict[str, list[str]], others: Sequence[s
             raise ValueError("--seed and --seeds exclude each other: leave out --seed")
         variations.append(_labeled(SEED, [(seed, ("--seed", seed)) for seed in seeds]))
     return Words(common, variations)
+
+
+def _flags_and_choices(
+    arguments: Sequence[str], names: Sequence[str]
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return the values of each flag, and the classes chosen for each path.
+
+    Raises ``ValueError`` for a flag that is given twice.
+    """
+    flags: dict[str, list[str]] = {}
+    choices: dict[str, list[str]] = {}
+    for flag, words in parts(arguments, names):
+        if flag.endswith(":"):
+            choices.setdefault(flag.removesuffix(":"), []).extend(words)
+        elif flag in flags:
+            values = " ".join(dict.fromkeys([*flags[flag], *words]))
+            raise ValueError(f"--{flag} is given twice: give it once with all values, --{flag} {values}".rstrip())
+        else:
+            flags[flag] = words
+    return flags, choices
 
 
 def _settings(default: Any, choices: dict[str, list[str]]) -> dict[str, Setting]:

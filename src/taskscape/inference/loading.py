@@ -70,13 +70,7 @@ def load(
     >>> prediction["depth"].shape, prediction["semseg"].dtype
     ((64, 96), dtype('uint8'))
     """
-    check_height(height)
-    if height is not None and native_resolution:
-        raise ValueError("height and native resolution exclude each other: give only one of them")
-    if image_range is not None and not image_range[0] < image_range[1]:
-        raise ValueError(f"image range is {image_range[0]:g} {image_range[1]:g}: white must be greater than black")
-    if batch < 1:
-        raise ValueError(f"batch is {batch}: it must be at least 1")
+    _check(height, image_range, batch, native_resolution=native_resolution)
     tta = find_tta(tta) or False
     run = resolve(run)
     model = load_model(run, device)
@@ -87,15 +81,7 @@ def load(
         tiles = replace(tiles, size=evaluated)
     if height is None and not native_resolution and tiles is None:
         height = evaluated[0]
-    settings = view_settings or {}
-    for name in settings:
-        if name not in model.tasks:
-            raise ValueError(f"{run} has no task {name!r}{nearest(name, model.tasks)}")
-    views, samples = {}, read_samples(RunFolder(Path(run)).samples())
-    for name, task in model.tasks.items():
-        task_view = view(task.modality).with_settings(settings.get(name, {}), where=name)
-        task_view = task_view if task.range is None else task_view.within(*task.range)
-        views[name] = fitted(task_view, name, samples)
+    views = _views(run, model.tasks, view_settings or {})
     if image_range is None:
         image_range = stated_range(model.experiment.data)
     spreads, confidence_views = confidence_of(RunFolder(Path(run)), model.tasks) if confidence else ({}, {})
@@ -111,6 +97,35 @@ def load(
         tiles=tiles,
         batch=batch,
     )
+
+
+def _check(height: int | None, image_range: ValueRange | None, batch: int, *, native_resolution: bool) -> None:
+    """Raise ``ValueError`` for settings that are wrong for any run."""
+    check_height(height)
+    if height is not None and native_resolution:
+        raise ValueError("height and native resolution exclude each other: give only one of them")
+    if image_range is not None and not image_range[0] < image_range[1]:
+        raise ValueError(f"image range is {image_range[0]:g} {image_range[1]:g}: white must be greater than black")
+    if batch < 1:
+        raise ValueError(f"batch is {batch}: it must be at least 1")
+
+
+def _views(
+    run: str | Path, tasks: Mapping[str, Task], settings: Mapping[str, Mapping[str, Any]]
+) -> dict[str, View[Any]]:
+    """Return the view of each task, with the color scale of the run's report and with these settings by task.
+
+    Raises ``ValueError`` for a task that the run does not have, and as ``View.with_settings`` does.
+    """
+    for name in settings:
+        if name not in tasks:
+            raise ValueError(f"{run} has no task {name!r}{nearest(name, tasks)}")
+    views, samples = {}, read_samples(RunFolder(Path(run)).samples())
+    for name, task in tasks.items():
+        task_view = view(task.modality).with_settings(settings.get(name, {}), where=name)
+        task_view = task_view if task.range is None else task_view.within(*task.range)
+        views[name] = fitted(task_view, name, samples)
+    return views
 
 
 def confidence_of(folder: RunFolder, tasks: Mapping[str, Task]) -> tuple[dict[str, float], dict[str, ConfidenceView]]:

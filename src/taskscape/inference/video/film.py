@@ -2,13 +2,14 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 import torch
@@ -92,38 +93,26 @@ class Film:
         """Write a segment, and return whether to continue."""
         number, count, previous_time, stopped = len(self.parts.segments), 0, first.time, False
         segments = {name: Segment(self.parts.path(name, number), self.time_base) for name in self.names}
-        waiting: deque[Future[None]] = deque()
-        writer = ThreadPoolExecutor(1, "writing")  # draws and encodes while the network computes
 
         def write(prediction: Prediction, time: int, number: int) -> None:
             for name, picture in self.draw(prediction).items():
                 segments[name].add(picture, time)
             self._write_maps(prediction, number)
 
-        try:
-            for frame in frames:
-                prediction = self.predict(frame.rgb)
-                waiting.append(writer.submit(write, prediction, frame.time - first.time, self.parts.frames + count))
-                if len(waiting) > AHEAD:
-                    waiting.popleft().result()
-                if count:
-                    self.parts.last = frame.time - previous_time
-                previous_time, count = frame.time, count + 1
-                done(self.parts.frames + count)
-                if stopped := stop():
-                    break
-            while waiting:
-                waiting.popleft().result()
+        with _discarded_after_an_error(segments.values()):
+            with _in_background(write) as submit:
+                for frame in frames:
+                    prediction = self.predict(frame.rgb)
+                    submit(prediction, frame.time - first.time, self.parts.frames + count)
+                    if count:
+                        self.parts.last = frame.time - previous_time
+                    previous_time, count = frame.time, count + 1
+                    done(self.parts.frames + count)
+                    if stopped := stop():
+                        break
             keep = count == SEGMENT or not stopped
             for segment in segments.values():
                 segment.close() if keep else segment.discard()
-        except BaseException:
-            writer.shutdown(cancel_futures=True)
-            for segment in segments.values():
-                segment.discard()
-            raise
-        finally:
-            writer.shutdown()
         if not keep:
             return False
         self.parts.add(count, first.time, self.smoother.state_dict())
@@ -132,6 +121,45 @@ class Film:
     def _write_maps(self, prediction: Prediction, number: int) -> None:
         if self.maps is not None:
             replace(prediction, name=f"{number:06}", views=self.predictor.views).save_images(self.maps, pictures=False)
+
+
+_Arguments = ParamSpec("_Arguments")
+
+
+@contextmanager
+def _in_background(call: Callable[_Arguments, None]) -> Iterator[Callable[_Arguments, None]]:
+    """Yield a function that makes a call in a thread, so that drawing and encoding do not wait for the network.
+
+    At most ``AHEAD`` calls wait. All are finished at the end; after an error, those that wait are dropped. Errors of
+    calls are raised here.
+    """
+    waiting: deque[Future[None]] = deque()
+    thread = ThreadPoolExecutor(1, "writing")
+
+    def submit(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
+        waiting.append(thread.submit(call, *args, **kwargs))
+        if len(waiting) > AHEAD:
+            waiting.popleft().result()
+
+    try:
+        yield submit
+        while waiting:
+            waiting.popleft().result()
+    except BaseException:
+        thread.shutdown(cancel_futures=True)
+        raise
+    finally:
+        thread.shutdown()
+
+
+@contextmanager
+def _discarded_after_an_error(segments: Iterable[Segment]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        for segment in segments:
+            segment.discard()
+        raise
 
 
 def fitted(predictor: Predictor, frames: Sequence[RgbArray]) -> Predictor:

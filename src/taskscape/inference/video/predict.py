@@ -69,28 +69,13 @@ def predict_video(
     started, interrupts = time.perf_counter(), Interrupts()
     with locked(folder, folder / "lock"), interrupts.handled():
         parts = Parts.of(folder, made_with, last=video.usual)
-        if parts.views:
-            predictor = with_settings(predictor, parts.views)
-        else:
-            predictor = fitted(predictor, video.spread(SAMPLES))
-            parts.views = settings_of(predictor.views)
+        predictor = _with_color_scales(predictor, parts, video)
         maps = out / f"{name}.frames" if settings.maps else None
         film = Film(predictor, parts, names, video.size, video.time_base, settings.smooth, maps)
         num_resumed = parts.frames
-
-        def done(frames: int) -> None:
-            if progress is not None:
-                progress(frames, max(video.count, frames) if video.count else 0)
-
         if num_resumed:
             note(f"{path.name}: resuming after {counted(num_resumed, 'frame', 'frames')}")
-            done(num_resumed)
-        if not parts.complete:
-            ended = film.add(video.frames(num_resumed), done, lambda: interrupts.signal is not None)
-            if not ended:
-                raise interrupts.stopped(f"after {parts.frames} of {video.count or 'its'} frames of {path}")
-            parts.complete = True
-            parts.write()
+        _complete(film, video, path, interrupts, progress)
         sound = Sound(path, video.start) if video.sounds else None
         files, has_sound = film.join(out, name, sound)
         _write(description, files, made_with, film, video)
@@ -121,6 +106,33 @@ def _read_description(path: Path) -> tuple[list[Path], Any]:
         return [path.parent / file for file in content["files"]], content["made_with"]
     except (OSError, ValueError, KeyError, TypeError):
         return [], None
+
+
+def _with_color_scales(predictor: Predictor, parts: Parts, video: Video) -> Predictor:
+    """Return the predictor with color scales for the whole film: those of its parts, or else fitted ones."""
+    if parts.views:
+        return with_settings(predictor, parts.views)
+    predictor = fitted(predictor, video.spread(SAMPLES))
+    parts.views = settings_of(predictor.views)
+    return predictor
+
+
+def _complete(film: Film, video: Video, path: Path, interrupts: Interrupts, progress: ProgressCallback | None) -> None:
+    """Predict the frames that the film's parts lack. Raises ``Interrupted`` after Ctrl-C."""
+    parts = film.parts
+
+    def done(frames: int) -> None:
+        if progress is not None:
+            progress(frames, max(video.count, frames) if video.count else 0)
+
+    if parts.frames:
+        done(parts.frames)
+    if parts.complete:
+        return
+    if not film.add(video.frames(parts.frames), done, lambda: interrupts.signal is not None):
+        raise interrupts.stopped(f"after {parts.frames} of {video.count or 'its'} frames of {path}")
+    parts.complete = True
+    parts.write()
 
 
 def _write(path: Path, files: list[Path], made_with: Mapping[str, Any], film: Film, video: Video) -> None:

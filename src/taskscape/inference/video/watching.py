@@ -2,14 +2,14 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from taskscape.data.readers.images import SUFFIXES as IMAGES
 from taskscape.errors import Interrupted
 from taskscape.files import atomic_write, writing
-from taskscape.inference.outputs import Output, Writer
+from taskscape.inference.outputs import Output
 from taskscape.inference.predictor import Predictor
 from taskscape.inference.sources import VIDEOS
 from taskscape.inference.video.film import check_smoothing
@@ -51,9 +51,8 @@ def watch(
         raise ValueError(f"{folder} is not a folder: name one to watch")
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    writers = [output.writer(predictor, out) for output in outputs]
+    files = _FilePredictor(predictor, folder, out, outputs, settings, note)
     finished, last_scan, count, interrupts = _read(out / DONE), dict[str, Signature](), 0, Interrupts()
-    image_predictor = predictor  # gets the color scales of the images; each video has its own
 
     def stopped() -> bool:
         return interrupts.signal is not None
@@ -66,14 +65,8 @@ def watch(
                     break
                 if signature == finished.get(name) or signature != last_scan.get(name):
                     continue
-                stem = Path(name).with_suffix("").as_posix()
-                is_unique = not any(other != name and Path(other).with_suffix("").as_posix() == stem for other in scan)
                 try:
-                    output_name = stem if is_unique else name
-                    if Path(name).suffix.lower() in VIDEOS:
-                        predict_video(predictor, folder / name, out, settings, name=output_name, note=note)
-                    else:
-                        image_predictor = _predict(image_predictor, folder / name, output_name, writers)
+                    files.predict(name, _output_name(name, scan))
                     count += 1
                     note(f"{name}: done")
                 except Interrupted as interruption:  # within a video, which a later call resumes
@@ -88,17 +81,55 @@ def watch(
             if stop():
                 break
             time.sleep(seconds)
-    for writer in writers:
-        writer.finish()
+    files.finish()
     return count
 
 
-def _predict(predictor: Predictor, path: Path, name: str, writers: Sequence[Writer]) -> Predictor:
-    """Predict an image, and return the predictor with the color scales of the first one."""
-    prediction = replace(predictor.predict(path), name=name)
-    for writer in writers:
-        writer.write(prediction)
-    return replace(predictor, views=prediction.views)
+class _FilePredictor:
+    """Predicts files of a folder, given their paths relative to it. Images share color scales; each video has its own.
+
+    Raises ``ValueError`` if an output needs a task that the network does not have.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        folder: Path,
+        out: Path,
+        outputs: Sequence[Output],
+        settings: VideoSettings,
+        note: Callable[[str], None],
+    ) -> None:
+        self._predictor = self._image_predictor = predictor
+        self._folder, self._out = folder, out
+        self._settings, self._note = settings, note
+        self._writers = [output.writer(predictor, out) for output in outputs]
+
+    def predict(self, name: str, output_name: str) -> None:
+        """Predict an image or a video. Raises ``Interrupted`` within a video, and ``ValueError`` or ``OSError``."""
+        path = self._folder / name
+        if path.suffix.lower() in VIDEOS:
+            predict_video(self._predictor, path, self._out, self._settings, name=output_name, note=self._note)
+            return
+        prediction = replace(self._image_predictor.predict(path), name=output_name)
+        for writer in self._writers:
+            writer.write(prediction)
+        self._image_predictor = replace(self._image_predictor, views=prediction.views)
+
+    def finish(self) -> None:
+        """Finish the files that hold several predictions."""
+        for writer in self._writers:
+            writer.finish()
+
+
+def _output_name(name: str, others: Iterable[str]) -> str:
+    """Return a file's name without its extension, unless another file differs only by that."""
+    stem = _stem(name)
+    return name if any(other != name and _stem(other) == stem for other in others) else stem
+
+
+def _stem(name: str) -> str:
+    return Path(name).with_suffix("").as_posix()
 
 
 def _files(folder: Path, out: Path) -> Iterator[tuple[str, Signature]]:
