@@ -99,6 +99,15 @@ def test_masks_of_0_and_255_are_doubted_in_every_form(raw: Path, classes: str, m
     said(raw, r"if it is crack, set `classes: \{0: rest, 255: crack\}`")
 
 
+def test_smoothed_boundaries_are_doubted(raw: Path) -> None:
+    lines = Image.fromarray(((ids() == 1) * 255).astype(np.uint8))
+    smooth = lines.resize((W // 2, H // 2), Image.Resampling.BILINEAR).resize((W, H), Image.Resampling.BILINEAR)
+    folder(raw, "boundaries: {}", {"boundaries.png": smooth})
+    said(raw, r"a label has \d+ values, and all except 0 count as boundaries: if lines are smoothed")
+    folder(raw, "boundaries: {}", {"boundaries.png": lines})
+    quiet(raw)
+
+
 def test_one_hot_and_smoothed_labels_have_their_own_remedy(raw: Path) -> None:
     for kind in (np.uint8, np.float32, np.int64):
         folder(raw, ABC, {"semseg.npy": np.eye(3, dtype=kind)[ids()]})

@@ -1,5 +1,6 @@
 """The section of boundaries, drawn as lines in images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -7,9 +8,12 @@ import numpy as np
 from typing_extensions import override
 
 from taskscape.data.readers.folder.section import Section
-from taskscape.data.readers.samples import Samples
+from taskscape.data.readers.samples import Samples, used_values
 from taskscape.modalities import Boundaries
 from taskscape.modalities.base import Array, Mask
+
+_MANY = 8
+"""More values than this suggest smoothed lines or probabilities."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,17 @@ class BoundariesSection(Section):
         elif max(named_values, default=0) >= 2**label.bits:  # given as displayed, but stored in fewer bits
             label = replace(label, values=label.shown())
         return super().decode(label)
+
+    @override
+    def doubts(self, labels: Sequence[Samples]) -> str:
+        """Return a doubt if labels have many values, all of which count as boundaries."""
+        count = max((len(used_values(label.values, label.opaque)) for label in labels), default=0)
+        if self.lines is not None or count <= _MANY:
+            return ""
+        return (
+            f"a label has {count} values, and all except 0 count as boundaries: if lines are smoothed, or the values "
+            "are probabilities, save 1 where they exceed a threshold, and 0 elsewhere"
+        )
 
     @override
     def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:
