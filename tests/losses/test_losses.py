@@ -421,7 +421,32 @@ def test_plain_tensors_are_compared_as_a_target_is(loss):
     expected = mean(loss, prediction, target)
     assert torch.equal(loss(prediction, target), expected)
     assert torch.equal(loss(prediction, target.value, target.valid), expected)
-    assert loss(prediction[:1], target.value[:1]).isfinite()  # without a mask all pixels count
+    value = target.value.masked_fill(target.value == 0, 1)  # without a mask all pixels count
+    assert loss(prediction[:1], value[:1]).isfinite()
+
+
+@pytest.mark.parametrize(
+    ("loss", "value", "message"),
+    [
+        (SILog(), 0.0, r"depths that are not above 0 at valid pixels.*valid=metres\[:, 0\] > 0"),
+        (SILog(), float("nan"), "depths that are not above 0"),
+        (BalancedCrossEntropy(), 255.0, r"values of 0.5 … 255 at valid pixels.*must be 0 … 1"),
+        (BalancedCrossEntropy(), -1.0, "must be 0 … 1"),
+    ],
+)
+def test_impossible_values_are_refused_unless_masked(loss, value, message):
+    prediction, target, valid = torch.ones(1, 1, 2, 3), torch.ones(1, 1, 2, 3), torch.ones(1, 2, 3, dtype=torch.bool)
+    target[..., 1] = 0.5
+    expected = loss(prediction[..., 1:], target[..., 1:])
+    target[..., 0], valid[..., 0] = value, False
+    assert loss(prediction, target, valid) == expected
+    with pytest.raises(ValueError, match=message):
+        loss(prediction, target)
+
+
+def test_depth_has_one_channel():
+    with pytest.raises(ValueError, match="the prediction has 2 channels, but depth has one"):
+        SILog()(torch.ones(2, 2, 2, 2), torch.ones(2, 2, 2, 2))
 
 
 @pytest.mark.parametrize("kind", ENTROPIES)

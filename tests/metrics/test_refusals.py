@@ -1,5 +1,7 @@
 """Metrics reject ids and shapes out of range instead of counting them wrongly."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -94,3 +96,9 @@ def test_a_logit_is_no_probability() -> None:
     logit = torch.linspace(-3, 3, 96).view(2, 1, 6, 8)
     with pytest.raises(ValueError, match="sigmoid"):
         BoundaryMetrics().update(logit, (logit > 0).float(), VALID)
+
+
+@pytest.mark.parametrize("classes", [19, "road"])
+def test_classes_are_names(classes: Any) -> None:
+    with pytest.raises(ValueError, match=r"classes is (19|'road'): give the names of the classes"):
+        SegmentationMetrics(classes)

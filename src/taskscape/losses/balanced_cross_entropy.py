@@ -34,6 +34,21 @@ class BalancedCrossEntropy(Loss):
         check_positive("negative_weight", self.negative_weight)
 
     @override
+    def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:
+        """Return plain values and their mask as a target.
+
+        Raises ``ValueError`` if shapes do not match, and for valid values outside 0..1.
+        """
+        target = super().target_of(prediction, value, valid)
+        labels = target.value[target.valid.unsqueeze(1).expand_as(value)]
+        if not ((labels >= 0) & (labels <= 1)).all():
+            raise ValueError(
+                f"the target has values of {labels.min():g} … {labels.max():g} at valid pixels: boundaries must be "
+                "0 … 1; divide labels of 0 and 255 by 255, and mask pixels without a label with valid"
+            )
+        return target
+
+    @override
     def term(self, prediction: Tensor, target: Target) -> LossTerm:
         """Return the sum over images and the number of images, for (B, 1, H, W) logits and values in 0..1."""
         invalid = ~target.valid.unsqueeze(1)

@@ -42,6 +42,22 @@ class SILog(Loss):
             raise ValueError(f"eps is {self.eps}: it must be positive, such as 1e-5")
 
     @override
+    def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:
+        """Return plain values and their mask as a target.
+
+        Raises ``ValueError`` if shapes do not match, and for valid depths that are not above 0.
+        """
+        target = super().target_of(prediction, value, valid)
+        if prediction.shape[1] != 1:
+            raise ValueError(f"the prediction has {prediction.shape[1]} channels, but depth has one: (B, 1, H, W)")
+        if (~(target.value.squeeze(1) > 0) & target.valid).any():
+            raise ValueError(
+                "the target has depths that are not above 0 at valid pixels: mask pixels without a depth, such as with "
+                "valid=metres[:, 0] > 0"
+            )
+        return target
+
+    @override
     def term(self, prediction: Tensor, target: Target) -> LossTerm:
         """Return the sum of Var(ε) + gamma·E[ε]² over the images, and the number of images with valid pixels.
 

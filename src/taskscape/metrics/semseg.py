@@ -79,8 +79,10 @@ class SegmentationMetrics(TaskMetric):
     """Number of images with a valid pixel, int64."""
 
     def __init__(self, classes: Sequence[str]) -> None:
-        """Initialize the metric; ``classes`` are the names of ids 0, 1, …"""
+        """Initialize the metric; ``classes`` are the names of ids 0, 1, … Raises ``ValueError`` for anything else."""
         super().__init__()
+        if isinstance(classes, str) or not isinstance(classes, Sequence):
+            raise ValueError(f"classes is {classes!r}: give the names of the classes, such as ('road', 'sky')")
         self.classes = tuple(classes)
         self.add_state("confusion", torch.zeros(len(classes), len(classes), dtype=torch.int64))
         self.add_state("image_miou", torch.zeros((), dtype=torch.float64))
