@@ -359,6 +359,7 @@ def test_synth_writes_streets_and_skips_those_that_are_there(here: Path, capsys:
         ("synth x --size 12", "--size 12: give HEIGHTxWIDTH"),
         ("synth x --split nothing", "nothing"),
         ("synth my.py --count 1", "my.py"),
+        ("predict x --submission city", "--submission city: give one or more of cityscapes, coco-panoptic"),
         ("models --tasks semseg", "--tasks semseg: give each task a name and its number of output channels"),
         ("demo --minutes 0", "--minutes 0.0: it must be more than 0"),
     ],

@@ -162,11 +162,10 @@ def test_confidence_is_an_output(form: str, run: Path, tmp_path: Path) -> None:
         assert labeler.says_confidence("semseg") and not labeler.says_confidence("depth")
         label = labeler.predict(torch.from_numpy(image).permute(2, 0, 1)[None] / 255)["semseg"].confidence
         assert label is not None and torch.allclose(label, sure[:, 0])
-    if form != "torch":
-        photo = Path(taskscape.__file__).parent / "released" / "street.jpg"
-        command = [sys.executable, "-I", str(tmp_path / "example.py"), str(photo), str(tmp_path)]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        assert "street.semseg.confidence.png: probability that the class is right, 0..1, from 0" in said
+    photo = Path(taskscape.__file__).parent / "released" / "street.jpg"
+    command = [sys.executable, "-I", str(tmp_path / "example.py"), str(photo), str(tmp_path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "street.semseg.confidence.png: probability that the class is right, 0..1, from 0" in said
 
 
 @pytest.fixture(scope="module")
@@ -293,7 +292,7 @@ def test_what_stands_beside_a_file(run: Path, store: Path, exported: Exported) -
     assert "normals" not in card
 
 
-@pytest.mark.parametrize("form", ["onnx", "openvino"])
+@pytest.mark.parametrize("form", list(export.FORMATS))
 def test_files_for_runtimes(form: str, run: Path, tmp_path: Path) -> None:
     if not has(*export.FORMATS[form].NEEDS):
         pytest.skip("needs the extra export")
@@ -418,7 +417,7 @@ def test_adaptive_bins_become_onnx(name: str, tmp_path: Path) -> None:
     assert found.holds and found.largest < 1e-5, found
 
 
-@pytest.mark.parametrize("form", ["onnx", "openvino"])
+@pytest.mark.parametrize("form", list(export.FORMATS))
 def test_examples_are_short(form: str) -> None:
     example = python(form)
     assert len(example.splitlines()) <= 40 and "import taskscape" not in example and "{" + "RUN" not in example

@@ -63,6 +63,7 @@ def test_focal_lengths_that_are_given_or_in_the_file(predictor: Predictor, tmp_p
     size = (50, 70)
     assert Lens(focal=80).find(size, film, predictor).pixels == 80
     assert Lens(fov=90).find(size, film, predictor).pixels == pytest.approx(35)
+    assert Lens(fov=90).find(size, film, predictor).origin.isascii()  # the header of a PLY file is
     found = Lens().find(size, film, predictor)
     assert found.pixels == pytest.approx(35 / math.hypot(36, 24) * math.hypot(*size)) and "35 mm" in found.origin
     assumed = Lens().find(size, plain, predictor)

@@ -136,6 +136,18 @@ def test_maps_of_another_network_that_stay_in_the_folder_are_named(run: Path, ph
     assert "earlier maps of semseg, normals," in found
 
 
+def test_maps_that_metadata_still_describe_are_not_named(run: Path, photos: Path, tmp_path: Path) -> None:
+    def notes(image: str, *, confidence: bool) -> list[str]:
+        said: list[str] = []
+        predict(run, [photos / image], tmp_path, note=said.append, confidence=confidence)
+        return [sentence for sentence in said if "earlier maps" in sentence]
+
+    assert not notes("0.png", confidence=False)
+    assert not notes("1.png", confidence=True)  # the maps of 0.png are described as before
+    (found,) = notes("0.png", confidence=False)  # the confidence of 1.png is not
+    assert "earlier maps of semseg," in found
+
+
 def test_metadata_stay_as_they_were_where_no_image_can_be_read(run: Path, photos: Path, tmp_path: Path) -> None:
     predict(run, [photos / "0.png"], tmp_path)
     before = (tmp_path / "metadata.json").read_bytes()

@@ -67,6 +67,8 @@ def test_images_alone_are_predicted_by_it(
         ("predict exported photo.jpg", "exported is an exported model"),
         ("predict runs photo.jpg", "runs is not a run, but contains runs: name one, such as runs/rooms"),
         ("predict taskscape/streets-small", "there is no image to predict"),
+        ("predict photo.jpg runs/rooms", "runs/rooms is a model, not an image: name one model, before the images"),
+        ("predict photo.jpg taskscape/streets-small", "taskscape/streets-small is a model, not an image"),
         ("predict runs/roms photo.jpg", "runs/roms is not a run"),
         ("predict taskscap/streets-small photo.jpg", "the hub cannot be reached"),
         ("predict taskscap/streets-small photo.jpg", "did you mean taskscape/streets-small?"),

@@ -5,11 +5,13 @@ import importlib.util
 import json
 import lzma
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from taskscape.export.web import PageModel, read_folder, single_page, write_folder
+from taskscape.export.web import PageModel, model, read_folder, single_page, write_folder
+from taskscape.export.web.fitted import BITS
 from taskscape.export.web.rounded import rounded
 
 needs_onnx = pytest.mark.skipif(
@@ -39,6 +41,27 @@ def test_no_text_ends_the_element_that_it_stands_in() -> None:
     assert page.count("<!doctype html>") == 1
     assert "http-equiv" in page
     assert "connect-src 'none'" in page
+
+
+@pytest.mark.parametrize(("room", "bits"), [(20_000, 12), (15_000, 11), (13_000, 9), (9_000, 6), (7_000, None)])
+def test_the_most_bits_that_fit_are_found_in_few_tries(
+    room: int, bits: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def noise(path: Path, width: int) -> bytes:  # of 1000 bytes a bit, which are 1333 characters
+        tried.append(width)
+        return np.random.default_rng(0).bytes(1000 * width)
+
+    monkeypatch.setattr(model, "rounded", noise)
+    monkeypatch.setattr(model, "_described", lambda job, path, file, found, name: found)
+    job: Any = None
+    if bits is None:
+        with pytest.raises(ValueError, match="with weights of 6 bits"):
+            model.packed(job, tmp_path, bits=BITS, room=room)
+    else:
+        assert model.packed(job, tmp_path, bits=BITS, room=room).bits == bits
+    assert len(tried) <= 3, tried
 
 
 @needs_onnx

@@ -133,6 +133,8 @@ def _expected(kind: Any, *, short: bool) -> str:
         return "WORD" if short else ", ".join(map(str, get_args(kind)))
     if get_origin(kind) is tuple:
         parts = get_args(kind)
+        if not short and (allowed := words_of(parts[0])) is not None:
+            return f"one or more of {', '.join(allowed)}"
         first = bare(parts[0])
         if short:
             shown = [_SHORT.get(bare(part), "WORD") for part in parts if part is not Ellipsis]

@@ -218,6 +218,9 @@ def _model_and_images(paths: Sequence[Path], is_live: bool) -> tuple[Path, Seque
     first, *rest = paths or (Path(released.default()),)
     if is_live and rest:
         raise ValueError(f"--camera and --watch take no images: leave out {rest[0]}")
+    for path in rest:
+        if path.as_posix() in released.names() or RunFolder(path).experiment.is_file():
+            raise ValueError(f"{path} is a model, not an image: name one model, before the images")
     if rest:
         require_images(rest)
     if released.is_name(first) or RunFolder(first).experiment.is_file():

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from taskscape.export.examples import python
 from taskscape.export.formats import Compute, Job
 
 NAME = "model.pt2"
@@ -17,10 +18,11 @@ OPTIONS: Mapping[str, Any] = {}
 
 
 def write(job: Job, path: Path) -> None:
-    """Write the file, which includes the description of the outputs as ``taskscape.json``."""
+    """Write the file, which includes the description of the outputs as ``taskscape.json``, and an example."""
     content = io.BytesIO()  # when writing to a file itself, torch kills the process if the disk is full
     torch.export.save(job.program, content, extra_files={"taskscape.json": json.dumps(job.about)})
     path.write_bytes(content.getbuffer())
+    path.with_name("example.py").write_text(python("torch"), "utf-8")
 
 
 def opened(path: Path) -> Compute:

@@ -45,7 +45,8 @@ class Lens(RangedSettings):
         if self.focal is not None:
             return Focal(self.focal, "given")
         if self.fov is not None:
-            return Focal(size[1] / 2 / math.tan(math.radians(self.fov) / 2), f"of a field of view of {self.fov:g}°")
+            pixels = size[1] / 2 / math.tan(math.radians(self.fov) / 2)
+            return Focal(pixels, f"of a field of view of {self.fov:g} degrees")
         if file is not None and (equivalent := film_equivalent(file)):
             pixels = equivalent / _DIAGONAL_35MM * math.hypot(*size)
             return Focal(pixels, f"from the image's EXIF ({equivalent:g} mm on 35 mm film)")

@@ -22,6 +22,14 @@ about = json.loads(model.get_rt_info(["taskscape"]).astype(str))
 compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})""",
         "compiled([pixels]).values()",
     ),
+    "torch": (
+        "torch",
+        "import torch",
+        """\
+model = torch.export.load(folder / "model.pt2", extra_files=(extra := {"taskscape.json": ""})).module()
+about = json.loads(extra["taskscape.json"])""",
+        "[v.detach().numpy() for v in model(torch.from_numpy(pixels))]",
+    ),
 }
 
 

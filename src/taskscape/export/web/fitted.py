@@ -7,7 +7,7 @@ from taskscape.export.web.model import PageModel, packed
 from taskscape.export.web.page import MOST_BYTES, single_page
 
 BITS = (12, 11, 10, 9, 8, 6)
-"""Bits per weight, tried in this order."""
+"""Bits per weight to choose from, in descending order."""
 SPARE = 50_000
 """Bytes reserved for the description of the network."""
 

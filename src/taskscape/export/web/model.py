@@ -2,8 +2,10 @@
 
 import base64
 import lzma
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,21 +49,31 @@ def packed(
     Args:
         job: The export.
         path: The file, which is not changed.
-        bits: Bits per weight, tried in this order.
+        bits: Bits per weight to choose from, in descending order.
         room: Maximum length of ``content``, in characters.
         name: Name of the network in the page; by default that of its folder or of the released model.
 
     Raises:
         ValueError: The network is too large with any number of bits.
     """
-    for width in bits:
+
+    @cache
+    def compressed(width: int) -> tuple[bytes, str]:
         file = rounded(path, width)
-        content = base64.b64encode(_xz(file, width)).decode()
-        if room is None or len(content) <= room:
-            return _described(job, path, file, PageModel({}, {}, content, width, {}), name)
-    raise ValueError(
-        f"{len(content) / 1e6:.1f} MB with weights of {width} bits, and there is room for {(room or 0) / 1e6:.1f} MB"
-    )
+        return file, base64.b64encode(_xz(file, width)).decode()
+
+    def fits(width: int) -> bool:
+        return room is None or len(compressed(width)[1]) <= room
+
+    number = bisect_left(bits, True, key=fits)  # compressing takes long, so as few times as possible
+    if number == len(bits):
+        size = len(compressed(bits[-1])[1])
+        raise ValueError(
+            f"{size / 1e6:.1f} MB with weights of {bits[-1]} bits, and there is room for {(room or 0) / 1e6:.1f} MB"
+        )
+    width = bits[number]
+    file, content = compressed(width)
+    return _described(job, path, file, PageModel({}, {}, content, width, {}), name)
 
 
 def _described(job: Job, path: Path, file: bytes, model: PageModel, name: str) -> PageModel:

@@ -74,9 +74,7 @@ class MapsWriter(Writer):
     def notes(self) -> list[str]:
         metadata = read_metadata(self.folder)
         changed = [
-            task
-            for task, entry in self.earlier_metadata.items()
-            if _without_colors(entry) != _without_colors(metadata.get(task))
+            task for task, entry in self.earlier_metadata.items() if not _is_described(entry, metadata.get(task))
         ]
         remaining = [task for task in changed if self._has_earlier_files(task)]
         if not remaining:
@@ -90,8 +88,8 @@ class MapsWriter(Writer):
         return any(path not in self.written for path in self.folder.rglob(f"*.{escape(task)}.*"))
 
 
-def _without_colors(metadata: Any) -> Any:
-    """Return the metadata that are needed to read a map's values: all but the colors of its picture."""
-    if not isinstance(metadata, dict):
-        return metadata
-    return {name: value for name, value in metadata.items() if name != "colors_of_views"}
+def _is_described(entry: Any, by: Any) -> bool:
+    """Return whether metadata still have all that is needed to read earlier maps: all but the colors of pictures."""
+    if not (isinstance(entry, dict) and isinstance(by, dict)):
+        return bool(entry == by)
+    return all(by.get(name) == value for name, value in entry.items() if name != "colors_of_views")
