@@ -159,6 +159,7 @@ def test_a_store_of_other_classes_and_fewer_labels(
         by_hand(run, Store.open(store, "val"), [[0, 1], [2]])
     )
     assert (run / "samples-coarse-val.npz").exists() and (run / "result.json").read_bytes() == before
+    assert result.classes == "wall:building+house:building"
     again = runs.evaluate(run, data=Packed(store), classes="house:building", device="cpu", quiet=True)
     assert again.metrics["semseg/pixel_accuracy"] == pytest.approx(by_hand(run, Store.open(store, "val"), [[1], [2]]))
     main(["report", str(run), "--split", "coarse-val"])

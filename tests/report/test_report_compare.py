@@ -8,7 +8,7 @@ from fake_runs import MODALITIES, change_result
 
 from taskscape.metrics import DepthMetrics
 from taskscape.modalities import Depth
-from taskscape.report import write_comparison
+from taskscape.report import write_comparison, write_report
 from taskscape.report.columns import best_group
 from taskscape.report.comparison.differ import Difference, differ
 from taskscape.report.comparison.pairs import paired, pairs
@@ -36,6 +36,20 @@ def test_runs_that_differ_in_the_seed_alone_are_one_group(make_run: MakeRun) -> 
     assert first.means["semseg/miou"] == pytest.approx(66)
     assert "semseg/unknown" not in first.means and first.values("semseg/unknown") == []
     assert differences([first, second]) == {"epochs": ["4", "9"]}
+
+
+@pytest.mark.parametrize(
+    ("names", "column"),
+    [
+        (("lr=1e-2,seed=0", "lr=1e-2,seed=1"), "lr=1e-2"),
+        (("joint-1", "joint-10"), "joint"),
+        (("joint-seed10", "joint-seed11"), "joint"),
+        (("r18-a", "r18-b"), "r18"),
+    ],
+)
+def test_a_column_is_not_called_like_a_seed(names: tuple[str, ...], column: str, make_run: MakeRun) -> None:
+    (only,) = group(load(*(make_run(name, settings={"seed": seed}) for seed, name in enumerate(names))))
+    assert only.name == column
 
 
 def test_same_folder_names_are_told_apart(make_run: MakeRun) -> None:
@@ -349,6 +363,13 @@ def test_runs_from_different_weights_at_one_place_are_no_repetitions(make_run: M
     start = {"start_from": "runs/base"}
     a, b = (make_run(name, settings={**start, "start_checksum": name * 64, "seed": ord(name)}) for name in "ab")
     assert differ(group(load(a, b))).compared == ["start checksum"]
+
+
+def test_evaluations_with_different_maps_of_classes_are_not_comparable(make_run: MakeRun) -> None:
+    a, b = make_run("a"), make_run("b", settings={"seed": 1})
+    change_result(a, classes="wall:building")
+    assert differ(group(load(a, b))).besides == {"evaluated on different maps of classes": ["wall:building", "by name"]}
+    assert "Map of classes</dt><dd>wall:building" in write_report(a).read_text("utf-8")
 
 
 def test_trackers_change_nothing(make_run: MakeRun) -> None:

@@ -162,7 +162,9 @@ class SweepRun:
             raise TrainingError(f"all {len(failed)} runs failed, the first with the error: {failed[0][1].error}")
         best = json.loads((self.folder / "results.json").read_text("utf-8"))["best"]
         if best is not None:
-            print(f"best by {monitor.name}: {best['run']}\n  {best['command']}")
+            is_mean = any(variation.name == "seed" for variation in self.words.variations)
+            what = f"best settings by mean {monitor.name}, first run" if is_mean else f"best by {monitor.name}"
+            print(f"{what}: {best['run']}\n  {best['command']}")
         if failed:
             hint = f"; {resume_command(self.folder)} tries again" if self.options.search is None else ""
             print(f"{len(failed)} of {len(outcomes)} runs failed{hint}")

@@ -98,12 +98,14 @@ def _names(runs: Sequence[Run]) -> list[str]:
 
 
 def _common_name(names: Sequence[str]) -> str:
-    """Return the common prefix of the names of repetitions, without a trailing ``-seed`` or the like."""
+    """Return the common prefix of the names of repetitions, without a part of a number, ``-seed`` or the like."""
     if len(names) == 1:
         return names[0]
     common = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
     start = "".join(letters[0] for letters in common)
-    return re.sub(r"[-_. ]*(seed|run)?[-_. ]*$", "", start) or names[0]
+    if any(name[len(start) : len(start) + 1].isdigit() for name in names):
+        start = start.rstrip("0123456789")
+    return re.sub(r"[-_.,= ]*(seed|run)?[-_.,= ]*$", "", start) or names[0]
 
 
 def differences(groups: Sequence[Group]) -> dict[str, list[str]]:

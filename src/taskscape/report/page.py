@@ -165,6 +165,8 @@ def _settings(run: Run) -> str:
     if "tasks" in run.settings:
         items.insert(1, ("Tasks", task_words(run.result.tasks)))
     items += [(heading(key), str(text)) for key in ("note", "continued") if (text := run.settings.get(key))]
+    if run.result.classes:
+        items.append(("Map of classes", run.result.classes))
     if run.best_epoch is not None:
         items.append(("Weights from epoch", f"{run.best_epoch}, the best on the validation split"))
     return facts(items) + folded("All settings, by flag name", settings_table(flatten(run.settings)))

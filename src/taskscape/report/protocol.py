@@ -70,4 +70,5 @@ def evaluated_on(run: Run) -> dict[str, str]:
         "images": str(result.images),
         "sizes": show_size(result.size),
         "data": result.data or UNKNOWN,
+        "maps of classes": result.classes or "by name",
     }

@@ -69,6 +69,8 @@ class Result:
     augmentation (the ``word`` of a ``taskscape.evaluation.TestTimeAugmentation``)."""
     data: str = ""
     """The fingerprint of the data (``taskscape.data.Manifest``); results of earlier versions have none."""
+    classes: str = ""
+    """The map from the network's classes to those of the data, as given to ``taskscape.runs.evaluate``."""
     progress: Progress | None = None
     """Training progress of the network; results of earlier versions have none."""
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

@@ -106,7 +106,9 @@ def evaluate(
         for sentence in filter(None, notes):
             _LOGGER.info("%s", sentence)
         report = reporter(progress, "batches evaluated")
-        return evaluate_model(model, stores, folder, split=split, name=name, tta=tta, spreads=spreads, report=report)
+        return evaluate_model(
+            model, stores, folder, split=split, name=name, classes=classes, tta=tta, spreads=spreads, report=report
+        )
 
 
 def _require_split(split: str, splits: Iterable[str], where: str) -> None:
@@ -121,15 +123,17 @@ def evaluate_model(
     *,
     split: str,
     name: str | None = None,
+    classes: str = "",
     tta: TestTimeAugmentation | str | bool = False,
     spreads: Mapping[str, float | None] = MappingProxyType({}),
     report: ProgressCallback | None = None,
 ) -> Result:
     """Evaluate a network on a split, and write the result and samples to the folder of its run.
 
-    ``name`` is the name of the split in that folder, by default its own; ``spreads`` has the calibration of each task
-    whose confidence is measured; ``report`` is called with the number of batches done and the total. If several
-    processes train together, all must call it, and each evaluates its part of the images.
+    ``name`` is the name of the split in that folder, by default its own; ``classes`` is the map of classes that the
+    model was adapted with; ``spreads`` has the calibration of each task whose confidence is measured; ``report`` is
+    called with the number of batches done and the total. If several processes train together, all must call it, and
+    each evaluates its part of the images.
     """
     store, name = stores[split], name or split
     loader = model.experiment.loader(store, model.device, training=False)
@@ -163,6 +167,7 @@ def evaluate_model(
         },
         tta=tta_record,
         data=store.manifest.fingerprint,
+        classes=classes,
         progress=progress_of(folder, model.experiment),
         last_epochs=None if tta_record or name != "val" else last_epochs(folder, model.experiment.average_last),
         baselines={} if blind is None else {"constant": blind.constant, "by position": blind.by_position},
