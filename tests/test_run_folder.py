@@ -148,6 +148,14 @@ def test_a_run_is_called_as_its_recipe(recipe: str, name: str) -> None:
     assert short_name(recipe) == name
 
 
+def test_a_run_may_be_meant_without_the_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "runs" / "joint").mkdir(parents=True)
+    RunFolder(tmp_path / "runs" / "joint").experiment.touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"did you mean runs/joint\?"):
+        RunFolder(Path("joint")).require()
+
+
 def test_a_folder_that_is_no_run_names_those_that_may_be_meant(tmp_path: Path) -> None:
     for name in ("runs/joint", "runs/split-2"):
         (tmp_path / name).mkdir(parents=True)

@@ -197,6 +197,11 @@ def test_an_unknown_option_is_met_with_the_nearest() -> None:
             build_it(*arguments, encodr="resnet18")
 
 
+def test_an_encoder_without_its_name_is_met_with_the_remedy() -> None:
+    with pytest.raises(TypeError, match="give its fields by name, such as encoder='resnet18'"):
+        models.DeeplabJoint({"semseg": 3}, "resnet18")  # type: ignore[arg-type]
+
+
 def test_one_image_in_training_mode_is_met_with_the_remedy() -> None:
     network = models.DeeplabJoint({"semseg": 3}, **SMALL_ENCODER, width=16)
     with pytest.raises(ValueError, match=r"DeeplabJoint is in training mode.* 2 images or more: call network.eval()"):

@@ -109,7 +109,7 @@ def resumable(run: Path) -> Iterator[None]:
     A run folder that is still empty at the end is removed: it was made before the run itself began.
     """
     from taskscape.files import remove_if_empty
-    from taskscape.run_folder.fresh import RUNS
+    from taskscape.run_folder.names import RUNS
 
     try:
         yield

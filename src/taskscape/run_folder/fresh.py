@@ -5,10 +5,7 @@ from pathlib import Path
 from taskscape.files import writing
 from taskscape.files.paths import require_no_file
 from taskscape.parallel import launched_processes, launched_rank
-from taskscape.run_folder.names import RunFolder
-
-RUNS = Path("runs")
-"""Default parent folder of runs."""
+from taskscape.run_folder.names import RUNS, RunFolder
 
 
 def fresh_folder(run: Path | None, name: str) -> Path:

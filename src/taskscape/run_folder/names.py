@@ -9,6 +9,9 @@ from pathlib import Path
 from taskscape.run_folder.events import epochs
 from taskscape.serialization import nearest
 
+RUNS = Path("runs")
+"""Default parent folder of runs."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -31,7 +34,8 @@ class RunFolder:
             return
         if runs := self.runs():
             raise FileNotFoundError(f"{self.path} is not a run, but contains runs: name one, such as {runs[0]}")
-        siblings = {run.name: str(run) for run in RunFolder(self.path.parent).runs()}
+        folders = (self.path.parent, RUNS / self.path.parent)  # perhaps the default parent was left out
+        siblings = {run.name: str(run) for folder in reversed(folders) for run in RunFolder(folder).runs()}
         remedy = nearest(self.path.name, siblings, siblings) if siblings else ""
         raise FileNotFoundError(
             f"{self.path} is not a run: it has no {self.experiment.name}{remedy or '; make one with taskscape train'}"

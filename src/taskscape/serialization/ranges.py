@@ -27,7 +27,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Self, Union, get_args, get_origin, get_type_hints
 
-from taskscape.serialization.kinds import members, plain, require_fitting
+from taskscape.serialization.kinds import members, plain, require_fitting, shown
 from taskscape.serialization.nearest import nearest
 
 
@@ -95,8 +95,12 @@ class RangedSettings:
     def of(cls, config: Self | None, options: Mapping[str, Any]) -> Self:
         """Return ``config``, or an instance with the fields in ``options``.
 
-        Raises ``TypeError`` if both are given, and for an unknown field.
+        Raises ``TypeError`` if both are given, for an unknown field, and for a value that is no ``config``.
         """
+        if config is not None and not isinstance(config, cls):
+            names = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # all subclasses are dataclasses
+            example = f", such as {names[0]}={shown(config)}" if names else ""
+            raise TypeError(f"{shown(config)} is no {cls.__name__}: give its fields by name{example}")
         if config is not None and options:
             raise TypeError(f"give {cls.__name__} or its fields ({', '.join(options)}), not both")
         return cls(**options) if config is None else config
