@@ -93,6 +93,10 @@ def test_classes_in_another_order_take_their_own_channels(store: Path, first: Pa
         assert torch.equal(after[f"heads.semseg.{part}"], saved[f"heads.semseg.{part}"][order])
         assert torch.equal(after[f"heads.depth.{part}"], saved[f"heads.depth.{part}"])
 
+    RunFolder(first).result().unlink()  # as in a run that was stopped
+    _, stopped, said = start(replace(experiment, start_from=first), store)
+    assert "is reordered by name" in said[-1] and all(torch.equal(stopped[name], after[name]) for name in after)
+
     guess = {"first.semseg.weight": torch.eye(len(names)), "last.semseg.weight": torch.eye(len(names))}
     assert not reorder(guess, "semseg", order) and torch.equal(guess["last.semseg.weight"], torch.eye(len(names)))
     same = replace(old_task, classes=replace(old_task.classes, name="mine"))

@@ -1,6 +1,7 @@
 """Start a run from the weights of another run, which may have other tasks, classes or heads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,15 @@ from typing import Any
 from torch import Tensor, nn
 
 from taskscape.files.digest import sha256
+from taskscape.hub import code_in
+from taskscape.modalities import Modality
 from taskscape.released import resolve
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs.experiment import Experiment
-from taskscape.serialization import listed, unstructure
+from taskscape.serialization import listed, structure, unstructure
 from taskscape.serialization.plain import read_yaml
 from taskscape.state_dicts import by_module, located, match, read, require_finite
+from taskscape.tasks import Task
 
 _NAMED = 12
 """Maximum number of modules that a message names."""
@@ -84,9 +88,10 @@ class Start:
         layer.
         """
         folder = RunFolder(self.resolved if self.resolved.is_dir() else self.resolved.parent)
-        if not (folder.result().exists() and folder.experiment.exists()):
+        if not folder.experiment.exists():
             return
-        old_tasks, old_settings = Result.load(folder.result()).tasks, read_yaml(folder.experiment)
+        old_settings = read_yaml(folder.experiment)
+        old_tasks = Result.load(folder.result()).tasks if folder.result().exists() else _modalities(old_settings)
         for name, task in experiment.tasks.items():
             if name not in old_tasks:
                 continue
@@ -110,6 +115,17 @@ def reorder(tensors: dict[str, Tensor], task: str, rows: list[int]) -> str:
         return ""
     tensors.update({name: tensors[name][rows] for name in names})
     return layers.pop()
+
+
+def _modalities(saved: Any) -> dict[str, Modality]:
+    """Return what the tasks of a saved experiment predict, without running its code: none of a user's own tasks."""
+    modalities = {}
+    tasks = saved.get("tasks") if isinstance(saved, Mapping) else None
+    for name, settings in tasks.items() if isinstance(tasks, Mapping) else ():
+        if not code_in(settings):
+            with suppress(ValueError):  # written by another version
+                modalities[name] = structure(settings, f"tasks.{name}", Task).modality  # type: ignore[type-abstract]
+    return modalities
 
 
 def _other_settings(saved: Any, name: str, settings: dict[str, Any]) -> str:
