@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from taskscape import runs
+from taskscape.cli import main
 from taskscape.commands.shared import chosen_tta
 from taskscape.evaluation import TTA, TestTimeAugmentation, find_tta
 from taskscape.modalities.class_sets import CITYSCAPES_2
@@ -17,7 +18,7 @@ from taskscape.models import Outputs
 from taskscape.report import write_comparison, write_report
 from taskscape.run_folder import Result, RunFolder
 from taskscape.tasks import Boundaries, Depth, SemanticSegmentation, SurfaceNormals, Task
-from tiny import tiny
+from tiny import Tiny, tiny
 
 SEMSEG = SemanticSegmentation(CITYSCAPES_2)
 
@@ -121,3 +122,21 @@ def test_a_run_is_evaluated_with_it_and_has_means_of_its_last_epochs(store: Path
     assert f"{spec.show(sum(both) / 2)} <small>±" in compared and "means of the last 2 epochs" in compared
     with pytest.raises(ValueError, match="no test-time augmentation 'words'"):
         replace(experiment, tta="words")
+
+
+def test_times_of_a_comparison_are_those_of_the_predictions_that_it_compares(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [tmp_path / name for name in ("a", "b")]
+    for seed, folder in enumerate(folders):
+        runs.train(replace(tiny(store), epochs=1, seed=seed, tta="mirror"), folder, quiet=True)
+    sizes: list[int] = []
+    forward = Tiny.forward
+    monkeypatch.setattr(Tiny, "forward", lambda self, image: (sizes.append(len(image)), forward(self, image))[1])
+    runs.measure_times(folders, device="cpu", rounds=1)
+    plain = len(sizes)
+    sizes.clear()
+    times = runs.measure_times(folders, tta="mirror", device="cpu", rounds=1)
+    assert len(sizes) == 2 * plain and times.conditions.endswith(", with test-time augmentation (mirror)")
+    main(["compare", *map(str, folders), "--tta", "--time", "--out", str(tmp_path / "page.html")])
+    assert "with test-time augmentation (mirror)" in (tmp_path / "page.html").read_text("utf-8")

@@ -54,7 +54,7 @@ def compare(
         if time:
             from taskscape.runs import measure_times
 
-            times = measure_times(runs)
+            times = measure_times(runs, tta=chosen_tta(tta, tta_as))
         page = write_comparison(
             list(runs),
             out,
