@@ -120,6 +120,11 @@ def test_a_run_is_evaluated_with_it_and_has_means_of_its_last_epochs(store: Path
     spec, values = plain.specs["depth/abs_rel"], [Result.load(RunFolder(p).result()).last_epochs for p in paths]
     both = [value.metrics["depth/abs_rel"] for value in values if value is not None]
     assert f"{spec.show(sum(both) / 2)} <small>±" in compared and "means of the last 2 epochs" in compared
+    text = folder.experiment.read_text()
+    folder.experiment.write_text(text.replace("validate_every: 1", "validate_every: 2"))
+    assert "ean of the last 2 validations" in write_report(paths[0]).read_text()
+    compared = write_comparison(paths, tmp_path / "c.html", last_epochs=True).read_text()
+    assert "means of the last 2 validations or the last 2 epochs" in compared
     with pytest.raises(ValueError, match="no test-time augmentation 'words'"):
         replace(experiment, tta="words")
 

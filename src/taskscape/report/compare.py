@@ -84,6 +84,5 @@ def _page(compared: Comparison) -> str:
 
 def _epochs(groups: Sequence[Group]) -> str:
     """Return which epochs the metrics are means of; empty if they are those of the best epochs."""
-    counts = sorted({run.last for g in groups for run in g.runs})
-    epochs = "epoch" if counts == [1] else "epochs"
-    return f"; means of the last {' or '.join(map(str, counts))} {epochs}" if any(counts) else ""
+    words = dict.fromkeys(run.last_words for g in groups for run in g.runs if run.last)
+    return f"; means of the {' or the '.join(words)}" if words else ""

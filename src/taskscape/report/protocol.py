@@ -66,7 +66,7 @@ def evaluated_on(run: Run) -> dict[str, str]:
     result = run.result
     return {
         "splits": result.split + result.tta_words,
-        "metrics": f"mean of the last {run.last} epochs" if run.last else "the best epoch",
+        "metrics": f"mean of the {run.last_words}" if run.last else "the best epoch",
         "images": str(result.images),
         "sizes": show_size(result.size),
         "data": result.data or UNKNOWN,

@@ -131,6 +131,16 @@ class Run:
             raise ValueError(f"{result} is damaged: {error}; create it again with `{remedy}`") from error
         return cls(folder, settings, read_curves(folder), loaded)
 
+    @property
+    def last_words(self) -> str:
+        """What ``result.last_epochs`` are means of: ``last 10 epochs``, or ``last 5 validations`` if not every epoch
+        ended with one; empty if there are none."""
+        mean = self.result.last_epochs
+        if mean is None:
+            return ""
+        unit = "epoch" if self.settings.get("validate_every", 1) == 1 else "validation"
+        return f"last {mean.epochs} {unit}s" if mean.epochs > 1 else f"last {unit}"
+
     def of_last_epochs(self) -> Self:
         """Return the run with the means of its last epochs as metrics. Raises ``ValueError`` if it has none."""
         mean = self.result.last_epochs

@@ -29,10 +29,8 @@ def yardsticks(run: Run) -> list[Yardstick]:
     single_runs = single_task_runs(run)
     references = []
     if run.result.last_epochs is not None:
-        last = run.result.last_epochs
-        epochs = f"last {last.epochs} epochs" if last.epochs > 1 else "last epoch"
-        text = f"Mean of the {epochs}; this run's metrics are those of its best epoch by validation."
-        references.append(Yardstick(f"mean of the {epochs}", text, last.metrics))
+        text = f"Mean of the {run.last_words}; this run's metrics are those of its best epoch by validation."
+        references.append(Yardstick(f"mean of the {run.last_words}", text, run.result.last_epochs.metrics))
     if (plain := without_tta(run.folder.path, run.result)) is not None:
         text = "Without test-time augmentation"
         if all(result.cost.get("latency") for result in (plain, run.result)):
