@@ -33,6 +33,7 @@ from torch import Tensor
 from growth import experiment_of
 from table import RESULTS
 from taskscape import models
+from taskscape.bench.graph import in_graph
 from taskscape.evaluation import seconds_of
 from taskscape.export import onnx_file, openvino_file
 from taskscape.export.deployed import Deployed, trace
@@ -64,20 +65,6 @@ def in_torch(network: Network, image: Tensor, *, bf16: bool = True, compile: boo
             return network(image)
 
     return call
-
-
-def in_graph(call: Call) -> Call:
-    """Return a call that replays a prediction as a CUDA graph."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            call()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        call()
-    return graph.replay
 
 
 def job_of(experiment: Experiment, network: Network) -> Job:
@@ -160,7 +147,7 @@ def row_on_gpu(name: str, device: torch.device) -> dict[str, Any]:
     refused = {}
     if device.type == "cuda":
         try:
-            calls |= {"graph": in_graph(image_call), "batch, graph": in_graph(batch_call)}
+            calls |= {"graph": in_graph(image_call, device), "batch, graph": in_graph(batch_call, device)}
         except RuntimeError as error:  # reported in the row
             refused["graph"] = str(error).strip().splitlines()[0][:200]
     seconds = seconds_of(calls, device, rounds=20, at_most=1.5)

@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from taskscape.bench.graph import in_graph
 from taskscape.evaluation.timing import now
 from taskscape.progress import ProgressCallback
 from taskscape.selfcheck.kinds import KERNELS
@@ -68,22 +69,13 @@ def _seconds(operator: Operator, dtype: torch.dtype, device: torch.device, clock
 
 
 def _seconds_of_kernels(call: Callable[[], None], device: torch.device) -> float:
-    """Return the time of a call on a GPU, as a CUDA graph, since the host launches small kernels too slowly."""
-    stream = torch.cuda.Stream(device)
-    stream.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            call()
-    torch.cuda.current_stream(device).wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        for _ in range(REPEATS):
-            call()
-    graph.replay()
+    """Return the time of a call on a GPU."""
+    replay = in_graph(call, device, REPEATS)
+    replay()
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     start.record()
     for _ in range(REPEATS):
-        graph.replay()
+        replay()
     end.record()
     torch.cuda.synchronize(device)
     return float(start.elapsed_time(end)) / 1000 / REPEATS**2

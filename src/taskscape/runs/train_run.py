@@ -157,22 +157,7 @@ def begin(
         experiment = replace(experiment, start_checksum=start.checksum)
     for note in filter(None, notes):
         _LOGGER.info("%s", note)
-    if resume:
-        require_same(folder, stores)
-        saved, state = read_experiment(folder.path), checkpoint.load(folder.checkpoint)
-        previous = state.get("settings", trained_settings(saved))
-        if (saved_size := previous.get("batch_size")) != str(experiment.batch_size):
-            raise ValueError(
-                f"batch_size is {experiment.batch_size}, and {folder.path} was trained with {saved_size}: a run counts "
-                f"its epochs by batches, so resume it with {saved_size}, or start another one from it"
-            )
-        experiment = replace(experiment, start_from=saved.start_from, start_checksum=saved.start_checksum)
-        for warning in trainer.load_state(state):
-            _LOGGER.warning("%s", warning)
-        experiment = replace(experiment, continued=_continued(trainer, previous, saved.continued))
-        _forget_lost_best(trainer, folder)
-    else:
-        experiment = replace(experiment, continued=None)
+    experiment = _restore(trainer, experiment, stores, folder) if resume else replace(experiment, continued=None)
     if fabric.is_global_zero:
         folder.path.mkdir(parents=True, exist_ok=True)
         atomic_write(folder.experiment, dump(experiment))
@@ -181,6 +166,26 @@ def begin(
         keep_log_in(folder.log)
     verify_precision(trainer, experiment, folder, progress, resume=resume)
     return trainer
+
+
+def _restore(trainer: Trainer, experiment: Experiment, stores: Mapping[str, Store], folder: RunFolder) -> Experiment:
+    """Load the checkpoint of a run, and return the experiment with the record of how the run was started and continued.
+
+    Raises ``ValueError`` if the data or the batch size are not those of the run.
+    """
+    require_same(folder, stores)
+    saved, state = read_experiment(folder.path), checkpoint.load(folder.checkpoint)
+    previous = state.get("settings", trained_settings(saved))
+    if (saved_size := previous.get("batch_size")) != str(experiment.batch_size):
+        raise ValueError(
+            f"batch_size is {experiment.batch_size}, and {folder.path} was trained with {saved_size}: a run counts its "
+            f"epochs by batches, so resume it with {saved_size}, or start another one from it"
+        )
+    for warning in trainer.load_state(state):
+        _LOGGER.warning("%s", warning)
+    continued = _continued(trainer, previous, saved.continued)
+    _forget_lost_best(trainer, folder)
+    return replace(experiment, start_from=saved.start_from, start_checksum=saved.start_checksum, continued=continued)
 
 
 def _continued(trainer: Trainer, previous: Mapping[str, str], earlier: str | None) -> str | None:
