@@ -41,6 +41,23 @@ def test_a_way_past_the_features_is_named() -> None:
     PCGrad(["a", "b"], mode="parameters").backward(losses, context)
 
 
+@pytest.mark.parametrize("mode", ["parameters", "features"])
+def test_a_parameter_that_is_listed_twice_counts_once(mode: Mode) -> None:
+    gradients = []
+    for twice in (False, True):
+        encoder, heads, features, losses = two_heads()
+        all_parameters = [*encoder.parameters(), *heads.parameters()]
+        context = BalancingContext.of(
+            losses,
+            shared=[*encoder.parameters()] * (1 + twice),
+            tasks=[*all_parameters, *heads.parameters()] if twice else heads.parameters(),
+            features=[features] * (1 + twice),
+        )
+        PCGrad(["a", "b"], mode=mode).backward(losses, context)
+        gradients.append([p.grad for p in all_parameters])
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("between", [nn.Linear(6, 6), nn.Upsample(scale_factor=2)])
 def test_features_computed_from_each_other_are_refused_and_views_are_right(between: nn.Module) -> None:
     """The gradient of the first would include that of the second, which would then count twice."""

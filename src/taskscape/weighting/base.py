@@ -44,19 +44,19 @@ class BalancingContext(NamedTuple):
     ) -> Self:
         """Return the context of a step of your own network.
 
-        ``shared`` and ``tasks`` are its shared and its task parameters. ``features`` are the shared layers' outputs,
-        for methods with ``mode="features"``; of outputs that are computed from each other, such as those of an
-        encoder's stages, give views that the heads read, ``x.view_as(x)``. ``last`` are the parameters of the last
-        shared layer, for GradNorm, by default the last of ``shared`` with two or more dimensions. With several
-        processes, each must call this.
+        ``shared`` and ``tasks`` are its shared and its task parameters; a parameter in both lists counts as shared.
+        ``features`` are the shared layers' outputs, for methods with ``mode="features"``; of outputs that are computed
+        from each other, such as those of an encoder's stages, give views that the heads read, ``x.view_as(x)``.
+        ``last`` are the parameters of the last shared layer, for GradNorm, by default the last of ``shared`` with two
+        or more dimensions. With several processes, each must call this.
         """
-        parameters = tuple(p for p in shared if p.requires_grad)
+        parameters = dict.fromkeys(p for p in shared if p.requires_grad)  # each once, in their order
         return cls(
             global_losses=global_losses(losses),
-            parameters=parameters,
-            features=tuple(x for x in features if x.requires_grad),
+            parameters=tuple(parameters),
+            features=tuple(dict.fromkeys(x for x in features if x.requires_grad)),
             last=tuple([p for p in parameters if p.ndim > 1][-1:] if last is None else last),
-            task_parameters=tuple(p for p in tasks if p.requires_grad),
+            task_parameters=tuple(dict.fromkeys(p for p in tasks if p.requires_grad and p not in parameters)),
         )
 
 
