@@ -389,6 +389,16 @@ def test_smoothed_labels_are_told_apart_from_thin_ones(method: Image.Resampling)
     )
 
 
+@pytest.mark.parametrize(("shift", "neighbor"), [(1, "before"), (-1, "after")])
+def test_labels_that_are_numbered_otherwise(make: Callable[..., Path], shift: int, neighbor: str) -> None:
+    def of_a_neighbor(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+        values["semseg"] = scene(seed - shift)[0]["semseg"]
+
+    warnings = check(make(of_a_neighbor, {"train": list(range(1, 12)), "val": [20, 22]})).warnings
+    expected = f"fit the images better when they are given to the image {neighbor}: check that images and labels are"
+    assert any("train, semseg: the labels of " in text and expected in text for text in warnings), warnings
+
+
 def test_a_contour_is_not_smoothing() -> None:
     """Its id is between those of both sides everywhere."""
     label = np.zeros((40, 40), np.uint8)

@@ -1,4 +1,7 @@
-"""Check that labels are aligned with their images: label edges should lie on image edges, not on moved ones."""
+"""Check that labels are aligned with their images: label edges should lie on image edges, not on moved ones.
+
+Nor should they lie on the edges of the image before or after.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -25,6 +28,7 @@ SQUARE_MOTIONS: Mapping[str, Motion] = {
     "turned by a quarter to the left": lambda changes: np.rot90(changes, -1),
 }
 """The same for square images. Labels of other images that are moved like this have another aspect ratio."""
+BEFORE, AFTER = "given to the image before", "given to the image after"
 GAIN = 0.3
 """Least gain in contrast, in units of the image's mean, at which a label fits better when it is moved. A correct label
 loses 1 to 2 instead."""
@@ -49,6 +53,8 @@ class Alignment:
     """Accumulator of how well the label edges of a split fit the images."""
 
     def __init__(self) -> None:
+        self._previous: tuple[str, Contrast, Mask, float] | None = None
+        """Name, contrast, label edges, and contrast under these, of the image that was added last."""
         self._gains: dict[str, dict[str, float]] = defaultdict(dict)
         """By motion and image: contrast under the moved edges, minus that under the edges where they are (at least 1).
 
@@ -65,6 +71,11 @@ class Alignment:
         height, width = edges.shape
         for motion, move in (MOTIONS if height != width else {**MOTIONS, **SQUARE_MOTIONS}).items():
             self._gains[motion][name] = float(move(changes)[edges].mean()) - unmoved_contrast
+        if self._previous is not None:
+            previous, previous_changes, previous_edges, previous_contrast = self._previous
+            self._gains[BEFORE][name] = float(previous_changes[edges].mean()) - unmoved_contrast
+            self._gains[AFTER][previous] = float(changes[previous_edges].mean()) - previous_contrast
+        self._previous = name, changes, edges, unmoved_contrast
 
     def warnings(self) -> list[str]:
         """Return a warning if many labels clearly fit their images better when they are moved."""
@@ -72,7 +83,7 @@ class Alignment:
         motion, cases = max(by_motion.items(), key=lambda item: item[1].images if item[1] else 0, default=("", None))
         if cases is None or cases.images < max(FEWEST, SHARE * cases.of):
             return []
-        return [
-            f"the labels of {cases}, fit the images better when they are {motion}: check the orientation of both, "
-            "including the EXIF orientation"
-        ]
+        remedy = "check the orientation of both, including the EXIF orientation"
+        if motion in (BEFORE, AFTER):
+            remedy = "check that images and labels are numbered alike"
+        return [f"the labels of {cases}, fit the images better when they are {motion}: {remedy}"]
