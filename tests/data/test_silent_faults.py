@@ -79,6 +79,16 @@ def test_labels_that_do_not_fit_are_refused(tmp_path: Path, data: RawData, fault
         first(data, tmp_path)
 
 
+def test_labels_of_7_classes_are_not_taken_for_19(tmp_path: Path) -> None:
+    raw_files.mtan(tmp_path, "cityscapes")
+    for path in tmp_path.glob("*/label/*"):
+        np.save(path, np.load(path).clip(-1, 6))
+    with pytest.raises(ValueError, match=r"train/label: the ids .* end at 6, as with 7 classes: give --classes 7"):
+        MTAN.contents(tmp_path)
+    for classes in (7, 19):
+        assert MtanArrays("cityscapes", classes=classes, partial=True).contents(tmp_path)
+
+
 def test_ids_that_are_no_numbers_have_no_class(tmp_path: Path) -> None:
     raw_files.mtan(tmp_path, "cityscapes")
     edit("train/label/0.npy", lambda ids: np.where(ids == 0, np.nan, np.where(ids == 1, -65534, ids)))(tmp_path)

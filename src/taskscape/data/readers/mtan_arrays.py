@@ -35,6 +35,7 @@ from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_7, CITYSCAPES_19, NYUV2_13, ClassSet
 from taskscape.modalities.depth import METRES_AT_DISPARITY_1
+from taskscape.serialization import counted
 
 WHERE = "The arrays are linked from https://github.com/lorenmt/mtan (section Datasets)"
 PUBLISHED = {"cityscapes": {"train": 2975, "val": 500}, "nyuv2": {"train": 795, "val": 654}}
@@ -79,6 +80,8 @@ class MtanArrays(RawData):
             folders["normal"] = "normal"
         splits = {split: self._samples(raw / split, folders) for split in ("train", "val")}
 
+        if classes == 19 and self.classes is None:
+            _require_ids_beyond_7(splits["train"][:20], raw / "train" / self.labels)
         fields: dict[str, Modality] = {"semseg": Semseg(_CLASS_SETS[classes]), "depth": Depth()}
         source: dict[str, Any] = {"of": self.of, "depth": _DEPTH[self.of]}
         axes = None
@@ -144,6 +147,17 @@ def _ids(raw: RawSample, classes: ClassSet) -> Array:
             "give their number with --classes, or the right folder with --labels"
         )
     return ids.astype(np.int16)
+
+
+def _require_ids_beyond_7(samples: list[RawSample], folder: Path) -> None:
+    """Raise ``ValueError``, which names the folder, if labels seem to have 7 or 2 classes, as in some copies."""
+    largest = max(int(_ids(sample, CITYSCAPES_19).max()) for sample in samples)
+    if largest < 7:
+        raise ValueError(
+            f"{folder}: the ids of the first {counted(len(samples), 'image', 'images')} end at {largest}, as with "
+            f"{2 if largest < 2 else 7} classes: give --classes {2 if largest < 2 else 7}, or --classes 19 if they are "
+            "those of 19 classes"
+        )
 
 
 def _read(raw: RawSample, data_set: str, classes: ClassSet, size: tuple[int, int], axes: Axes | None) -> Sample:
