@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from taskscape.metrics.spec import MetricSpec
@@ -37,3 +38,11 @@ def test_a_sweep_says_what_is_best_and_draws_metrics_and_losses(tmp_path: Path) 
     assert "1 run without a result" in text and "&lt;no room&gt;" in text
     rows = list(csv.DictReader((tmp_path / "results.csv").open()))
     assert [row["semseg/miou"] for row in rows] == ["30.0", "34.0", "40.0", "41.0", ""]
+
+
+def test_a_users_file_that_was_edited_during_a_sweep_is_named(tmp_path: Path) -> None:
+    runs = [swept(tmp_path, "1e-3", seed, 30.0, 1.5) for seed in range(3)]
+    for versions, is_named in ((("a", "a", "a"), False), (("a", "a", "b"), True)):
+        coded = [replace(one, code={"my.py": version}) for one, version in zip(runs, versions, strict=True)]
+        text = write_sweep(SweepTable("rates", coded, ["seed"], "semseg/miou", MIOU), tmp_path).read_text()
+        assert ("my.py: edited between runs of this sweep" in text) == is_named

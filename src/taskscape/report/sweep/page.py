@@ -52,6 +52,12 @@ def _best(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     best = table.best()
     if best is None:
         return warning("No run is finished.")
+    edited = ", ".join(table.edited_files())
+    caution = (
+        warning(f"{edited}: edited between runs of this sweep, so they do not differ in the settings alone.")
+        if edited
+        else ""
+    )
     best_group, spec = groups[0], table.spec
     values = best_group.metric(table.monitor)
     notes = [f"± {spec.show(stdev(values))} over {len(values)} runs"] if len(values) > 1 else []
@@ -60,7 +66,7 @@ def _best(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     numbers = [(f"{spec.title} {arrow(spec)}", spec.show(fmean(values)), spec.unit, "; ".join(notes))]
     numbers += [(heading(setting_words(axis)), value, "", "") for axis, value in best_group.values.items()]
     command = " ".join(f"<span>{escape(word)}</span>" for word in best.command.split(" "))
-    return tiles(numbers) + f'<p class="hint">To train it again:</p><pre class="command">{command}</pre>'
+    return caution + tiles(numbers) + f'<p class="hint">To train it again:</p><pre class="command">{command}</pre>'
 
 
 def _table(table: SweepTable, groups: Sequence[SweptGroup], folder: Path) -> str:

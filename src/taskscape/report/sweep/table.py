@@ -37,6 +37,8 @@ class SweptRun:
     """The modality of each task."""
     blind: Mapping[str, float] = field(default_factory=dict)
     """Metrics of the image-blind baseline."""
+    code: Mapping[str, str] = field(default_factory=dict)
+    """The checksum of each of the user's files that it was trained with."""
 
     @classmethod
     def read(cls, path: Path, values: Mapping[str, str], state: str, note: str, command: str) -> "SweptRun":
@@ -57,6 +59,7 @@ class SweptRun:
             result.cost.get("seconds"),
             result.tasks,
             result.baselines.get("by position", {}),
+            run.code,
         )
 
 
@@ -87,6 +90,14 @@ class SweepTable:
         """Return the first run of the settings with the best mean, or None if no run has a result."""
         groups = self.groups()
         return groups[0].finished[0] if groups and groups[0].metric(self.monitor) else None
+
+    def edited_files(self) -> list[str]:
+        """Return the user's files that were edited between runs."""
+        versions: dict[str, set[str]] = {}
+        for run in self.runs:
+            for file, checksum in run.code.items():
+                versions.setdefault(file, set()).add(checksum)
+        return [file for file, checksums in versions.items() if len(checksums) > 1]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row of plain values per run: folder name, values of the axes, state, metrics and time."""
