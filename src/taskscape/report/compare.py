@@ -53,7 +53,8 @@ def _page(compared: Comparison) -> str:
     """Return the whole page."""
     groups = compared.groups
     count = sum(len(g.runs) for g in groups)
-    repeated = f" of {len(groups)} experiments: mean ± standard deviation over seeds" if count > len(groups) else ""
+    experiments = counted(len(groups), "experiment", "experiments")
+    repeated = f" of {experiments}: mean ± standard deviation over seeds" if count > len(groups) else ""
     result = groups[0].runs[0].result
     metrics = metric_table(compared)
     star = "A star marks a value that is better than all others in its row by more than the spread over seeds. "
