@@ -2,7 +2,7 @@
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,34 +37,42 @@ def layers_of(model: Any) -> Layers:
     This leaves out operations that only prepare the image, decode a task or compute sizes.
     """
     nodes = model.graph.node
-    producer = {output: node for node in nodes for output in node.output}
-    users = defaultdict(list)
+    block_of, followed = _blocks(nodes), _followed_by_a_kernel(nodes)
+    layers = Layers()
     for node in nodes:
-        for name in node.input:
-            users[name].append(node)
-    block_of: dict[str, str] = {}  # of the kernels and all nodes that follow one
+        if node.name in followed:
+            if node.op_type in OPERATIONS and node.name in block_of:
+                layers.blocks.setdefault(block_of[node.name], []).append(node.name)
+        elif node.op_type in KERNELS:
+            layers.last.append(node.name)
+    return layers
+
+
+def _blocks(nodes: Sequence[Any]) -> dict[str, str]:
+    """Return the block of each kernel, and of each node that follows one, by the node's name."""
+    producer = {output: node.name for node in nodes for output in node.output}
+    block_of: dict[str, str] = {}
     for node in nodes:
-        producers = [producer[name].name for name in node.input if name in producer]
+        producers = [producer[name] for name in node.input if name in producer]
         if node.op_type in KERNELS:
             block_of[node.name] = _block(node)
         elif earlier_blocks := [block_of[name] for name in producers if name in block_of]:
             block_of[node.name] = earlier_blocks[0]
-    layers = Layers()
-    followed: set[str] = set()  # the kernels and all nodes that precede one
-    between: set[str] = set()
-    for node in reversed(nodes):
-        is_followed = any(user.name in followed for output in node.output for user in users[output])
-        if node.op_type in KERNELS or is_followed:
-            followed.add(node.name)
-        if node.op_type in KERNELS and not is_followed:
-            layers.last.append(node.name)
-        elif is_followed and node.op_type in OPERATIONS and node.name in block_of:
-            between.add(node.name)
+    return block_of
+
+
+def _followed_by_a_kernel(nodes: Sequence[Any]) -> set[str]:
+    """Return the names of the nodes whose results reach a kernel."""
+    users = defaultdict(list)
     for node in nodes:
-        if node.name in between:
-            layers.blocks.setdefault(block_of[node.name], []).append(node.name)
-    layers.last.reverse()
-    return layers
+        for name in node.input:
+            users[name].append(node)
+    followed: set[str] = set()
+    for node in reversed(nodes):
+        following = [user for output in node.output for user in users[output]]
+        if any(user.op_type in KERNELS or user.name in followed for user in following):
+            followed.add(node.name)
+    return followed
 
 
 def _block(node: Any) -> str:
