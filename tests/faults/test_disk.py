@@ -355,3 +355,19 @@ def test_the_command_ends_with_the_message(
     disk(10**9)
     assert ended.value.code == 2
     assert "make room and continue" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_evaluation(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    def unreached(*_: object) -> None:
+        raise AssertionError
+
+    runs.train(experiment(store, epochs=1), tmp_path / "run", quiet=True)
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("taskscape.runs.evaluate_run.load", unreached)
+    with pytest.raises(OSError, match=r"could not write .*run: Read-only file system; make the file system writable"):
+        runs.evaluate(tmp_path / "run", quiet=True)

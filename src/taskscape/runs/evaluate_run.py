@@ -2,6 +2,7 @@
 
 import io
 import logging
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from taskscape.evaluation import (
     find_tta,
     seconds_of,
 )
-from taskscape.files import atomic_write
+from taskscape.files import atomic_write, writing
 from taskscape.progress import ProgressCallback, progress_bar, reporter
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs.account import last_epochs, mark_required, parts, progress_of
@@ -75,7 +76,7 @@ def evaluate(
 
     If the data are not those that the run was trained with, the names of the files contain the fingerprint of the data,
     as does ``Result.split``, and a message says so. Raises ``ValueError`` for a split that the data lack, and for
-    labels on which the network cannot be evaluated.
+    labels on which the network cannot be evaluated; ``OSError`` if the folder cannot be written.
     """
     tta_record = tta_record_of(find_tta(tta))
     check_height(height)
@@ -86,8 +87,10 @@ def evaluate(
         _require_split(split, preview.counts, str(run) if data is None else preview.where)
         if is_other:
             measured_on(experiment.tasks, preview.fields, preview.where, classes)
-    model = load(run, device)
     folder = RunFolder(Path(run))
+    with writing(folder.path), tempfile.TemporaryFile(dir=folder.path):
+        pass  # otherwise the refusal would come at the end
+    model = load(run, device)
     with progress_bar(rank() == 0 and not quiet) as progress, logs.shown_on(progress.console):
         stores = source.open(reporter(progress, "preparing data"))
         _require_split(split, stores, str(run if data is None else stores[next(iter(stores))].path))
