@@ -207,6 +207,12 @@ def test_impossible_stores_are_refused(tmp_path: Path) -> None:
         writer(tmp_path / "s", train=1).put("train", 1, sample(0))
 
 
+def test_a_split_that_is_not_there_is_met_with_those_that_are(make_store: Make) -> None:
+    store = make_store()
+    with pytest.raises(ValueError, match=r"no split 'absent', it has \w+(, \w+)*: choose one of them"):
+        Store.open(store.path, "absent")
+
+
 def test_a_writer_does_not_touch_other_things(tmp_path: Path) -> None:
     writer(tmp_path / "s", train=2)
     with pytest.raises(ValueError, match="another store, unfinished"):

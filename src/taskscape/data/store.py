@@ -65,7 +65,7 @@ class Store:
         path = Path(path)
         manifest = Manifest.of(path)
         if split not in manifest.counts:
-            raise ValueError(f"{path} has no split {split!r}, it has {list(manifest.counts)}: choose one of them")
+            raise ValueError(f"{path} has no split {split!r}, it has {', '.join(manifest.counts)}: choose one of them")
         maps: dict[str, list[Array]] = {}
         block_counts: dict[str, int] = {}
         for name, modality in manifest.fields.items():
