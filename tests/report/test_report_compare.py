@@ -337,6 +337,9 @@ def test_a_result_from_before_the_end_of_training_is_not_comparable(make_run: Ma
     change_result(early, progress=Progress(2, 2, finished=True))
     first, second = load(early, late)
     assert (first.unfinished, second.unfinished) == ("2 of 4 epochs", "")
+    stopped = make_run("stopped")
+    change_result(stopped, progress=Progress(4, 9, finished=False))
+    assert Run.load(stopped).unfinished == "4 of 9 epochs" and not Run.load(stopped).outdated
     page = write_comparison([early, late, make_run("other", settings={"epochs": 9})], tmp_path / "page.html")
     text = page.read_text("utf-8")
     assert "early was trained for 2 more epochs after this evaluation. Evaluate it again: taskscape evaluate" in text

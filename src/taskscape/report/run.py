@@ -51,7 +51,7 @@ class Run:
         progress = self.result.progress
         if progress is None or (progress.finished and not self.epochs_since):
             return ""
-        return f"{progress.epochs} of {progress.epochs + self.epochs_since or progress.planned} epochs"
+        return f"{progress.epochs} of {max(progress.epochs + self.epochs_since, progress.planned)} epochs"
 
     @property
     def epochs_since(self) -> int:
