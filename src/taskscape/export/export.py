@@ -128,29 +128,8 @@ def _written(job: Job, to: str, target: Path, part: Path, reduction: Reduction |
     masks = masks_for(job.program, job.model.network, compute_with)
     comparison = _Comparison(images, [reference(image) for image in images], masks, job.outputs)
     path, final_path = part / form.NAME, target / form.NAME
-    try:
-        with writing(final_path):
-            form.write(job, path)
-        parity = comparison.of(form.opened(path))
-    except OSError:
-        raise
-    except Exception as error:  # exporters and runtimes raise errors of all types
-        line = str(error).strip().partition("\n")[0].replace(str(part), str(target))
-        raise ValueError(
-            f"{final_path} is not written, because it could not be created or run ({line}): try --size HxW, or another "
-            "--to"
-        ) from error
-    if wrong := {name: difference for name, difference in parity.items() if not difference.holds}:
-        differences = "; ".join(f"{name}: {difference}" for name, difference in wrong.items())
-        if all(difference.agrees for difference in wrong.values()):
-            raise ValueError(
-                f"{final_path} is not written, because too few pixels can be compared with the network: {differences}. "
-                "Train the network further, or one without max-unpooling, such as deeplab-joint, which has no ties"
-            )
-        raise ValueError(
-            f"{final_path} is not written, because it computes different values from the network: {differences}. "
-            "Try another --to"
-        )
+    parity = _write_and_compare(job, form, path, final_path, comparison)
+    _require_parity(parity, final_path)
     reduced = None
     if reduction is not None:
         reduced = reduction.reduce(job, path, form)
@@ -165,6 +144,41 @@ def _written(job: Job, to: str, target: Path, part: Path, reduction: Reduction |
     write_report(part / REPORT, job, to, exported)
     atomic_write(part / CARD, card(job, (wrapper or form).RUNTIME, exported, wrapper.USE if wrapper else USE))
     return exported
+
+
+def _write_and_compare(
+    job: Job, form: Format, path: Path, final_path: Path, comparison: "_Comparison"
+) -> dict[str, Parity]:
+    """Write the file and return its differences from the network. Raises ``ValueError`` if it cannot be run."""
+    try:
+        with writing(final_path):
+            form.write(job, path)
+        return comparison.of(form.opened(path))
+    except OSError:
+        raise
+    except Exception as error:  # exporters and runtimes raise errors of all types
+        line = str(error).strip().partition("\n")[0].replace(str(path.parent), str(final_path.parent))
+        raise ValueError(
+            f"{final_path} is not written, because it could not be created or run ({line}): try --size HxW, or another "
+            "--to"
+        ) from error
+
+
+def _require_parity(parity: Mapping[str, Parity], final_path: Path) -> None:
+    """Raise ``ValueError`` if the file cannot replace the network."""
+    wrong = {name: difference for name, difference in parity.items() if not difference.holds}
+    if not wrong:
+        return
+    differences = "; ".join(f"{name}: {difference}" for name, difference in wrong.items())
+    if all(difference.agrees for difference in wrong.values()):
+        raise ValueError(
+            f"{final_path} is not written, because too few pixels can be compared with the network: {differences}. "
+            "Train the network further, or one without max-unpooling, such as deeplab-joint, which has no ties"
+        )
+    raise ValueError(
+        f"{final_path} is not written, because it computes different values from the network: {differences}. Try "
+        "another --to"
+    )
 
 
 def prepare(
