@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import raw_files
@@ -254,6 +255,25 @@ def test_spoilt_nyuv2(raw: Path) -> None:
     (half / "nyu_depth_v2_labeled.mat").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match="not downloaded completely"):
         Nyuv2().contents(half)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("images", lambda array: array / 255),  # would be stored as 0 and 1
+        ("labels", lambda array: array.astype(np.int16) - 1),  # -1 would be the last of the 894
+        ("labels", lambda array: array.astype(np.float64)),
+        ("depths", lambda array: (array * 1000).astype(np.uint16)),
+    ],
+)
+def test_arrays_of_nyuv2_in_other_types(raw: Path, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    raw_files.nyuv2(raw)
+    with h5py.File(raw / "nyu_depth_v2_labeled.mat", "r+") as file:
+        array = change(file[name][:])
+        del file[name]
+        file[name] = array
+    with pytest.raises(ValueError, match=rf"another file \({name} is not an array of (uint|float)"):
+        Nyuv2().contents(raw)
 
 
 # -- Miniscapes ------------------------------------------------------------------------------------------------------

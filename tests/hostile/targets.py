@@ -101,7 +101,7 @@ def images(kind: str) -> Target:
 def gray16() -> Target:
     from PIL import Image
 
-    from taskscape.data.readers.labels import read_gray
+    from taskscape.data.readers.gray_labels import read_gray
 
     buffer = io.BytesIO()
     Image.fromarray(np.arange(192, dtype=np.uint16).reshape(12, 16) * 300).save(buffer, "PNG")
@@ -137,7 +137,8 @@ def matlab_hdf5() -> Target:
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         for name, shape in (("images", (2, 3, 640, 480)), ("depths", (2, 640, 480)), ("labels", (2, 640, 480))):
-            file.create_dataset(name, shape, np.uint8, compression="gzip", chunks=(1, *shape[1:-1], 480), fillvalue=3)
+            kind = np.float32 if name == "depths" else np.uint8
+            file.create_dataset(name, shape, kind, compression="gzip", chunks=(1, *shape[1:-1], 480), fillvalue=3)
 
     def read(path: Path) -> None:
         nyuv2._arrays.cache_clear()

@@ -10,7 +10,8 @@ import pytest
 from limited import needs_fork, refused, survived, variants
 
 from taskscape.data.readers import nyuv2
-from taskscape.data.readers.labels import read_array, read_label
+from taskscape.data.readers.labels import read_array
+from taskscape.data.readers.samples import read_exact
 
 pytestmark = needs_fork
 
@@ -83,7 +84,7 @@ def test_damaged_arrays_and_the_order_of_fortran(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_array(tmp_path / "fortran.npy"), values)
     content = io.BytesIO()
     np.save(content, values)
-    assert survived(read_label, variants(content.getvalue(), tmp_path, ".npy")) > 40
+    assert survived(read_exact, variants(content.getvalue(), tmp_path, ".npy")) > 40
 
 
 def test_damaged_matlab_files(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 from limited import needs_fork, refused, survived, variants
 from PIL import Image, PngImagePlugin
 
+from taskscape.data.readers.gray_labels import read_gray
 from taskscape.data.readers.images import read_image, size_of
-from taskscape.data.readers.labels import read_gray, read_label
+from taskscape.data.readers.samples import read_exact
 
 pytestmark = needs_fork
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
@@ -53,7 +54,7 @@ def read_every_way(path: Path) -> None:
     for read in (
         read_image,
         size_of,
-        read_label,
+        read_exact,
         lambda path: read_gray(path, 8, "class ids", (6, 8)),
         lambda path: read_gray(path, 16, "disparity", (6, 8)),
     ):

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from taskscape.data.readers.opening import open_image
-from taskscape.data.readers.samples import load_upright, raw_mode, read_deep_color
+from taskscape.data.readers.samples import count_pages, load_upright, raw_mode, read_deep_color
 
 SUFFIXES = (
     ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff",
@@ -99,7 +99,7 @@ def pages_of(path: Path) -> int:
     if path.suffix.lower() not in _PAGED:
         return 1
     with open_image(path, load=False) as image:
-        return getattr(image, "n_frames", 1)
+        return count_pages(image, path)
 
 
 def full_range_if_bright(paths: Sequence[Path]) -> ValueRange | None:

@@ -118,8 +118,9 @@ def _check_arrays(file: Path, names: tuple[str, ...], last: int) -> None:
             if name not in arrays:
                 raise ValueError(f"it has no {name}, it has {list(arrays)}")
             array = arrays[name]
-            if not _lies_within(arrays, name) or array.shape[1:] != shape or array.dtype.kind not in "uif":
-                raise ValueError(f"{name} is not an array of numbers with shape {shape} for every image")
+            types = {"images": ("uint8",), "labels": ("uint16", "uint8")}.get(name, ("float32", "float64"))
+            if not _lies_within(arrays, name) or array.shape[1:] != shape or array.dtype.name not in types:
+                raise ValueError(f"{name} is not an array of {types[0]} with shape {shape} for every image")
         except Exception as error:  # h5py raises anything for a damaged file
             raise ValueError(f"{file} is damaged or another file ({error}): download it again. {WHERE}") from error
     if (count := len(arrays["images"])) < last:

@@ -141,7 +141,7 @@ def _squeezed(array: Array, path: Path) -> Array:
 
 def _read_image(path: Path) -> Samples:
     with open_image(path, load=False) as image:
-        if image.format in ("GIF", "PNG", "TIFF", "WEBP") and (pages := getattr(image, "n_frames", 1)) > 1:
+        if image.format in ("GIF", "PNG", "TIFF", "WEBP") and (pages := count_pages(image, path)) > 1:
             raise ValueError(f"{path} holds {pages} images: save one label per file")
         coding = raw_mode(image)
         if image.format == "TIFF" and coding.partition(";")[2].rstrip("R").endswith("I"):
@@ -213,6 +213,14 @@ def load_upright(image: Image.Image, path: Path) -> Image.Image:
     except Exception as error:  # Pillow raises anything from OSError to SyntaxError and struct.error here
         raise ValueError(f"{path} is damaged or not an image ({error}): {_REMEDY}") from error
     return image
+
+
+def count_pages(image: Image.Image, path: Path) -> int:
+    """Return the number of images in an open file. Raises ``ValueError`` that names the file if it is damaged."""
+    try:
+        return getattr(image, "n_frames", 1)
+    except Exception as error:  # Pillow reads all frames of a GIF here
+        raise ValueError(f"{path} is damaged or not an image ({error}): {_REMEDY}") from error
 
 
 def read_deep_color(path: Path) -> Array:
