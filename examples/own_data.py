@@ -62,7 +62,7 @@ def main(
 
     network = models.DeeplabJointConfig(encoder="resnet10t", width=64)
     experiment = replace(recipes.joint(), network=network, data=Packed(store), epochs=epochs, batch_size=8)
-    result = taskscape.train(experiment, run)
+    result = taskscape.train(experiment, run, resume=True)  # a finished run is not trained again
     print({name: round(result.metrics[name], 3) for name in ("semseg/miou", "depth/abs_rel")})
 
     prediction = taskscape.load(run).predict(raw / "images" / "000.png")

@@ -56,6 +56,7 @@ def test_first_network(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_own_data(here: Path) -> None:
     run("own_data.py", "--quick")
+    run("own_data.py", "--quick")  # uses the store and the run that are there
     result = Result.load(RunFolder(here / "runs" / "balls").result())
     assert {"semseg/miou", "depth/abs_rel"} <= set(result.metrics)
     assert (here / "runs" / "balls" / "predictions" / "000.depth.png").exists()
