@@ -155,6 +155,7 @@ def light() -> Iterator[subprocess.Popen[str]]:
         ("data baseline nowhere", "nowhere is not there"),
         ("predict nowhere nowhere.jpg --out there", "there is no image or folder nowhere.jpg"),
         ("predict nowhere . --out there", "nowhere is not a run"),
+        ("predict photo.jpg --view depth --out there", "--view depth is not TASK.SETTING=VALUE"),
         ("predict taskscape/nothing . --out there", "there is no released model 'taskscape/nothing'"),
         ("train joint --from taskscape/nothing", "there is no released model 'taskscape/nothing'"),
         ("train joint --network.pretrained taskscape/nothing", "there is no released model 'taskscape/nothing'"),

@@ -125,6 +125,7 @@ def predict(
     """
     if camera is not None and watch is not None:
         raise ValueError("--camera and --watch exclude each other: use only one")
+    view_settings = _view_settings(view)
     is_live = camera is not None or watch is not None
     run, images = _model_and_images(named, is_live)
     with quick_imports():
@@ -139,7 +140,7 @@ def predict(
         "height": height,
         "native_resolution": native_resolution,
         "tta": chosen_tta(tta, tta_as),
-        "view_settings": _view_settings(view),
+        "view_settings": view_settings,
         "image_range": image_range,
         "confidence": confidence,
         "tasks": tasks,
