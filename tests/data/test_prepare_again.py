@@ -118,7 +118,7 @@ def test_another_description_makes_another_store(raw: Path, tmp_path: Path, prep
 
 def test_other_settings_are_refused(raw: Path, tmp_path: Path, prepare_again: Prepare) -> None:
     prepare_again()
-    with pytest.raises(ValueError, match=r"store is not empty: .*other settings, size was None and is \[2, 3\]"):
+    with pytest.raises(ValueError, match=r"store is not empty: .*other settings, size was none and is 2x3"):
         prepare(Folder(size=(2, 3)), raw, tmp_path / "store", processes=1)
 
 

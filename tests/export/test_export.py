@@ -246,9 +246,7 @@ def test_what_is_wrong_is_said_at_once(run: Path, tmp_path: Path, monkeypatch: p
     with pytest.raises(ValueError, match="did you mean depth"):
         export.export(run, "torch", tmp_path, tasks=["dept"])
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(
-        ValueError, match=r"needs onnx and onnxscript and onnxruntime: pip install 'taskscape\[export\]'"
-    ):
+    with pytest.raises(ValueError, match=r"needs onnx, onnxscript, onnxruntime: pip install 'taskscape\[export\]'"):
         export.export(run, "onnx", tmp_path)
     assert not list(tmp_path.iterdir())
 

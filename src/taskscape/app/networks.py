@@ -17,6 +17,7 @@ from taskscape.files import cache_folder, writing
 from taskscape.released import is_name, resolve
 from taskscape.run_folder import RunFolder
 from taskscape.runs import read_experiment
+from taskscape.serialization import listed
 
 PAGE = "page"
 """Name of the folder that ``export`` creates for ``web``."""
@@ -48,7 +49,7 @@ def prepare(runs: Sequence[str | Path], tell: Callable[[str], None]) -> list[Pag
 
 def _require_packages() -> None:
     if missing := [name for name in onnx_file.NEEDS if importlib.util.find_spec(name) is None]:
-        raise ValueError(f"taskscape app needs {' and '.join(missing)}: pip install 'taskscape[app]'")
+        raise ValueError(f"taskscape app needs {listed(missing)}: pip install 'taskscape[app]'")
 
 
 def _read(folder: Path) -> PageModel | None:

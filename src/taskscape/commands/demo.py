@@ -62,7 +62,7 @@ def reached(result: "Result", minutes: float) -> str:
             has_learned |= value > blind_value if spec.higher_is_better else value < blind_value
             unit = f" {spec.unit}" if spec.unit else ""
             parts.append(f"{spec.title} {value:.3g}{unit} (image-blind: {blind_value:.3g}{unit})")
-    text = f"reached in {minutes:g} minutes: {', '.join(parts)}"
+    text = f"reached in {minutes:g} {'minute' if minutes == 1 else 'minutes'}: {', '.join(parts)}"
     if not has_learned:
         return f"{text}; so the network has learned nothing yet: give it more time with --minutes {4 * minutes:g}"
     return f"{text}; with taskscape demo --minutes {4 * minutes:g} it learns finer outlines and rarer classes"

@@ -33,6 +33,7 @@ from taskscape.files import locked, writing
 from taskscape.files.paths import require_no_file
 from taskscape.progress import ProgressCallback
 from taskscape.serialization import agreeing, counted, named
+from taskscape.serialization.sizes import show_size
 
 
 def prepare(
@@ -235,6 +236,11 @@ def _mark_changed(writer: StoreWriter, work: _Work) -> None:
         work.tell(f"the inputs of {clause} written, which {agreeing(num_changed, 'is', 'are')} made again")
 
 
+def _in_words(name: str, value: Any) -> str:
+    """Return the value of a setting as the user writes it."""
+    return show_size(value) if name == "size" else str(value)
+
+
 def _describe_difference(work: _Work, store: Path) -> str:
     """Return a description of how a complete store differs from one that would be made now; empty if it does not.
 
@@ -247,10 +253,8 @@ def _describe_difference(work: _Work, store: Path) -> str:
     old_settings, new_settings = manifest.source.get("settings", {}), source["settings"]
     for name in sorted({*old_settings, *new_settings}):
         if old_settings.get(name) != new_settings.get(name):
-            raise ValueError(
-                f"{refusal} a store with other settings, {name} was {old_settings.get(name)} and is "
-                f"{new_settings.get(name)}"
-            )
+            old, new = (_in_words(name, settings.get(name)) for settings in (old_settings, new_settings))
+            raise ValueError(f"{refusal} a store with other settings, {name} was {old} and is {new}")
     own_names = {MANIFEST, INPUTS, *(file.name for file in record_files(store)), *manifest.counts}
     if (difference := describe_changes(index, work.raw, store)) == "":
         changed_keys = [

@@ -30,7 +30,7 @@ from taskscape.inference.loading import confidence_of
 from taskscape.released import resolve
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import load
-from taskscape.serialization import nearest
+from taskscape.serialization import listed, nearest
 from taskscape.serialization.arguments import checked
 from taskscape.serialization.plain import read_json
 from taskscape.tasks import Task
@@ -250,4 +250,4 @@ def _require_same_format(folder: Path, to: str) -> None:
 
 def _require(to: str, needs: Sequence[str]) -> None:
     if missing := [name for name in needs if importlib.util.find_spec(name) is None]:
-        raise ValueError(f"--to {to} needs {' and '.join(missing)}: pip install 'taskscape[export]'")
+        raise ValueError(f"--to {to} needs {listed(missing)}: pip install 'taskscape[export]'")

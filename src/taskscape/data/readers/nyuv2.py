@@ -116,7 +116,7 @@ def _check_arrays(file: Path, names: tuple[str, ...], last: int) -> None:
         shape = (3, 640, 480) if name == "images" else (640, 480)
         try:
             if name not in arrays:
-                raise ValueError(f"it has no {name}, it has {list(arrays)}")
+                raise ValueError(f"it has no {name}, it has {listed(list(arrays))}")
             array = arrays[name]
             types = {"images": ("uint8",), "labels": ("uint16", "uint8")}.get(name, ("float32", "float64"))
             if not _lies_within(arrays, name) or array.shape[1:] != shape or array.dtype.name not in types:
