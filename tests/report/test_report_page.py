@@ -18,8 +18,9 @@ from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import ClassSet, Depth, Modality, Semseg
 from taskscape.report import write_comparison, write_report
 from taskscape.report.html import facts
-from taskscape.report.run import Run, flatten, setting_text
+from taskscape.report.run import Run
 from taskscape.run_folder import Progress, Result, RunFolder
+from taskscape.serialization.flat import flatten, setting_text
 
 VOID = {"img", "meta", "wbr"}
 

@@ -13,7 +13,8 @@ from taskscape.metrics.delta_m import DeltaM, delta_m
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Modality
 from taskscape.report.protocol import WITHOUT_EFFECT, evaluated_on, same_protocol, single_task
-from taskscape.report.run import Run, flatten
+from taskscape.report.run import Run
+from taskscape.serialization.flat import flatten
 
 NO_SETTING = "–"
 """Placeholder for a setting that an experiment does not have."""

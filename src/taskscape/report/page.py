@@ -28,12 +28,13 @@ from taskscape.report.glossary import (
 )
 from taskscape.report.html import facts, folded, page, settings_table, tiles, warning, wide, write
 from taskscape.report.modules import parameter_table
-from taskscape.report.run import Run, flatten, headline
+from taskscape.report.run import Run, headline
 from taskscape.report.spread import error_boxes
 from taskscape.report.words import heading, task_word, task_words
 from taskscape.report.yardsticks import Yardstick, yardsticks
 from taskscape.run_folder import Result
 from taskscape.serialization import counted
+from taskscape.serialization.flat import flatten
 from taskscape.views import Color, view
 
 AREA = "var(--area)"

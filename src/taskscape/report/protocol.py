@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from taskscape.report.run import Run, flatten
+from taskscape.report.run import Run
 from taskscape.serialization import show_size
+from taskscape.serialization.flat import flatten
 
 WITHOUT_EFFECT = (
     "checkpoint_minutes",

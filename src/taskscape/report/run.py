@@ -1,6 +1,5 @@
 """Reading of a run from its folder."""
 
-import json
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -15,6 +14,7 @@ from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
 from taskscape.run_folder.samples import MOST_BYTES, Samples, read_samples
 from taskscape.serialization import counted, nearest
+from taskscape.serialization.flat import setting_text
 from taskscape.serialization.plain import read_json, read_yaml
 
 _MAX_SAMPLES = 16
@@ -193,24 +193,6 @@ def _finite(text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
-
-
-def flatten(settings: Any, prefix: str = "") -> dict[str, str]:
-    """Return every setting as text, by dotted name; a list is one setting."""
-    if isinstance(settings, dict) and settings:
-        return {
-            name: text
-            for key, value in settings.items()
-            for name, text in flatten(value, f"{prefix}.{key}" if prefix else str(key)).items()
-        }
-    return {prefix: setting_text(settings)}
-
-
-def setting_text(setting: Any) -> str:
-    """Return a setting as text: strings unchanged, ``none`` for null and empty lists or mappings, others as JSON."""
-    if setting is None or (isinstance(setting, dict | list) and not setting):
-        return "none"
-    return setting if isinstance(setting, str) else json.dumps(setting, default=str, ensure_ascii=False)
 
 
 def headline(setting: Any) -> str:

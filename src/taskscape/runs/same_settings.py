@@ -9,6 +9,7 @@ from taskscape.runs.experiment import Experiment
 from taskscape.runs.known_data import require_unchanged
 from taskscape.runs.trained_model import read_experiment
 from taskscape.serialization import unstructure
+from taskscape.serialization.flat import flatten
 
 _FILLED_IN = ("tasks.", "network.")
 """Sections in which a run fills in settings that depend on its data, such as class weights."""
@@ -25,8 +26,6 @@ def different_settings(saved: Experiment, requested: Experiment) -> list[str]:
 
     Settings that the run filled in from its data, and those chosen by ``precision: auto``, are no differences.
     """
-    from taskscape.report.run import flatten  # imports everything that draws reports, which is slow
-
     if requested.precision == "auto":
         requested = replace(
             requested, precision=saved.precision, channels_last=saved.channels_last, compile=saved.compile
@@ -59,8 +58,6 @@ def trained_settings(experiment: Experiment) -> dict[str, str]:
 
     The data are not among them: a run is resumed only with those that it was started with, wherever they are.
     """
-    from taskscape.report.run import flatten
-
     settings = flatten(unstructure(experiment))
     return {
         name: text for name, text in settings.items() if name not in _OUTSIDE_TRAINING and not name.startswith("data.")

@@ -36,6 +36,7 @@ from taskscape.runs.start import Start
 from taskscape.runs.trained_model import load, read_experiment
 from taskscape.serialization import dump, keep_code, unstructure
 from taskscape.serialization.arguments import checked
+from taskscape.serialization.flat import flatten
 from taskscape.state_dicts import read_safetensors
 from taskscape.trackers import Tracking
 from taskscape.training import checkpoint
@@ -306,8 +307,6 @@ def _feature_cache(experiment: Experiment, network: Network, stores: Mapping[str
 
 
 def _tracking(experiment: Experiment, folder: RunFolder) -> Tracking:
-    from taskscape.report.run import flatten  # imports everything that draws reports, which is slow
-
     return Tracking(experiment.trackers, folder, flatten(unstructure(experiment)))
 
 
