@@ -60,7 +60,7 @@ def test_a_run_keeps_a_log_in_its_folder(store: Path, tmp_path: Path) -> None:
     text = (tmp_path / "run" / "train.log").read_text()
     assert "DEBUG started: taskscape " in text and "INFO epoch 2/2  semseg/miou" in text
     before = len(text)
-    runs.train(experiment, tmp_path / "run", resume=True, quiet=True)
+    runs.train(replace(experiment, epochs=3), tmp_path / "run", resume=True, quiet=True)
     assert "DEBUG resumed: taskscape " in (tmp_path / "run" / "train.log").read_text()[before:]
 
 

@@ -65,9 +65,9 @@ def test_a_tracker_of_ones_own_gets_steps_epochs_and_settings(store: Path, own: 
             values.setdefault(name, []).append(step)
     assert values["step/loss/depth"] == [1, 2, 3, 4, 5, 6]
     assert values["val/depth/abs_rel"] == values["val/loss/depth"] == [3, 6]
-    runs.train(experiment, own / "run", resume=True, quiet=True)
+    runs.train(replace(experiment, epochs=3), own / "run", resume=True, quiet=True)
     resumed = [json.loads(line) for line in (own / "run" / "lines").read_text().splitlines()]
-    assert ["begin", "line-1", "2"] in resumed
+    assert ["begin", "line-1", "3"] in resumed
 
 
 @pytest.mark.parametrize(("name", "why"), [("Broken", "the server has gone"), ("Absent", "no network")])

@@ -40,10 +40,10 @@ def test_a_damaged_table_is_made_anew(
     if damage != "fewer rows":  # which is a valid table
         assert len(run.metric_rows()) == 3
         assert write_report(run.path).exists()
-    runs.train(experiment(store, epochs=3), run.path, resume=True)
+    runs.train(experiment(store, epochs=4), run.path, resume=True)
     assert "metrics.csv was rebuilt from the TensorBoard events" in " ".join(capsys.readouterr().err.split())
     after = run.table()
-    for old, new in zip(before, after, strict=True):
+    for old, new in zip(before, after[:3], strict=True):
         assert old.keys() == new.keys() and old["epoch"] == new["epoch"] and old["step"] == new["step"]
         assert [float(new[name]) for name in old] == pytest.approx([float(cell) for cell in old.values()], rel=1e-6)
 
