@@ -3,6 +3,8 @@
 Without a process group, every function here acts as if its process were the only one.
 """
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -143,4 +145,15 @@ def launch(device: str = "auto") -> "Processes":
         strategy=_summing_ddp(),
     )
     fabric.launch()
+    atexit.register(_leave)
     return fabric
+
+
+def _leave() -> None:
+    """Leave the process group before the interpreter ends, whose end may otherwise abort a process that is finished.
+
+    Threads of the group would still release what it was given in Python, such as the hook that sums gradients.
+    """
+    gc.collect()  # modules with such a hook are in reference cycles
+    if dist.is_initialized():
+        dist.destroy_process_group()

@@ -192,4 +192,3 @@ if __name__ == "__main__":
     dist.all_gather_object(everyone, trajectories)
     if rank() == 0:
         torch.save(everyone, sys.argv[1])
-    dist.destroy_process_group()
