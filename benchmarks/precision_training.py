@@ -21,7 +21,7 @@ from taskscape.machine import processor
 from taskscape.run_folder import RunFolder
 from taskscape.training.precision import Precision
 
-NETWORKS = ("deeplab-joint", "resnet-mtan", "adaptive-depth", "segnet-split")
+NETWORKS = ("deeplab-joint", "resnet-mtan")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 METRICS = ("semseg/miou", "semseg/pixel_accuracy", "depth/abs_rel", "depth/si_log_rmse")
 

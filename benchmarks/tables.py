@@ -150,6 +150,24 @@ def networks() -> str:
     return learning([*results["baselines"], *results["rows"]])
 
 
+_PRECISION = {"semseg/miou": "mIoU % ↑", "depth/si_log_rmse": "SI ↓"}
+
+
+def precision_training() -> str:
+    """Return a row per network and metric: means over the seeds with their deviations, and the paired differences."""
+    rows = []
+    for name, by_precision in load("precision_training")["networks"].items():
+        for metric, title in _PRECISION.items():
+            exact, rounded = (
+                [metrics[metric] for metrics in by_precision[precision].values()] for precision in ("fp32", "bf16")
+            )
+            differences = [y - x for x, y in zip(exact, rounded, strict=True)]
+            spread = f"{statistics.mean(differences):+.2f} ± {statistics.stdev(differences):.2f}"
+            cells = [f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}" for values in (exact, rounded)]
+            rows.append([name, title, *cells, spread])
+    return table(["", "", "fp32", "bf16", "bf16 - fp32, same seed"], rows, texts=2)
+
+
 def weightings() -> str:
     results = load("balancing")
     return learning(results["rows"], _marked([row["name"] for row in results["rows"]]))
@@ -526,6 +544,7 @@ PARTS: dict[str, Callable[[], str]] = {
         if group not in ("", "photographs")
     },
     "networks": networks,
+    "precision-training": precision_training,
     "frozen": frozen_tables.steps,
     "balancing": weightings,
     "weighting": partial(balancing_costs, "weighting"),
