@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from learning import run_of
 from table import RESULTS
 from taskscape import parallel, recipes, runs
 from taskscape.data import Streets
 from taskscape.distributed import launch
 from taskscape.machine import processor
-from taskscape.run_folder import RunFolder
 from taskscape.training.precision import Precision
 
 NETWORKS = ("deeplab-joint", "resnet-mtan")
@@ -45,12 +45,7 @@ def main() -> None:
         for seed in arguments.seeds:
             for precision in PRECISIONS:
                 experiment = replace(recipes.read(name), **settings, data=data, seed=seed, precision=precision)
-                run = arguments.out / f"{name}-{precision}-{seed}"
-                result = RunFolder(run).result()
-                if not result.exists():
-                    print(f"— {run.name}", flush=True)
-                    runs.train(experiment, run, resume=True)
-                metrics = json.loads(result.read_text("utf-8"))["metrics"]
+                metrics = run_of(f"{name}-{precision}-{seed}", experiment, arguments.out).result.metrics
                 figures = {metric: metrics[metric] for metric in METRICS}
                 results.setdefault(name, {}).setdefault(precision, {})[str(seed)] = figures
         about = {"epochs": arguments.epochs, "streets": arguments.streets}

@@ -32,8 +32,7 @@ from taskscape.data.writer import StoreWriter
 from taskscape.files import locked, writing
 from taskscape.files.paths import require_no_file
 from taskscape.progress import ProgressCallback
-from taskscape.serialization import agreeing, counted, named
-from taskscape.serialization.sizes import show_size
+from taskscape.serialization import agreeing, counted, named, show_size
 
 
 def prepare(

@@ -12,8 +12,9 @@ from typing import Any
 from taskscape.metrics.delta_m import DeltaM, delta_m
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Modality
-from taskscape.report.protocol import WITHOUT_EFFECT, evaluated_on, same_protocol, single_task
+from taskscape.report.protocol import evaluated_on, same_protocol, single_task
 from taskscape.report.run import Run
+from taskscape.run_folder.settings import WITHOUT_EFFECT
 from taskscape.serialization.flat import flatten
 
 NO_SETTING = "–"

@@ -3,19 +3,9 @@
 from collections.abc import Mapping
 
 from taskscape.report.run import Run
+from taskscape.run_folder.settings import WITHOUT_EFFECT
 from taskscape.serialization import show_size
 from taskscape.serialization.flat import flatten
-
-WITHOUT_EFFECT = (
-    "checkpoint_minutes",
-    "keep_checkpoint",
-    "train_metrics",
-    "trackers",
-    "note",
-    "average_last",
-    "tta",
-)
-"""Settings that do not change what a network learns."""
 
 _MAY_DIFFER = ("network", "tasks", "weighting", "objective", "seed", "monitor", "device", "compile", *WITHOUT_EFFECT)
 """Settings in which a single-task run and a multi-task run of the same protocol may differ."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from taskscape.data import Mixed, Packed
 from taskscape.run_folder import RunFolder
+from taskscape.run_folder.settings import WITHOUT_EFFECT
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.known_data import require_unchanged
 from taskscape.runs.trained_model import read_experiment
@@ -15,9 +16,9 @@ _FILLED_IN = ("tasks.", "network.")
 """Sections in which a run fills in settings that depend on its data, such as class weights."""
 _NOT_COMPARED = ("note", "start_checksum", "continued")
 """Settings that a run or a command writes itself."""
-_WITHOUT_EFFECT = ("checkpoint_minutes", "keep_checkpoint", "device", "trackers")
+_NOT_IN_RESULTS = ("checkpoint_minutes", "keep_checkpoint", "device", "trackers")
 """Settings that do not change the results of a run that is finished."""
-_OUTSIDE_TRAINING = (*_NOT_COMPARED, *_WITHOUT_EFFECT, "start_from", "train_metrics", "average_last", "tta")
+_OUTSIDE_TRAINING = (*WITHOUT_EFFECT, *_NOT_COMPARED, "start_from", "device")
 """Settings that do not change what is trained after a checkpoint."""
 
 
@@ -41,7 +42,7 @@ def different_settings(saved: Experiment, requested: Experiment) -> list[str]:
 def require_same_settings(folder: RunFolder, requested: Experiment) -> None:
     """Raise ``ValueError`` if a finished run was trained with other settings or data than those of an experiment."""
     names = [
-        name for name in different_settings(read_experiment(folder.path), requested) if name not in _WITHOUT_EFFECT
+        name for name in different_settings(read_experiment(folder.path), requested) if name not in _NOT_IN_RESULTS
     ]
     if isinstance(requested.data, Packed | Mixed):  # compared by their content, wherever they are
         names = [name for name in names if not name.startswith("data.")]

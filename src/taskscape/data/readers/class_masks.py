@@ -28,8 +28,7 @@ def read_class_mask(path: Path, ids: Mapping[Color, int], numbers: Mapping[int, 
     """Return the ids of a class mask, (H, W) uint8.
 
     ``ids`` maps colors to ids. ``numbers`` maps gray values, also those of a palette, and palette indices if the
-    palette has other colors.
-    ``IGNORE_INDEX`` stands for no class, which transparent pixels get too.
+    palette has other colors. ``IGNORE_INDEX`` stands for no class, which transparent pixels get too.
 
     Raises ``ValueError`` that names the file if it has other colors or numbers, or is lossy.
     """

@@ -153,10 +153,10 @@ def _require_ids_beyond_7(samples: list[RawSample], folder: Path) -> None:
     """Raise ``ValueError``, which names the folder, if labels seem to have 7 or 2 classes, as in some copies."""
     largest = max(int(_ids(sample, CITYSCAPES_19).max()) for sample in samples)
     if largest < 7:
+        classes = 2 if largest < 2 else 7
         raise ValueError(
             f"{folder}: the ids of the first {counted(len(samples), 'image', 'images')} end at {largest}, as with "
-            f"{2 if largest < 2 else 7} classes: give --classes {2 if largest < 2 else 7}, or --classes 19 if they are "
-            "those of 19 classes"
+            f"{classes} classes: give --classes {classes}, or --classes 19 if they are those of 19 classes"
         )
 
 

@@ -77,11 +77,12 @@ def check_regions(samples: Sequence[RegionSample], where: Path) -> None:
             f"{where}: all polygons lie within the first pixel, as if coordinates were shares of the image; export "
             "coordinates in pixels of the images"
         )
-    empty = [sample for sample, region in regions if not _may_cover(region, sample.size)]
+    covers = [_may_cover(region, sample.size) for sample, region in regions]
+    empty = [sample for (sample, _), covers_pixel in zip(regions, covers, strict=True) if not covers_pixel]
     outside = [
         sample
-        for sample, region in regions
-        if _may_cover(region, sample.size) and any(_reaches_outside(points, sample.size) for points in region.polygons)
+        for (sample, region), covers_pixel in zip(regions, covers, strict=True)
+        if covers_pixel and any(_reaches_outside(points, sample.size) for points in region.polygons)
     ]
     if outside:
         warnings.warn(
