@@ -252,30 +252,32 @@ def manifest() -> Target:
     return "store/manifest.json", [seed], read
 
 
-def fake_run() -> Path:
+def fake_run() -> dict[str, bytes]:
+    """Return the files of a sound run."""
     from report.fake_runs import make_run
 
-    return make_run(Path(tempfile.mkdtemp()))
+    with tempfile.TemporaryDirectory() as folder:
+        return {file.name: file.read_bytes() for file in make_run(Path(folder)).iterdir() if file.is_file()}
 
 
 def result() -> Target:
     from taskscape.report.run import Run
 
-    seed = (fake_run() / "result.json").read_bytes()
+    seed = fake_run()["result.json"]
     return "run/result.json", [seed], in_a_run(lambda path: Run.load(path.parent))
 
 
 def metrics() -> Target:
     from taskscape.report.run import Run
 
-    seed = (fake_run() / "metrics.csv").read_bytes()
+    seed = fake_run()["metrics.csv"]
     return "run/metrics.csv", [seed], in_a_run(lambda path: Run.load(path.parent))
 
 
 def samples() -> Target:
     from taskscape.report.run import Run
 
-    seed = (fake_run() / "samples.npz").read_bytes()
+    seed = fake_run()["samples.npz"]
     return "run/samples.npz", [seed], in_a_run(lambda path: Run.load(path.parent).samples())
 
 
@@ -284,9 +286,9 @@ def in_a_run(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
     sound = fake_run()
 
     def prepared(path: Path) -> None:
-        for other in sound.iterdir():
-            if other.is_file() and not (path.parent / other.name).exists():
-                (path.parent / other.name).write_bytes(other.read_bytes())
+        for name, content in sound.items():
+            if not (path.parent / name).exists():
+                (path.parent / name).write_bytes(content)
         read(path)
 
     return prepared
