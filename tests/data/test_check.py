@@ -420,6 +420,36 @@ def test_labels_that_say_nothing_about_their_images_have_no_right_side() -> None
     assert len(swapped.warnings()) == 1 and "20 of 20 images" in swapped.warnings()[0]
 
 
+@pytest.mark.parametrize("field", ["semseg", "depth"])
+@pytest.mark.parametrize(
+    ("down", "right", "remedy"),
+    [(3, 0, "moved by 3 pixels up: check whether"), (-2, 4, "moved by 2 pixels down and 4 pixels to the left")],
+)
+def test_labels_that_are_displaced(field: str, down: int, right: int, remedy: str) -> None:
+    modality, in_place, displaced = FIELDS[field], Alignment(), Alignment()
+    for seed in range(12):
+        values, valid = scene(seed)
+        changes = contrast(values["image"])
+        in_place.add(str(seed), changes, modality.edges(values[field], valid[field]), valid[field])
+        moved = np.roll(values[field], (down, right), (0, 1))
+        displaced.add(str(seed), changes, modality.edges(moved, valid[field]), valid[field])
+    assert in_place.warnings() == []
+    assert len(displaced.warnings()) == 1 and remedy in displaced.warnings()[0], displaced.warnings()
+
+
+def test_labels_of_a_part_of_the_image_are_not_mirrored() -> None:
+    """Where there are no labels, there are no edges, even if the image has stronger ones there."""
+    random, partly = np.random.default_rng(0), Alignment()
+    for name in map(str, range(12)):
+        image = np.full((40, 60, 3), 100) + random.integers(0, 8, (40, 60, 3))
+        image[:, :12] += 120
+        image[:, 48:] += 30
+        labeled = np.zeros((40, 60), np.bool_)
+        labeled[:, 30:] = True
+        partly.add(name, contrast(image), np.arange(60) == np.full((40, 1), 48), labeled)
+    assert partly.warnings() == []
+
+
 @pytest.mark.parametrize(
     ("move", "motion"),
     [

@@ -1,19 +1,21 @@
 """Check that labels are aligned with their images: label edges should lie on image edges, not on moved ones.
 
-Nor should they lie on the edges of the image before or after.
+Nor should they lie on the edges of the image before or after, or fit better when displaced by a few pixels.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from taskscape.data.displacement import Displacement
 from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.observations import above
 
 Contrast = npt.NDArray[np.float32]
-Motion = Callable[[Contrast], Contrast]
+Motion = Callable[[npt.NDArray[np.generic]], Any]
 
 MOTIONS: Mapping[str, Motion] = {
     "mirrored left to right": np.fliplr,
@@ -53,6 +55,7 @@ class Alignment:
     """Accumulator of how well the label edges of a split fit the images."""
 
     def __init__(self) -> None:
+        self._displacement = Displacement()
         self._previous: tuple[str, Contrast, Mask, float] | None = None
         """Name, contrast, label edges, and contrast under these, of the image that was added last."""
         self._gains: dict[str, dict[str, float]] = defaultdict(dict)
@@ -62,25 +65,34 @@ class Alignment:
         image, such as those of normals computed from coarse depth, lie on less, moved or not.
         """
 
-    def add(self, name: str, changes: Contrast, edges: Mask) -> None:
-        """Add the contrast of an image and the mask of its label's edges."""
+    def add(self, name: str, changes: Contrast, edges: Mask, valid: Mask | None = None) -> None:
+        """Add the contrast of an image, the mask of its label's edges and that of its labeled pixels, by default all.
+
+        Edges that another motion of the label would move to pixels without a label are not compared under it.
+        """
         count = np.count_nonzero(edges)
         if not 0 < count < edges.size / 2:
             return
         unmoved_contrast = max(1, float(changes[edges].mean()))
         height, width = edges.shape
         for motion, move in (MOTIONS if height != width else {**MOTIONS, **SQUARE_MOTIONS}).items():
-            self._gains[motion][name] = float(move(changes)[edges].mean()) - unmoved_contrast
+            compared = edges if valid is None else edges & move(valid)
+            if np.count_nonzero(compared) > count / 2:
+                there = max(1, float(changes[compared].mean()))
+                self._gains[motion][name] = float(move(changes)[compared].mean()) - there
         if self._previous is not None:
             previous, previous_changes, previous_edges, previous_contrast = self._previous
             self._gains[BEFORE][name] = float(previous_changes[edges].mean()) - unmoved_contrast
             self._gains[AFTER][previous] = float(changes[previous_edges].mean()) - previous_contrast
         self._previous = name, changes, edges, unmoved_contrast
+        self._displacement.add(name, changes, edges)
 
     def warnings(self) -> list[str]:
-        """Return a warning if many labels clearly fit their images better when they are moved."""
+        """Return a warning if many labels clearly fit their images better when they are moved or displaced."""
         by_motion = {motion: above(gains, GAIN) for motion, gains in self._gains.items()}
         motion, cases = max(by_motion.items(), key=lambda item: item[1].images if item[1] else 0, default=("", None))
+        if (cases is None or cases.images < cases.of / 2) and (displaced := self._displacement.warnings()):
+            return displaced
         if cases is None or cases.images < max(FEWEST, SHARE * cases.of):
             return []
         remedy = "check the orientation of both, including the EXIF orientation"

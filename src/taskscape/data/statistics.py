@@ -121,7 +121,7 @@ class _FieldSums:
             self.observed[quantity][name] = number
         edges = None if image_contrast is None else self.modality.edges(values, valid)
         if image_contrast is not None and edges is not None:
-            self.alignment.add(name, image_contrast, edges)
+            self.alignment.add(name, image_contrast, edges, valid)
 
     def add_joint(
         self, name: str, label: tuple[Array, Mask], other_modality: Modality, other_label: tuple[Array, Mask]

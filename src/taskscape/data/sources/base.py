@@ -1,7 +1,7 @@
 """Base class of data sources: frozen dataclasses of plain settings that open packed stores."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar, NamedTuple
 
 from taskscape.data.store import Store
@@ -36,6 +36,10 @@ class DataSource(RangedSettings, ABC):
 
     def few(self, count: int) -> "DataSource":
         """Return a source with at least ``count`` training images that opens quickly, for trials."""
+        return self
+
+    def only(self, splits: Collection[str]) -> "DataSource":
+        """Return a source with at least these splits, without others that ``open`` would first have to make."""
         return self
 
     def preview(self) -> Preview | None:

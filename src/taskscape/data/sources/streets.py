@@ -1,6 +1,6 @@
 """Generated street scenes, rendered once into a packed store."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -9,7 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from taskscape.batch import Sample
-from taskscape.data.manifest import FORMAT
+from taskscape.data.manifest import FORMAT, MANIFEST
 from taskscape.data.sources.base import DataSource, Preview
 from taskscape.data.sources.cached import make_once
 from taskscape.data.store import Store
@@ -74,15 +74,9 @@ class Streets(DataSource):
         """
         from taskscape.streets import STYLES, check_arguments  # imports numba, which takes a while
 
-        grammar = STYLES[self.style]
-        suffix = "" if self.style == "classic" else f"-{self.style}"
-        counts = self.preview().counts
-        height, width = self.size
-        key = f"streets{suffix}-grammar{grammar}-format{FORMAT}-{height}x{width}-samples{self.samples}-seed{self.seed}"
-        key += "".join(f"-{split}{count}" for split, count in counts.items())
-        path = (self.folder or cache_folder()) / key
-        source = {"kind": self.name, "grammar": grammar, "seed": self.seed, "samples": self.samples}
-        if suffix:
+        counts, path = self.preview().counts, self._path()
+        source = {"kind": self.name, "grammar": STYLES[self.style], "seed": self.seed, "samples": self.samples}
+        if self.style != "classic":
             source["style"] = self.style
         check_arguments(self.seed, next(iter(counts)), 0, self.size, self.samples, self.style)
         make_once(path, lambda: self._render(path, counts, source, report))
@@ -91,6 +85,23 @@ class Streets(DataSource):
     @override
     def few(self, count: int) -> "Streets":
         return replace(self, train=min(count, self.train), val=min(2, self.val), test=0, shifted=0)
+
+    @override
+    def only(self, splits: Collection[str]) -> "Streets":
+        """Return the same scenes of these splits; all splits if they are rendered already."""
+        others = [split for split in self.preview().counts if split not in splits]
+        return self if (self._path() / MANIFEST).exists() else replace(self, **dict.fromkeys(others, 0))
+
+    def _path(self) -> Path:
+        """Return the folder of the store."""
+        from taskscape.streets import STYLES
+
+        style = "" if self.style == "classic" else f"-{self.style}"
+        height, width = self.size
+        key = f"streets{style}-grammar{STYLES[self.style]}-format{FORMAT}-{height}x{width}"
+        key += f"-samples{self.samples}-seed{self.seed}"
+        key += "".join(f"-{split}{count}" for split, count in self.preview().counts.items())
+        return (self.folder or cache_folder()) / key
 
     @override
     def preview(self) -> Preview:
