@@ -164,6 +164,11 @@ def divided_and_resized(values: dict[str, np.ndarray], valid: dict[str, np.ndarr
     values["depth"] *= 1 - 0.003 * (1 + seed)
 
 
+def two_units(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    if seed < 3:
+        values["depth"] = values["depth"] / 1000
+
+
 def one_class(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
     valid["semseg"] = values["semseg"] == 1
 
@@ -235,6 +240,25 @@ def test_faults_between_images_and_splits(make: Callable[..., Path], change: Cha
     path = make(change)
     assert any(warning.startswith(expected) for warning in check(path).warnings)
     assert not any(warning.startswith(expected) for warning in quickly(path))
+
+
+@pytest.mark.parametrize(
+    ("factor", "others", "expected"),
+    [
+        (10, [1, 4, 7], "train, depth: 3 of 10 images, such as train"),
+        (3.9, [20, 21, 22, 23], "depth: val is "),
+        (2, [0, 2, 4, 6, 8], ""),
+        (2, [20, 21, 22, 23], ""),
+    ],
+)
+def test_depth_in_two_units(make: Callable[..., Path], factor: float, others: list[int], expected: str) -> None:
+    def change(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+        valid["normals"][:] = False
+        if seed in others:
+            values["depth"] = values["depth"] / factor
+
+    warnings = check(make(change, {"train": list(range(10)), "val": list(range(20, 24))})).warnings
+    assert [text.startswith(expected) for text in warnings if "have the same unit" in text] == [True] * bool(expected)
 
 
 def test_near_duplicates_are_told_apart_from_duplicates(make: Callable[..., Path]) -> None:

@@ -380,3 +380,12 @@ def test_labels_of_cvat_may_have_colons(raw: Path) -> None:
     (raw / "ImageSets" / "Segmentation" / "default.txt").write_text("a\nb\n")
     (raw / "labelmap.txt").write_text("cat: big:255,0,0::\ndog:0,255,0\nsky:0,0,255::\n")
     assert Cvat(background="void").contents(raw).fields["semseg"].classes.classes == ("cat: big", "dog", "sky")
+
+
+def test_depth_in_integers_and_floats_is_doubted(raw: Path) -> None:
+    """Arrays are usually in metres, images in millimetres, and a section has one unit."""
+    folder(raw, "depth: {unit: millimetre}", {"depth.png": millimetres()}, count=12)
+    (raw / "depth" / "11.png").unlink()
+    write(raw / "depth" / "11.npy", millimetres().astype(np.float32) / 1000)
+    with pytest.warns(UserWarning, match="depth: the files hold integers of more than 8 bits and floating-point num"):
+        Folder().contents(raw)

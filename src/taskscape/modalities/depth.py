@@ -24,10 +24,17 @@ PILE = 0.005
 METRES_AT_DISPARITY_1 = 0.209313 * 2262.52 / 256
 """Depth in metres where MTAN's Cityscapes quantity q = (p - 1) / 65536 is 1: baseline · focal length in pixels / 256,
 as in most of the images."""
+OTHER_UNIT = 5.0
+"""Factor between the depth of an image and that of the others, at near, middle and far pixels alike, that suggests
+another unit."""
+OTHER_UNIT_OF_SPLIT = 3.0
+"""The same between two splits."""
 _FEW = 3
 """Minimum number of images for comparing them with each other."""
 _FEW_GROUNDS = 5
 """Minimum number of images for judging which way depth grows."""
+_QUANTILES = {"nearer": 0.1, "middle": 0.5, "farther": 0.9}
+"""Quantiles of depth by which images and splits are compared."""
 _EDGES = np.array([0.0, *2.0 ** np.arange(-2, 9), np.inf])
 """Bin edges of the histogram: octaves from 0.25 to 256, and one bin on either side."""
 
@@ -133,6 +140,7 @@ class Depth(Modality):
             "constant": 0.0,
             "near": near,
             "far": far,
+            **dict(zip(_QUANTILES, map(float, np.quantile(pixels, list(_QUANTILES.values()))), strict=True)),
             "pile near": _pile(pixels / near),
             "pile far": _pile(far / pixels),
             "spikes": _spikes(values, valid),
@@ -149,6 +157,7 @@ class Depth(Modality):
         sentences += self._judge_pile(statistics.get("near", {}), statistics.get("pile near", {}))
         piled = self._judge_pile(statistics.get("far", {}), statistics.get("pile far", {}))
         sentences += piled or (_judge_farthest(statistics.get("far", {})) if self.metric else [])
+        sentences += _judge_units(statistics) if self.metric else []
         cases = above(statistics.get("below to above", {}), 1.1)
         if cases and cases.of >= _FEW_GROUNDS and cases.images > 0.75 * cases.of:
             sentences.append(
@@ -162,6 +171,22 @@ class Depth(Modality):
                 "or more than twice as far as all four neighbors): name the value that means no depth as invalid, or "
                 "filter the depth"
             )
+        return sentences
+
+    @override
+    def split_warnings(self, counts: Mapping[str, Counts]) -> list[str]:
+        """Report splits whose depth has another scale than that of the first, for example because of another unit."""
+        if not self.metric:
+            return []
+        (first, reference), *others = ((split, _octaves(histogram)) for split, histogram in counts.items())
+        sentences = []
+        for split, octaves in others:
+            ratios = octaves - reference
+            if min(np.abs(ratios)) > np.log2(OTHER_UNIT_OF_SPLIT) and np.ptp(np.sign(ratios)) == 0:
+                sentences.append(
+                    f"{split} is {2 ** abs(ratios[1]):.2g} times as {'far' if ratios[1] > 0 else 'near'} as {first}, at "
+                    "near and far pixels alike: check that the files of both have the same unit"
+                )
         return sentences
 
     @override
@@ -204,6 +229,30 @@ def _judge_farthest(far: Mapping[str, float]) -> list[str]:
         f"{images} of {len(far)} images, such as {next(iter(far))}, end at {value:.6g} m: if the depth of each was "
         "divided by its own maximum, it has no unit, so prepare it with `unit: unknown`"
     ]
+
+
+def _judge_units(statistics: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Report images that are much nearer, or farther, than most, at near and far pixels alike."""
+    logs = np.log([list(statistics.get(name, {}).values()) for name in _QUANTILES])
+    if logs.shape[1] < _FEW:
+        return []
+    ratios = logs - np.median(logs, axis=1, keepdims=True)
+    factors = np.exp(np.abs(ratios).min(0)) * (np.ptp(np.sign(ratios), axis=0) == 0)
+    cases = above(dict(zip(statistics["middle"], factors.tolist(), strict=True)), OTHER_UNIT)
+    if cases is None or cases.images < max(_FEW, cases.of / 100):
+        return []
+    is_nearer = statistics["middle"][cases.name] < np.exp(np.median(logs[1]))
+    return [
+        f"{cases.agreeing('is', 'are')} much nearer or farther than most ({cases.name} is more than {cases.value:.2g} "
+        f"times as {'near' if is_nearer else 'far'}, at near and far pixels alike): check that all files have the same "
+        "unit"
+    ]
+
+
+def _octaves(counts: Counts) -> Array:
+    """Return the binary logarithms of the quantiles, by interpolation in a histogram of octaves."""
+    edges = np.arange(-3, len(counts) - 2)  # the outermost bins count as octaves too
+    return np.interp(list(_QUANTILES.values()), np.concatenate([[0], np.cumsum(counts) / counts.sum()]), edges)
 
 
 def _below_to_above(values: Array, valid: Mask) -> dict[str, float]:

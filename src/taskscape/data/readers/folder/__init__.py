@@ -200,12 +200,15 @@ def _first_of_each_kind(samples: Mapping[str, RawSample]) -> list[RawSample]:
 
 
 def _labels_to_inspect(files: Sequence[Path], section: Section) -> list[Path]:
-    """Return the first few labels; if palette indices matter, also the first label of each of a few palettes."""
+    """Return the first few labels, and the first of each extension and, if indices matter, of each of a few palettes."""
+    by_ending = {file.suffix.lower(): file for file in reversed(files)}
     by_palette: dict[bytes, Path] = {}
     if section.channels is None:
         for file in files:
             by_palette.setdefault(stored_palette(file), file)
-    return list(dict.fromkeys([*files[:_NUM_INSPECTED], *list(by_palette.values())[:_NUM_INSPECTED]]))
+    return list(
+        dict.fromkeys([*files[:_NUM_INSPECTED], *by_ending.values(), *list(by_palette.values())[:_NUM_INSPECTED]])
+    )
 
 
 def _read(

@@ -1,6 +1,7 @@
 """The section of depth or inverse depth, in any unit."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,6 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from taskscape.data.readers.folder.section import Section
+from taskscape.data.readers.samples import Samples
 from taskscape.modalities import Depth
 from taskscape.modalities.base import Array, Mask
 
@@ -66,6 +68,17 @@ class DepthSection(Section):
         return Depth(self.metric)
 
     @override
+    def doubts(self, labels: Sequence[Samples]) -> str:
+        """Return a doubt if the files hold different types of numbers, which usually have different units."""
+        types = dict.fromkeys(_in_words(label.values) for label in labels)
+        if len(types) < 2:
+            return ""
+        return (
+            f"the files hold {' and '.join(types)}, and all are read with the unit {self.unit}: if they have different "
+            "units, convert one kind, or give each a folder and a section"
+        )
+
+    @override
     def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:
         if stored.size != stored.shape[0] * stored.shape[1]:
             raise ValueError(f"has shape {stored.shape} instead of (H, W): it is not depth but an image of it")
@@ -99,3 +112,10 @@ class DepthSection(Section):
         if not self.metric:
             return {"unit": "unknown", "formula": "proportional within an image; the median of every image is 1"}
         return {"unit": "metre", "formula": f"{self.metres:g} {'/' if self.inverse else '*'} value"}
+
+
+def _in_words(values: Array) -> str:
+    """Return the type of the numbers; the number of bits distinguishes only 8 from more, as Pillow widens some."""
+    if values.dtype.kind == "f":
+        return "floating-point numbers"
+    return "8-bit integers" if values.dtype.itemsize == 1 else "integers of more than 8 bits"
