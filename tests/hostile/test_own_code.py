@@ -23,8 +23,7 @@ from taskscape.objectives import Supervised
 from taskscape.runs import Experiment, TrainedModel
 from taskscape.serialization import dump, load_name
 from taskscape.tasks import Depth
-from taskscape.training.step import require_gradients
-from taskscape.weighting.base import BalancingContext
+from taskscape.weighting.base import BalancingContext, require_gradients
 
 CODE = """
 from dataclasses import dataclass

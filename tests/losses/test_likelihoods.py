@@ -134,5 +134,7 @@ def test_angles_are_right_at_both_ends() -> None:
 
 def test_a_target_has_one_channel_less() -> None:
     with pytest.raises(ValueError, match=r"for a prediction of .* it must be \(1, 1, 2, 3\)"):
-        Laplace()(torch.zeros(1, 2, 2, 3), torch.zeros(1, 2, 2, 3))
+        Laplace()(torch.zeros(1, 2, 2, 3), torch.zeros(1, 3, 2, 3))
+    with pytest.raises(ValueError, match=r"target are \(1, 1, 2, 3\): the prediction needs one channel more"):
+        Laplace()(torch.zeros(1, 1, 2, 3), torch.zeros(1, 1, 2, 3))
     assert Laplace()(torch.zeros(1, 2, 1, 1), Target(torch.zeros(1, 1, 1, 1), EVERYWHERE)).isfinite()

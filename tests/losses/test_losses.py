@@ -444,6 +444,33 @@ def test_impossible_values_are_refused_unless_masked(loss, value, message):
         loss(prediction, target)
 
 
+@pytest.mark.parametrize(("loss", "channels"), [(Cosine(), 3), (Angular(), 4)])
+def test_directions_of_length_zero_are_refused_unless_masked(loss, channels):
+    """Data sets mark pixels without a normal with zeros."""
+    prediction, target = torch.rand(1, channels, 2, 3), torch.rand(1, 3, 2, 3) - 2
+    target[..., 0] = 0
+    expected = loss(prediction[..., 1:], target[..., 1:])
+    torch.testing.assert_close(loss(prediction, target, valid=target.any(1)), expected)
+    with pytest.raises(ValueError, match=r"vectors of length 0 at valid pixels.*valid=normals.any\(1\)"):
+        loss(prediction, target)
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int16, torch.uint16, torch.int32, torch.int64])
+def test_integers_are_compared_as_their_values(kind):
+    """Files of depth and class ids have 8 or 16 bits."""
+    prediction, values = torch.rand(1, 5, 2, 3), torch.tensor([[[0, 1, 2], [3, 4, 255]]])
+    assert torch.equal(CrossEntropy()(prediction, values.to(kind)), CrossEntropy()(prediction, values))
+    metres = values[:, None].float()
+    assert torch.equal(L1()(prediction[:, :1], metres.to(kind)), L1()(prediction[:, :1], metres))
+
+
+@pytest.mark.parametrize("kind", OF_CLASSES)
+def test_one_channel_is_no_score_of_two_classes(kind):
+    """The loss of a single class is 0 whatever the prediction, so nothing would be learned."""
+    with pytest.raises(ValueError, match=r"the prediction has 1 channel.*2 for two classes"):
+        kind()(torch.rand(1, 1, 2, 3), torch.zeros(1, 2, 3, dtype=torch.int64))
+
+
 def test_depth_has_one_channel():
     with pytest.raises(ValueError, match="the prediction has 2 channels, but depth has one"):
         SILog()(torch.ones(2, 2, 2, 2), torch.ones(2, 2, 2, 2))

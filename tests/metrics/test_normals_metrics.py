@@ -68,6 +68,14 @@ def test_a_zero_prediction_is_90_degrees_off():
     assert metrics["mean"] == pytest.approx(90)
 
 
+def test_labels_of_length_zero_are_refused_unless_masked():
+    """Data sets mark pixels without a normal with zeros."""
+    prediction, value, valid = example()
+    assert evaluated(prediction, value, value.any(1)) == evaluated(prediction, value, valid)
+    with pytest.raises(ValueError, match=r"a label has length 0.*valid=normals.any\(1\)"):
+        evaluated(prediction, value, None)
+
+
 def test_batches_add_up():
     whole = example(b=6)
     metric = NormalsMetrics()

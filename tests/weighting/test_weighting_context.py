@@ -1,11 +1,13 @@
-"""A context must list all trained parameters: others would never be trained."""
+"""A context must list all trained parameters: others would never be trained. Its losses are scalars that can train."""
+
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from taskscape import models
-from taskscape.weighting import BalancingContext, Fixed, GradDrop, PCGrad, Weighting
+from taskscape.weighting import CONFIGS, FAMO, BalancingContext, Fixed, Geometric, GradDrop, GradNorm, PCGrad, Weighting
 from taskscape.weighting.gradients import Mode, reached_parameters
 
 
@@ -56,6 +58,41 @@ def test_a_parameter_that_is_listed_twice_counts_once(mode: Mode) -> None:
         PCGrad(["a", "b"], mode=mode).backward(losses, context)
         gradients.append([p.grad for p in all_parameters])
     torch.testing.assert_close(gradients[1], gradients[0], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({}, "losses is {}: give the loss of each task by its name"),
+        ([torch.ones(())], "give the loss of each task by its name"),
+        ({"a": 1.0}, "the loss of a is a float: give a scalar tensor"),
+        ({"a": torch.ones(3, requires_grad=True)}, r"the loss of a is of shape \(3,\): give a scalar .* loss.mean\(\)"),
+        ({"a": torch.zeros(())}, "the loss of a has no gradient.*leave the task out"),
+    ],
+)
+def test_losses_that_cannot_be_balanced_are_named(wrong: Any, message: str) -> None:
+    encoder, heads, _, _ = two_heads()
+    with pytest.raises(ValueError, match=message):
+        BalancingContext.of(wrong, shared=encoder.parameters(), tasks=heads.parameters())
+
+
+@pytest.mark.parametrize("name", [name for name in CONFIGS if name not in ("geometric", "stch")])
+def test_a_loss_of_an_unknown_task_is_named(name: str) -> None:
+    encoder, heads, _, losses = two_heads()
+    losses["c"] = losses.pop("b")
+    context = BalancingContext.of(losses, shared=encoder.parameters(), tasks=heads.parameters())
+    with pytest.raises(ValueError, match="a loss of 'c', but the tasks are a, b"):
+        CONFIGS[name]().build(["a", "b"]).backward(losses, context)
+
+
+@pytest.mark.parametrize("kind", [FAMO, Geometric, GradNorm])
+def test_a_negative_loss_has_no_ratio(kind: type[Weighting]) -> None:
+    """Otherwise its logarithm would be NaN, or its bound would give it all weight."""
+    encoder, heads, _, losses = two_heads()
+    losses["b"] = losses["b"] - 100
+    context = BalancingContext.of(losses, shared=encoder.parameters(), tasks=heads.parameters())
+    with pytest.raises(ValueError, match=r"the loss of b is -.*ratios of losses"):
+        kind(["a", "b"]).backward(losses, context)
 
 
 @pytest.mark.parametrize("between", [nn.Linear(6, 6), nn.Upsample(scale_factor=2)])

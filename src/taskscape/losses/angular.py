@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from taskscape.batch import Target
+from taskscape.losses.cosine import checked_directions
 from taskscape.losses.likelihood import LEAST_WIDTH, Likelihood
 
 _SHORTEST = 1e-6
@@ -25,6 +27,14 @@ class Angular(Likelihood):
 
     name: ClassVar[str] = "angular"
     suits: ClassVar[tuple[str, ...]] = ("normals",)
+
+    @override
+    def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:
+        """Return plain values and their mask as a target.
+
+        Raises ``ValueError`` as for every ``Likelihood``, and for valid vectors of length 0.
+        """
+        return checked_directions(super().target_of(prediction, value, valid))
 
     @override
     def nll(self, prediction: Tensor, width: Tensor, value: Tensor) -> Tensor:

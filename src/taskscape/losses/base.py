@@ -69,7 +69,7 @@ class Loss(RangedSettings, ABC):
 
     def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:
         """Return plain values and their mask as a target. Raises ``ValueError`` if shapes do not match."""
-        return check_target(prediction, value, valid, prediction.shape)
+        return check_target(prediction, value if value.is_floating_point() else value.float(), valid, prediction.shape)
 
     def for_labels(self, targets: Callable[[], Iterable[Target]], channels: Sequence[str]) -> tuple[Self, list[str]]:
         """Return this loss with settings computed from the training labels, and messages for the user about them.
@@ -134,13 +134,18 @@ class ClassLoss(PixelLoss):
     def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:
         """Return ids and their mask as a target.
 
-        Raises ``ValueError`` if shapes do not match, and for ids that are neither classes nor ``ignore_index``.
+        Raises ``ValueError`` if shapes do not match, for a prediction with a single channel, and for ids that are
+        neither classes nor ``ignore_index``.
         """
         if value.is_floating_point() or value.dtype == torch.bool:
             raise ValueError(f"the target is {value.dtype}: class ids are integers")
-        target = check_target(prediction, value, valid, (len(prediction), *prediction.shape[2:]))
-        valid = target.valid & (value != self.ignore_index)
-        ids, classes = value.masked_fill(~valid, 0).long(), prediction.shape[1]
+        target = check_target(prediction, value.long(), valid, (len(prediction), *prediction.shape[2:]))
+        if (classes := prediction.shape[1]) < 2:
+            raise ValueError(
+                "the prediction has 1 channel, but class scores have a channel per class: 2 for two classes"
+            )
+        valid = target.valid & (target.value != self.ignore_index)
+        ids = target.value.masked_fill(~valid, 0)
         if ids.numel() and not (ids.min() >= 0 and ids.max() < classes):
             outside = ids[(ids < 0) | (ids >= classes)].unique()[:5].tolist()
             raise ValueError(
@@ -155,9 +160,12 @@ def check_target(prediction: Tensor, value: Tensor, valid: Tensor | None, shape:
     if prediction.ndim != 4:
         raise ValueError(f"the prediction is {tuple(prediction.shape)}: it must be (B, C, H, W)")
     if value.shape != shape:
+        remedy = (
+            "" if value.ndim == len(shape) else "; unsqueeze(1) adds the axis of one channel, squeeze(1) removes it"
+        )
         raise ValueError(
             f"the target is {tuple(value.shape)}: for a prediction of {tuple(prediction.shape)} it must be "
-            f"{tuple(shape)}; unsqueeze(1) adds the axis of one channel, squeeze(1) removes it"
+            f"{tuple(shape)}{remedy}"
         )
     pixels = (len(prediction), *prediction.shape[2:])
     if valid is None:

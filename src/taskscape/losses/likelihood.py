@@ -62,6 +62,14 @@ class Likelihood(PixelLoss):
 
     @override
     def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:
-        """Return plain values and their mask as a target. Raises ``ValueError`` if shapes do not match."""
+        """Return plain values and their mask as a target.
+
+        Raises ``ValueError`` if shapes do not match, and for a prediction without the channel of the width.
+        """
+        if prediction.ndim == 4 and prediction.shape == value.shape:
+            raise ValueError(
+                f"the prediction and the target are {tuple(value.shape)}: the prediction needs one channel more, its "
+                "last, which is the width of the errors"
+            )
         values = prediction[:, :-1] if prediction.ndim == 4 else prediction
         return check_target(prediction, value, valid, values.shape)

@@ -271,7 +271,7 @@ class DepthMetrics(TaskMetric):
         if not all(map(math.isfinite, sums)):
             raise ValueError(
                 "a depth prediction or label is NaN, infinite or not above 0 m: the network has diverged (a smaller "
-                "learning rate helps), or the data set marks pixels without a depth as valid"
+                "learning rate helps), or pixels without a depth are marked as valid; mask them, valid=metres[:, 0] > 0"
             )
         metrics = {}
         for name, total in zip(self.names, sums, strict=True):

@@ -1,5 +1,7 @@
 """Angles between predicted and true surface normals."""
 
+import math
+
 import torch
 from torch import Tensor
 from typing_extensions import override
@@ -40,8 +42,8 @@ class NormalsMetrics(TaskMetric):
     with a smaller angle.
 
     The angle is the arc cosine of the normalized dot product in float64, accurate to 2e-6 degrees even at 0 and 180.
-    Vectors need not have unit length; a zero vector counts as 90 degrees off. The median is computed from a histogram
-    with bins of 0.01 degrees and is accurate to 0.005 degrees.
+    Vectors need not have unit length; a predicted zero vector counts as 90 degrees off. The median is computed from a
+    histogram with bins of 0.01 degrees and is accurate to 0.005 degrees.
 
     With ``per_batch``, there are also the means over batches of each batch's metrics, ``mean_per_batch`` and so on, as
     MTAN's code reports them. A batch is the input of one ``update``, so they depend on the batch size and, in
@@ -85,7 +87,9 @@ class NormalsMetrics(TaskMetric):
         """Update with (B, 3, H, W) vectors. Raises ``ValueError`` for other shapes."""
         valid = check_shapes(prediction, value, valid, 3)
         a, b = prediction.double(), value.double()
-        lengths = (_dot(a, a) * _dot(b, b)).sqrt().clamp(min=1e-30)
+        true_squares = _dot(b, b)
+        lengths = (_dot(a, a) * true_squares).sqrt().clamp(min=1e-30)
+        lengths = lengths.masked_fill(true_squares == 0, math.nan)  # no angle to a label of length 0
         degrees = (_dot(a, b) / lengths).clamp(-1, 1).acos().rad2deg().masked_fill(~valid, 0.0)
         total = degrees.sum()
         self.degrees += total
@@ -104,8 +108,8 @@ class NormalsMetrics(TaskMetric):
             return {}
         if not self.degrees.isfinite():
             raise ValueError(
-                "a predicted or true normal is NaN or infinite: the network has diverged (a smaller learning rate "
-                "helps), or the data set marks pixels without a normal as valid"
+                "a normal is NaN or infinite, or a label has length 0: the network has diverged (a smaller learning "
+                "rate helps), or pixels without a normal are marked as valid; mask them, valid=normals.any(1)"
             )
         means = (self.batch_sums / self.batches).tolist()
         per_batch = {f"{name}_per_batch": mean for name, mean in zip(self.per_batch, means, strict=True)}

@@ -69,5 +69,5 @@ def build(name: str, out_channels: Mapping[str, int], **options: Any) -> Network
     ``TypeError`` for an unknown option. Errors for unknown names suggest the nearest known one.
     """
     if name not in CONFIGS:
-        raise ValueError(f"there is no network {name!r}{nearest(name, NAMES)}")
+        raise ValueError(f"there is no network {name!r}{nearest(name, NAMES) or '; see taskscape.models.NAMES'}")
     return CONFIGS[name](**options).build(out_channels)

@@ -1,5 +1,7 @@
 """Base classes of the networks, their settings and their outputs."""
 
+import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Collection, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from numbers import Integral
@@ -114,8 +116,8 @@ class NetworkConfig(RangedSettings, ABC):
 class Network(nn.Module, ABC):
     """A network for several dense tasks, from (B, 3, H, W) RGB images of any size to ``Outputs``.
 
-    Images are floating-point in 0..1, or uint8 in 0..255, which is divided by 255; anything else is rejected.
-    Normalization is part of the network.
+    Images are floating-point in 0..1, or uint8 in 0..255, which is divided by 255; anything else is rejected. They are
+    converted to the type of the network's parameters. Normalization is part of the network.
 
     A subclass names its settings, ``class Mine(Network, config=MineConfig)``. It is built from the channels per task
     and a settings object or its fields: ``Mine({"semseg": 19, "depth": 1}, width=64)``.
@@ -145,8 +147,12 @@ class Network(nn.Module, ABC):
         Raises ``ValueError`` if the batch has another shape, type or range (``unit_range``), and for a single image in
         training mode if the network's batch normalization needs two.
         """
+        image = unit_range(image)
+        weight = next(self.parameters(), image)
+        if weight.is_floating_point() and weight.dtype != image.dtype:  # as after network.half()
+            image = image.to(weight.dtype)
         try:
-            outputs: Outputs = super().__call__(unit_range(image))
+            outputs: Outputs = super().__call__(image)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
@@ -232,6 +238,15 @@ class Network(nn.Module, ABC):
         return tuple(_trainable(self.last_shared_layers()))
 
 
+_MODULES = nn.ModuleDict()
+"""Networks keep the parts of each task in such a dict, so no task can have the name of one of its attributes."""
+
+
+def is_used_by_torch(name: str) -> bool:
+    """Return whether no task can have this name, since torch's modules have an attribute of this name."""
+    return hasattr(_MODULES, name)
+
+
 BESIDE_THE_MAIN_PATH = frozenset({"downsample", "se", "shortcut"})
 """Module names, in timm and here, of the shortcuts of residual blocks and of squeeze-and-excitation gates."""
 
@@ -246,6 +261,10 @@ def _checked_channels(out_channels: Any) -> dict[str, int]:
     for task, channels in out_channels.items():
         if not isinstance(task, str):
             raise ValueError(f"out_channels has the key {task!r}, but task names are strings: {example}")
+        if not task or "." in task or is_used_by_torch(task):
+            raise ValueError(
+                f"out_channels: {task!r} cannot be the name of a task, since torch uses it: choose another"
+            )
         if isinstance(channels, bool) or not isinstance(channels, Integral) or channels < 1:
             raise ValueError(f"out_channels of {task} is {channels!r}: it must be a whole number, at least 1")
     return {task: int(channels) for task, channels in out_channels.items()}
@@ -253,13 +272,16 @@ def _checked_channels(out_channels: Any) -> dict[str, int]:
 
 _LARGEST_MAGNITUDE = 16.0
 """Greater than the magnitude of any value in a 0..1 image, however it was augmented or normalized."""
+_USUAL_RANGE = (-1.0, 2.0)
+"""Contains all values of 0..1 images, however they were augmented, but not those of images that were normalized."""
 
 
 def unit_range(image: Tensor) -> Tensor:
     """Return (B, 3, H, W) images in 0..1, given uint8 images in 0..255 or floating-point images in 0..1.
 
-    Raises ``ValueError`` for other types and shapes, and for floating-point images in 0..255. On a GPU the values are
-    not checked, since reading them would force a synchronization.
+    Raises ``ValueError`` for other types and shapes, for NaN and for floating-point images in 0..255, and warns about
+    images that seem to be normalized. On a GPU the values are not checked, since reading them would force a
+    synchronization.
     """
     if image.ndim != 4 or image.shape[1] != 3:
         raise ValueError(
@@ -272,10 +294,18 @@ def unit_range(image: Tensor) -> Tensor:
         raise ValueError(f"the image is {image.dtype}: give uint8 in 0..255, or floating-point numbers in 0..1")
     if image.device.type == "cpu" and _has_numbers(image):
         lowest, highest = (x.item() for x in image.detach().aminmax())
+        if not math.isfinite(highest - lowest):
+            raise ValueError(f"the image is {lowest:g} … {highest:g}: it must not have NaN or infinite values")
         if max(-lowest, highest) > _LARGEST_MAGNITUDE:
             raise ValueError(
                 f"the image is {lowest:g} … {highest:g}: a network takes floating-point images in 0..1; divide those "
                 "in 0..255 by 255"
+            )
+        if lowest < _USUAL_RANGE[0] or highest > _USUAL_RANGE[1]:
+            warnings.warn(
+                f"the image is {lowest:.1f} … {highest:.1f}, as if it were normalized: give RGB in 0..1, since "
+                "networks normalize images themselves",
+                stacklevel=3,
             )
     return image
 

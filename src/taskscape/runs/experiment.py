@@ -17,6 +17,7 @@ from taskscape.evaluation import find_tta
 from taskscape.files.paths import is_file_name
 from taskscape.modalities import Modality
 from taskscape.models import DeeplabJointConfig, Network, NetworkConfig
+from taskscape.models.base import is_used_by_torch
 from taskscape.models.layers.meta import without_numbers
 from taskscape.objectives import Objective, Supervised
 from taskscape.runs.sizes import check_memory, oversized_settings, too_large
@@ -41,9 +42,6 @@ from taskscape.weighting import FixedConfig, WeightingConfig
 
 _RESERVED = ("consistency", "loss", "weight")
 """Column names of the log that are followed by names of tasks."""
-
-_MODULES = torch.nn.ModuleDict()
-"""Networks keep the parts of each task in such a dict, so no task can have the name of one of its attributes."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -160,7 +158,7 @@ class Experiment(RangedSettings):
                     f"tasks: {name!r} cannot be the name of a task, since files and metrics are named after tasks: "
                     f"use letters, digits and _, and none of {', '.join(_RESERVED)}"
                 )
-            if hasattr(_MODULES, name):
+            if is_used_by_torch(name):
                 raise ValueError(
                     f"tasks: {name!r} cannot be the name of a task, since torch uses it: choose another, and select "
                     f"the labels with --tasks.NAME.source {name}"

@@ -22,7 +22,7 @@ from taskscape.training.cuda_graphs import CudaGraphs
 from taskscape.training.finite import check_finite
 from taskscape.training.precision import Precision, autocast
 from taskscape.training.step_result import StepResult
-from taskscape.weighting.base import BalancingContext, Losses, Weighting, global_losses
+from taskscape.weighting.base import BalancingContext, Losses, Weighting, global_losses, require_gradients
 
 if TYPE_CHECKING:
     from taskscape.distributed import Processes
@@ -219,15 +219,6 @@ class TrainingStep:
             features=tuple(x for x in outputs.shared if x.requires_grad),  # the others come from frozen layers only
             last=self.last_shared_parameters,
             task_parameters=self.task_parameters,
-        )
-
-
-def require_gradients(losses: Losses) -> None:
-    """Raise ``ValueError`` for a loss that depends on no parameter: its task would silently learn nothing."""
-    if constant := [name for name, loss in losses.items() if not loss.requires_grad]:
-        raise ValueError(
-            f"the loss of {constant[0]} has no gradient, so the task would learn nothing: do not detach it in the "
-            "network or in the loss, or leave the task out"
         )
 
 

@@ -49,7 +49,10 @@ class BalancingContext(NamedTuple):
         from each other, such as those of an encoder's stages, give views that the heads read, ``x.view_as(x)``.
         ``last`` are the parameters of the last shared layer, for GradNorm, by default the last of ``shared`` with two
         or more dimensions. With several processes, each must call this.
+
+        Raises ``ValueError`` naming the task unless every loss is a scalar with a gradient.
         """
+        _check(losses)
         parameters = dict.fromkeys(p for p in shared if p.requires_grad)  # each once, in their order
         return cls(
             global_losses=global_losses(losses),
@@ -165,11 +168,51 @@ class Weighting(nn.Module, ABC):
 
     def select(self, losses: Losses, per_task: Tensor) -> Tensor:
         """Select the values of the tasks in ``losses``, in their order, from one value per task, (tasks,)."""
+        self.check_names(losses)
         return torch.stack([per_task[self.tasks.index(task)] for task in losses])
+
+    def check_names(self, losses: Losses) -> None:
+        """Raise ``ValueError`` for a loss whose name is not that of a task."""
+        for task in losses:
+            if task not in self.tasks:
+                raise ValueError(f"there is a loss of {task!r}, but the tasks are {', '.join(self.tasks)}")
 
     @override
     def extra_repr(self) -> str:
         return f"{', '.join(self.tasks)}; {self.config}"
+
+
+def _check(losses: Losses) -> None:
+    """Raise ``ValueError`` naming the task unless there is a loss and every loss is a scalar with a gradient."""
+    if not isinstance(losses, Mapping) or not losses:
+        raise ValueError(
+            f"losses is {losses!r}: give the loss of each task by its name, such as {{'depth': loss}}, and skip steps "
+            "without any"
+        )
+    for task, loss in losses.items():
+        if not isinstance(loss, Tensor) or loss.ndim > 0:
+            actual = f"of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+            raise ValueError(f"the loss of {task} is {actual}: give a scalar tensor, such as loss.mean()")
+    require_gradients(losses)
+
+
+def require_gradients(losses: Losses) -> None:
+    """Raise ``ValueError`` for a loss that depends on no parameter: its task would silently learn nothing."""
+    if constant := [name for name, loss in losses.items() if not loss.requires_grad]:
+        raise ValueError(
+            f"the loss of {constant[0]} has no gradient, so the task would learn nothing: do not detach it in the "
+            "network or in the loss, or leave the task out"
+        )
+
+
+def check_nonnegative(losses: Losses) -> None:
+    """Raise ``ValueError`` for a negative loss; not on a GPU, since reading values would force a synchronization."""
+    for task, loss in losses.items():
+        if loss.device.type == "cpu" and loss < 0:
+            raise ValueError(
+                f"the loss of {task} is {loss:g}, but this weighting compares ratios of losses: add a constant that "
+                "keeps the loss above 0, or choose a weighting such as uncertainty or pcgrad"
+            )
 
 
 def stack(losses: Losses) -> Tensor:

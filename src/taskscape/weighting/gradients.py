@@ -132,6 +132,7 @@ class GradientWeighting(Weighting):
         """
         self.check(shared_parameters=bool(context.parameters), shared_features=bool(context.features), compiled=False)
         if not self._context_is_checked:
+            self.check_names(losses)
             self._check_complete(losses, context)
             self._context_is_checked = True
         if self.config.mode == "parameters":
