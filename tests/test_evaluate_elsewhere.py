@@ -13,12 +13,14 @@ import torch
 from blocks import pack
 from taskscape import runs
 from taskscape.cli import main
-from taskscape.data import Packed, Store
+from taskscape.data import Manifest, Packed, Store, Streets
 from taskscape.export import export
 from taskscape.modalities import Depth, Normals, Semseg
 from taskscape.modalities.class_maps import CLASS_MAPS, class_table, left_out
 from taskscape.modalities.class_sets import CAMVID_11, CITYSCAPES_7, CITYSCAPES_19, IGNORE_INDEX, ClassSet
+from taskscape.models import SegnetSplitConfig
 from taskscape.progress import ProgressCallback
+from taskscape.publishing import About, publish
 from taskscape.run_folder import Result
 from taskscape.runs.other_data import beyond_range
 from taskscape.tasks import Depth as DepthTask
@@ -153,16 +155,43 @@ def test_a_store_of_other_classes_and_fewer_labels(
     main(["evaluate", str(run), "--data", str(store), "--classes", "wall:building+house:building", "--device", "cpu"])
     said = " ".join(capsys.readouterr().err.split())
     assert "the task depth is not measured" in said and "probabilities added" in said
-    result = Result.load(run / "result-coarse-val.json")
+    (name,) = {path.stem for path in run.glob("result-coarse-val-*")}
+    result = Result.load(run / f"{name}.json")
     assert result.tasks == {"semseg": Semseg(TWO)} and result.data == Store.open(store, "val").manifest.fingerprint
     assert result.metrics["semseg/pixel_accuracy"] == pytest.approx(
         by_hand(run, Store.open(store, "val"), [[0, 1], [2]])
     )
-    assert (run / "samples-coarse-val.npz").exists() and (run / "result.json").read_bytes() == before
+    assert (run / f"{name.replace('result', 'samples')}.npz").exists() and (run / "result.json").read_bytes() == before
     assert result.classes == "wall:building+house:building"
     again = runs.evaluate(run, data=Packed(store), classes="house:building", device="cpu", quiet=True)
     assert again.metrics["semseg/pixel_accuracy"] == pytest.approx(by_hand(run, Store.open(store, "val"), [[1], [2]]))
-    main(["report", str(run), "--split", "coarse-val"])
+    plain = runs.evaluate(run, data=Packed(store), device="cpu", quiet=True)
+    assert {plain.split, result.split, again.split} == {path.stem[7:] for path in run.glob("result-coarse-*")}
+    assert plain.split == "coarse-val" and Result.load(run / f"{name}.json") == result
+    main(["report", str(run), "--split", result.split])
+
+
+def test_results_with_a_known_map_of_classes_have_its_name(tmp_path: Path) -> None:
+    pack(tmp_path / "fine", train=8, classes=CITYSCAPES_19, shown=3)
+    runs.train(replace(tiny(tmp_path / "fine"), epochs=1), tmp_path / "run", quiet=True)
+    store = pack(tmp_path / "coarse", classes=CITYSCAPES_7, shown=3)
+    result = runs.evaluate(tmp_path / "run", data=store, classes="cityscapes-to-7", height=16, quiet=True)
+    assert result.split == "coarse-val-cityscapes-to-7-height16"
+
+
+def test_of_a_published_run_only_the_split_is_rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKSCAPE_CACHE", str(tmp_path / "own"))
+    streets = Streets(train=4, val=2, shifted=2, size=(32, 64), samples=1)
+    experiment = replace(tiny(tmp_path), network=SegnetSplitConfig(widths=(4, 8)), data=streets, epochs=1)
+    trained = runs.train(experiment, tmp_path / "run", quiet=True)
+    publish(tmp_path / "run", tmp_path / "published", About("me/model"))
+    complete = runs.evaluate(tmp_path / "published", split="shifted", device="cpu", quiet=True)
+    monkeypatch.setenv("TASKSCAPE_CACHE", str(tmp_path / "elsewhere"))
+    alone = runs.evaluate(tmp_path / "published", split="shifted", device="cpu", quiet=True)
+    (store,) = (path for path in (tmp_path / "elsewhere").iterdir() if path.is_dir())
+    assert Manifest.of(store).counts == {"shifted": 2}
+    assert alone.split == complete.split == "shifted" and alone.metrics == complete.metrics
+    assert complete.baselines and not alone.baselines and trained.baselines
 
 
 def test_images_are_scaled_for_the_network_and_predictions_scaled_back(run: Path) -> None:

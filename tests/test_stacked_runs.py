@@ -15,6 +15,7 @@ from taskscape.data import Augmentation
 from taskscape.data.augment import Sensor
 from taskscape.errors import Interrupted, TrainingError
 from taskscape.models import SegnetSplitConfig
+from taskscape.report import write_report
 from taskscape.run_folder import Result, RunFolder, locked
 from taskscape.runs import Experiment
 from taskscape.runs.stackable import difference, refusal
@@ -54,7 +55,7 @@ def assert_same_runs(one: Path, other: Path) -> None:
     rows, others = RunFolder(one).metric_rows(), RunFolder(other).metric_rows()
     assert len(rows) == len(others)
     for row, beside in zip(rows, others, strict=True):
-        assert row.keys() == beside.keys()
+        assert row.keys() - {"runs_at_once"} == beside.keys() - {"runs_at_once"}
         for name in row:
             if "loss" in name or "weight" in name or name == "lr":
                 assert float(row[name]) == pytest.approx(float(beside[name]), rel=1e-4), name
@@ -77,6 +78,10 @@ def test_a_stack_of_runs_gives_the_folders_of_each_alone(store: Path, tmp_path: 
         }
         assert folder.joinpath("last.ckpt").stat().st_size < 1.2 * alone.joinpath("last.ckpt").stat().st_size
         assert_same_runs(folder, alone)
+        assert result.environment.get("runs at once") is None and outcome.environment["runs at once"] == "4"
+        said = "of 4 runs at once, together"
+        assert [said in write_report(path).read_text() for path in (alone, folder)] == [False, True]
+    assert runs.evaluate(folder, quiet=True).environment["runs at once"] == "4"
 
 
 def test_a_stopped_stack_goes_on(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -413,6 +413,7 @@ def test_a_run_that_is_continued_with_other_settings_says_so(
     assert "continued with other settings: " in capsys.readouterr().err
     errors = {int(row["epoch"]): float(row["val/depth/abs_err"]) for row in folder.table() if int(row["epoch"]) > 3}
     assert Result.load(folder.result()).metrics["depth/abs_err"] == pytest.approx(min(errors.values()), rel=1e-6)
+    assert Run.load(folder.path).best_epoch == min(errors, key=errors.__getitem__)
 
     again = runs.read_experiment(folder.path)
     runs.train(again, tmp_path / "again", quiet=True)  # from the start, so it is not continued

@@ -19,6 +19,7 @@ from taskscape.modalities import ClassSet, Depth, Modality, Semseg
 from taskscape.report import write_comparison, write_report
 from taskscape.report.html import facts
 from taskscape.report.run import Run
+from taskscape.report.yardsticks import single_task_runs
 from taskscape.run_folder import Progress, Result, RunFolder
 from taskscape.serialization.flat import flatten, setting_text
 
@@ -288,6 +289,20 @@ def test_a_run_that_its_minutes_ended_says_how_many_epochs_it_had(make_run: Make
     assert "4, of at most 9" in text and "unfinished" not in text
 
 
+def test_the_best_epoch_is_the_logged_one(make_run: MakeRun) -> None:
+    """However the run was continued; a run of an earlier version did not log it, and may have changed the metric."""
+    run = make_run("run", settings={"continued": "after step 9 with monitor depth/abs_rel (none before)"})
+    assert Run.load(run).best_epoch is None
+    folder = RunFolder(run)
+    validations_since = {1: 0, 2: 0, 3: 1, 4: 2}  # there is none in epoch 2
+    rows = [{**row, "epochs_since_best": str(validations_since[int(row["epoch"])])} for row in folder.table()]
+    with folder.metrics.open("w", newline="") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+    assert Run.load(run).best_epoch == 1
+
+
 @pytest.mark.parametrize("monitor", [None, "semseg/miou"])
 def test_the_best_epoch_is_that_of_the_runs_own_validation(monitor: str | None, make_run: MakeRun) -> None:
     run = make_run("run", settings={"monitor": monitor})
@@ -305,3 +320,11 @@ def test_the_best_epoch_is_that_of_the_runs_own_validation(monitor: str | None, 
     )
     assert Run.load(run).best_epoch == Run.load(run, "other-val").best_epoch == 1
     assert "1, the best on the validation split" in write_report(run, "other-val").read_text()
+
+
+def test_single_task_runs_are_found_among_many_folders(make_run: MakeRun) -> None:
+    run = make_run()
+    for number in range(250):
+        (run.parent / f"other{number}").mkdir()
+    make_run("single", ("semseg",))
+    assert list(single_task_runs(Run.load(run))) == ["semseg"]

@@ -33,7 +33,7 @@ def evaluate(
     Args:
         split: Split of the data: val, test, or any other that exists.
         data: Store to evaluate on instead of the run's data, with any labels and classes. The files are then named
-            result-STORE-SPLIT.json and so on.
+            result-STORE-SPLIT.json and so on, and also say what --classes and --height are.
         classes: How the network's classes map to those of the store: cityscapes-to-camvid, cityscapes-to-7,
             cityscapes-to-2, nyuv2-40-to-13, or pairs such as wall:building+terrain:tree, where all other classes keep
             their names. Probabilities of classes that are merged are added. By default the known map between the two

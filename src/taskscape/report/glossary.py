@@ -66,6 +66,8 @@ def cost_title(name: str) -> str:
 
 def cost_conditions(name: str, environment: Mapping[str, str]) -> str:
     """Return the conditions that a time was measured under: ``batches of 16, CPU, 2 threads, bf16``."""
+    if name == "seconds" and "runs at once" in environment:
+        return f"of {environment['runs at once']} runs at once, together"
     if name not in ("latency", "seconds_per_image"):
         return ""
     batch = f"batches of {environment['batch size']}" if name != "latency" and "batch size" in environment else ""

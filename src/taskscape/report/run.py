@@ -71,8 +71,20 @@ class Run:
     @property
     def best_epoch(self) -> int | None:
         """The epoch whose weights the run keeps: the best one by the monitored metric; None if that is unknown."""
-        validation, continued = self._validation, str(self.settings.get("continued"))
-        if validation is None or "monitor " in continued:  # then it was chosen by different metrics
+        if since := self.curves.get("epochs_since_best"):
+            last, count = since[-1]
+            validated = sorted({x for name, curve in self.curves.items() if name.startswith("val/") for x, _ in curve})
+            validated = [epoch for epoch in validated if epoch <= last]
+            return round(validated[-1 - round(count)]) if count < len(validated) else None
+        return self._best_epoch_by_monitor()
+
+    def _best_epoch_by_monitor(self) -> int | None:
+        """Return the best epoch of a run of an earlier version, which did not log it.
+
+        It is unknown if the run was continued with other settings, since another metric may have been monitored.
+        """
+        validation = self._validation
+        if validation is None or self.settings.get("continued"):
             return None
         chosen = self.settings.get("monitor")
         monitors = leading(validation.metrics, validation.specs) if chosen is None else [str(chosen)]

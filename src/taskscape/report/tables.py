@@ -45,10 +45,12 @@ def metrics_table(result: Result, plain: Result | None = None) -> Table:
         if plain is not None and name in plain.cost:
             reference_costs[0] = cost_text(name, plain.cost[name])
         table.add_row(cost_title(name), cost_text(name, value), *reference_costs, "", name)
-    if conditions := cost_conditions("seconds_per_image", result.environment):
-        table.caption = f"times: {conditions}" + ("; blind: predicts without the image" * bool(blind))
-    elif blind:
-        table.caption = "blind: predicts without the image"
+    captions = {
+        "times": cost_conditions("seconds_per_image", result.environment),
+        "training time": cost_conditions("seconds", result.environment),
+        "blind": "predicts without the image" if blind else "",
+    }
+    table.caption = "; ".join(f"{subject}: {text}" for subject, text in captions.items() if text) or None
     return table
 
 

@@ -61,9 +61,9 @@ class Result:
     prediction, in pixels), ``histogram`` and ``error_by_distance`` (see ``taskscape.metrics.DepthMetrics``)."""
     cost: Mapping[str, float] = field(default_factory=dict)
     """``parameters``, ``flops`` for one image, ``seconds_per_image`` of the forward pass in batches, ``latency`` of a
-    single image in seconds, ``seconds`` of training."""
+    single image in seconds, ``seconds`` of training, which are those of all runs of a stack together."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Versions, device, threads, processes."""
+    """Versions, device, threads, processes; ``runs at once`` of a stack."""
     tta: bool | str = False
     """Whether predictions were averaged over the images and their mirror images; a string names a different test-time
     augmentation (the ``word`` of a ``taskscape.evaluation.TestTimeAugmentation``)."""

@@ -26,6 +26,18 @@ def progress_of(folder: RunFolder, experiment: Experiment) -> Progress:
     return Progress(epochs, planned, epochs >= planned)
 
 
+def training_time(folder: RunFolder) -> dict[str, float]:
+    """Return the seconds of training as a cost of a result; empty if the run in the folder has no log."""
+    rows = folder.metric_rows()
+    return {"seconds": float(rows[-1]["seconds"])} if rows else {}
+
+
+def sharing_in_words(folder: RunFolder) -> dict[str, str]:
+    """Return how many runs were trained at once and share the seconds of training; empty for a run trained alone."""
+    counts = [int(row["runs_at_once"]) for row in folder.metric_rows() if "runs_at_once" in row]
+    return {"runs at once": str(max(counts))} if counts else {}
+
+
 def last_epochs(folder: RunFolder, count: int) -> EpochMean | None:
     """Return the means of the validation metrics over the last ``count`` epochs; None if there are none."""
     rows = folder.metric_rows()

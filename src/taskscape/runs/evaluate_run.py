@@ -28,8 +28,9 @@ from taskscape.evaluation import (
 from taskscape.files import atomic_write, writing
 from taskscape.progress import ProgressCallback, progress_bar, reporter
 from taskscape.run_folder import Result, RunFolder
-from taskscape.runs.account import last_epochs, mark_required, parts, progress_of
-from taskscape.runs.calibration import calibrated
+from taskscape.runs.account import last_epochs, mark_required, parts, progress_of, sharing_in_words, training_time
+from taskscape.runs.calibration import SPLIT as CALIBRATION_SPLIT
+from taskscape.runs.calibration import calibrated, measured_tasks
 from taskscape.runs.cost import environment, flops
 from taskscape.runs.known_data import result_name
 from taskscape.runs.other_data import adapted, beyond_range, check_height, measured_on, source_of
@@ -75,8 +76,9 @@ def evaluate(
     with ``confidence`` for all tasks that can say how sure they are, such as those with classes.
 
     If the data are not those that the run was trained with, the names of the files contain the fingerprint of the data,
-    as does ``Result.split``, and a message says so. Raises ``ValueError`` for a split that the data lack, and for
-    labels on which the network cannot be evaluated; ``OSError`` if the folder cannot be written.
+    as does ``Result.split``, and a message says so. For a published run on generated data, only the scenes of the split
+    are made; without training scenes, the result has no image-blind baselines. Raises ``ValueError`` for a split that
+    the data lack, and for labels on which the network cannot be evaluated; ``OSError`` if the folder cannot be written.
     """
     tta_record = tta_record_of(find_tta(tta))
     check_height(height)
@@ -91,12 +93,25 @@ def evaluate(
     with writing(folder.path), tempfile.TemporaryFile(dir=folder.path):
         pass  # otherwise the refusal would come at the end
     model = load(run, device)
+    needed = source
+    if data is None and not folder.data.is_file():  # a published run, whose data may have to be generated here
+        is_calibrating = bool(measured_tasks(experiment, all_tasks=confidence))
+        needed = source.only({split, CALIBRATION_SPLIT} if is_calibrating else {split})
     with progress_bar(rank() == 0 and not quiet) as progress, logs.shown_on(progress.console):
-        stores = source.open(reporter(progress, "preparing data"))
+        stores = needed.open(reporter(progress, "preparing data"))
         _require_split(split, stores, str(run if data is None else stores[next(iter(stores))].path))
         store = stores[split]
         source_name = None if data is None else store.path.name
-        name, note = result_name(folder, split, tta_record, store, source=source_name, height=height)
+        name, note = result_name(
+            folder,
+            split,
+            tta_record,
+            store,
+            source=source_name,
+            classes=classes,
+            height=height,
+            is_part=needed != source,
+        )
         notes = [note]
         own_stores = stores if data is None else {}
         spreads = calibrated(model.forward, model.device, model.experiment, own_stores, folder, all_tasks=confidence)
@@ -161,12 +176,13 @@ def evaluate_model(
             "flops": (augmentation.cost if augmentation else 1.0) * flops(model.network, store.size),
             "seconds_per_image": measured.seconds_per_image,
             "latency": _latency(forward, loader),
-            **_training_time(folder),
+            **training_time(folder),
         },
         environment={
             **environment(model.device),
             "batch size": str(-(-min(loader.batch_size, len(store)) // world_size())),
             **precision_in_words(model.experiment, folder),
+            **sharing_in_words(folder),
         },
         tta=tta_record,
         data=store.manifest.fingerprint,
@@ -205,11 +221,6 @@ def _with_reports(loader: Loader, report: ProgressCallback | None) -> Iterator[B
         yield batch
         if report is not None:
             report(done, len(loader))
-
-
-def _training_time(folder: RunFolder) -> dict[str, float]:
-    rows = folder.metric_rows()
-    return {"seconds": float(rows[-1]["seconds"])} if rows else {}
 
 
 def _save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:

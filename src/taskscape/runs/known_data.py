@@ -1,5 +1,6 @@
 """Records of the data that a run was trained with, so that other data are not mistaken for them."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from taskscape.data import DataSource, Manifest, Mixed, MixedPart, Packed, Store
 from taskscape.files import atomic_write
+from taskscape.modalities.class_maps import CLASS_MAPS
 from taskscape.run_folder import Result, RunFolder
 from taskscape.serialization.plain import read_json
 
@@ -63,16 +65,26 @@ def result_name(
     store: Store,
     *,
     source: str | None = None,
+    classes: str = "",
     height: int | None = None,
+    is_part: bool = False,
 ) -> tuple[str, str]:
     """Return the name of the result of a split in the folder of a run, and a remark on it if needed.
 
     The name is that of the split for the data that the run was trained with, and ``SOURCE-SPLIT`` for another source;
-    ``-heightN`` is added if images are scaled to a height of N. For a different data set of the same name, such as a
-    store that was prepared again, the fingerprint is added, so that no result replaces that of other data.
+    the map of classes is added if one is given, and ``-heightN`` if images are scaled to a height of N. For a different
+    data set of the same name, such as a store that was prepared again, the fingerprint is added, so that no result
+    replaces that of other data. This is not checked for a store that is only a part (``is_part``) of the run's
+    generated data, since its fingerprint covers fewer splits.
     """
     current = store.manifest.fingerprint
-    base_name = (split if source is None else f"{source}-{split}") + (f"-height{height}" if height is not None else "")
+    base_name = (
+        (split if source is None else f"{source}-{split}")
+        + (f"-{_file_word(classes)}" if classes else "")
+        + (f"-height{height}" if height is not None else "")
+    )
+    if is_part:
+        return base_name, ""
     recorded = (
         _fingerprints(folder.data).get(split) if source is None else None,
         _fingerprint_of_result(folder.result(base_name, tta)),
@@ -85,6 +97,11 @@ def result_name(
         f"the split {split} in {store.path} is not the one that {folder.path} was trained or evaluated with before "
         f"(fingerprint {current} instead of {previous}); the result is written to {folder.result(name, tta)}"
     )
+
+
+def _file_word(classes: str) -> str:
+    """Return a map of classes as a part of file names: its name if it is known, or else a checksum of its pairs."""
+    return classes if classes in CLASS_MAPS else f"classes-{hashlib.sha256(classes.encode()).hexdigest()[:8]}"
 
 
 def _fingerprints(path: Path) -> dict[str, str]:

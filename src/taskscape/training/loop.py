@@ -104,6 +104,8 @@ class Trainer:
         self.patience, self.train_metrics = patience, train_metrics
         self.checkpointer = Checkpointer(folder.checkpoint, fabric, checkpoint_minutes)
         self.interrupts = Interrupts()
+        self.runs_at_once = 1
+        """Number of runs that are trained together and share the time (``train_together``)."""
         self.usage = Usage(fabric.device)
         self.features, self.average = features, average
         self.validation = Validation(training_step, fabric.device, average)
@@ -217,8 +219,9 @@ class Trainer:
         row |= prefixed("train/loss", self.losses.compute()) | prefixed("train/weight", self.weights.compute())
         row |= prefixed("train", on_training_images) | prefixed("not_averaged", not_averaged)
         row |= prefixed("val", others)
-        if self.patience is not None:
-            row["epochs_since_best"] = self.best.epochs_since
+        row["epochs_since_best"] = self.best.epochs_since
+        if self.runs_at_once > 1:
+            row["runs_at_once"] = self.runs_at_once
         row |= prefixed("val", metrics)
         self.log.write_epoch(epoch + 1, self.step, row)
         if is_best and self.fabric.is_global_zero:

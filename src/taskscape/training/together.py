@@ -40,7 +40,7 @@ class _Together:
         self.trainers = trainers
         self.interrupts = Interrupts()
         for trainer in trainers:
-            trainer.interrupts = self.interrupts
+            trainer.interrupts, trainer.runs_at_once = self.interrupts, len(trainers)
         self.courses = [trainer.course(progress) for trainer in trainers]
         self.requests: dict[int, NextStep] = {}
         """The next step of each run that has not ended."""

@@ -81,8 +81,7 @@ def _table(table: SweepTable, groups: Sequence[SweptGroup], folder: Path) -> str
     for group in groups:
         setting_cells = [escape(group.values.get(axis, MISSING)) for axis in axes]
         cells = [mean_and_deviation(group.metric(name), specs[name].show) for name in metrics]
-        seconds = [run.seconds for run in group.runs if run.seconds is not None]
-        cells.append(cost_text("seconds", fmean(seconds)) if seconds else MISSING)
+        cells.append(_training_time(group))
         cells.append(" ".join(_link(run, folder) for run in group.runs))
         mark = " class=best" if best is not None and best in group.runs else ""
         row = [f"<td class=setting>{value}</td>" for value in setting_cells] + [f"<td>{cell}</td>" for cell in cells]
@@ -90,6 +89,13 @@ def _table(table: SweepTable, groups: Sequence[SweptGroup], folder: Path) -> str
     head = "".join(f"<th scope=col class=setting>{text}</th>" for text in setting_heads)
     head += "".join(f"<th scope=col>{text}</th>" for text in number_heads)
     return wide(f'<table class="compare"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>', "all runs")
+
+
+def _training_time(group: SweptGroup) -> str:
+    """Return the mean training time of a group's runs, and how many runs at once it is for, if several."""
+    seconds = [run.seconds for run in group.runs if run.seconds is not None]
+    at_once = max(run.runs_at_once for run in group.runs)
+    return (cost_text("seconds", fmean(seconds)) + f" for {at_once} at once" * (at_once > 1)) if seconds else MISSING
 
 
 def _link(run: SweptRun, folder: Path) -> str:

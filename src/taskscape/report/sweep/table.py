@@ -32,13 +32,14 @@ class SweptRun:
     curves: Mapping[str, Curve] = field(default_factory=dict)
     """By column of ``metrics.csv``, over epochs."""
     seconds: float | None = None
-    """Training time."""
+    """Training time, which is that of ``runs_at_once`` runs together."""
     tasks: Mapping[str, Modality] = field(default_factory=dict)
     """The modality of each task."""
     blind: Mapping[str, float] = field(default_factory=dict)
     """Metrics of the image-blind baseline."""
     code: Mapping[str, str] = field(default_factory=dict)
     """The checksum of each of the user's files that it was trained with."""
+    runs_at_once: int = 1
 
     @classmethod
     def read(cls, path: Path, values: Mapping[str, str], state: str, note: str, command: str) -> "SweptRun":
@@ -60,6 +61,7 @@ class SweptRun:
             result.tasks,
             result.baselines.get("by position", {}),
             run.code,
+            int(result.environment.get("runs at once", 1)),
         )
 
 
@@ -106,7 +108,7 @@ class SweepTable:
             row: dict[str, Any] = {"run": run.path.name, **{axis: run.values.get(axis) for axis in self.axes}}
             row |= {"state": run.state, "note": run.note}
             row |= {name: run.metrics[name] for name in run.specs if name in run.metrics}
-            rows.append(row | {"seconds": run.seconds, "command": run.command})
+            rows.append(row | {"seconds": run.seconds, "runs_at_once": run.runs_at_once, "command": run.command})
         return rows
 
 
