@@ -5,16 +5,20 @@ import json
 import os
 import platform
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 import torch
+from filelock import FileLock
 
 from taskscape.files import atomic_write, cache_folder
 
 SETTINGS = ("ONEDNN", "DNNL", "MKLDNN", "ATEN_CPU", "NVIDIA_TF32", "CUDNN", "CUBLAS", "PYTORCH_")
 """Prefixes of environment variables that affect the choice of kernels."""
+_PATIENCE = 10
+"""Number of seconds for which to wait for another process that adds to the cache."""
 
 
 class MachineCache:
@@ -42,12 +46,15 @@ class MachineCache:
             return {}
 
     def add(self, entries: Mapping[str, Any]) -> None:
-        """Add entries to the file."""
-        content = {"machine": self.machine, "entries": self.load() | dict(entries)}
+        """Add entries to the file, which other processes may do at the same time."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(self.path, json.dumps(content, indent=1, ensure_ascii=False) + "\n", durable=False)
-        except OSError:
+            with ExitStack() as stack:
+                with suppress(NotImplementedError):  # the file system has no locks
+                    stack.enter_context(FileLock(self.path.with_suffix(".lock"), timeout=_PATIENCE))
+                content = {"machine": self.machine, "entries": self.load() | dict(entries)}
+                atomic_write(self.path, json.dumps(content, indent=1, ensure_ascii=False) + "\n", durable=False)
+        except OSError:  # such as a time-out of the lock
             return
 
 

@@ -330,7 +330,7 @@ def test_observations_that_a_modality_does_not_know_are_none(make: Callable[...,
     assert findings.splits["train"].fields["depth"].observed == {}
     assert findings.warnings == [
         "train: 6 of 6 images have no pixel with depth labels, such as train0: check that its label exists under "
-        "the image's name, and that not all its values count as invalid"
+        "the image's name, and that not all values count as invalid"
     ]
 
 
@@ -423,12 +423,25 @@ def test_labels_that_are_numbered_otherwise(make: Callable[..., Path], shift: in
     assert any("train, semseg: the labels of " in text and expected in text for text in warnings), warnings
 
 
+def test_classes_may_be_named_like_a_statistic() -> None:
+    """Neither name is taken for the other."""
+    modality = Semseg(ClassSet("odd", ("smoothed", "thin: smoothed"), ((0, 0, 0), (9, 9, 9))))
+    label = np.zeros((20, 30), np.uint8)
+    label[:, 3::7] = 1  # lines of one pixel
+    numbers = modality.image_statistics(label, np.ones(label.shape, np.bool_))
+    assert len(numbers) == 3
+    by_image = {name: dict.fromkeys("abc", number) for name, number in numbers.items()}
+    assert [text.partition(" is ")[0] for text in modality.statistics_warnings(by_image)] == ["most of thin: smoothed"]
+
+
 def test_a_contour_is_not_smoothing() -> None:
     """Its id is between those of both sides everywhere."""
     label = np.zeros((40, 40), np.uint8)
     label[5:35, 5:35], label[6:34, 6:34] = 1, 2
     statistics = Semseg(CLASSES).image_statistics(label, np.ones(label.shape, np.bool_))
-    by_image = {name: dict.fromkeys(("a", "b", "c"), number) for name, number in statistics.items() if name != "wall"}
+    by_image = {
+        name: dict.fromkeys(("a", "b", "c"), number) for name, number in statistics.items() if "wall" not in name
+    }
     assert Semseg(CLASSES).statistics_warnings(by_image) == []
 
 

@@ -74,6 +74,26 @@ def test_labels_and_those_that_are_missing(raw: Path) -> None:
     assert store.manifest.source["images without"] == {"semseg": 1, "depth": 3, "normals": 3}
 
 
+def test_prepare_names_each_unlabeled_image_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw, random = tmp_path / "raw", np.random.default_rng(0)
+    for name in "abcdefgh":
+        save(raw / "images" / f"{name}.png", random.integers(0, 256, (24, 32, 3), np.uint8))
+        if name not in "b":
+            save(raw / "semseg" / f"{name}.png", random.integers(0, 2, (24, 32), np.uint8))
+        if name not in "bc":
+            save(raw / "depth" / f"{name}.png", random.integers(1000, 9000, (24, 32), np.uint16))
+    (raw / "taskscape.yaml").write_text("semseg: {classes: [x, y]}\ndepth: {unit: mm}\nsplits: {train: 6, val: 2}")
+    main(["prepare", "folder", str(raw), str(tmp_path / "store")])
+    lines = [line for line in capsys.readouterr().err.splitlines() if "label" in line]
+    assert lines == [
+        "warning: train: 1 of 6 images has no semseg or depth label, such as b",
+        "warning: train: 1 of 6 images has no depth label, such as c",
+    ]
+    findings = check(tmp_path / "store").warnings
+    assert sum("such as b: check that its labels exist" in text for text in findings) == 1
+    assert sum("images has no pixel with" in text for text in findings) == 2
+
+
 @pytest.mark.parametrize("colors", [((11, 22, 33), (44, 5, 66)), ((7, 7, 7), (7, 7, 7)), ((3, 3, 3), (9, 9, 9))])
 def test_the_palette_of_the_files_is_kept_where_it_tells_classes_apart(raw: Path, colors: tuple) -> None:
     image = Image.fromarray(np.array([[3, 7, 0, 255, 3, 7]] * 4, np.uint8))

@@ -1,6 +1,8 @@
 """A wrong kernel is detected, fixed, reported and cached; without one, nothing changes."""
 
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from taskscape import runs
+from taskscape.machine import MachineCache
 from taskscape.models import Network, NetworkConfig, Outputs
 from taskscape.report.page import write_report
 from taskscape.run_folder import RunFolder
@@ -238,13 +241,13 @@ def test_verdicts_are_kept_and_damaged_files_are_not_used(monkeypatch: pytest.Mo
     first = verified()
     assert counts == [(i, 4) for i in range(1, 5)]  # three convolutions and a normalization
     assert verified() == first and not counts
-    (path,) = cache.iterdir()
+    (path,) = cache.glob("*.json")
     for damaged in (b"", b"{", b"[]", path.read_bytes().replace(b'"contiguous"', b'"magic"')):
         path.write_bytes(damaged)
         assert verified() == first and len(counts) == 4
     monkeypatch.setattr("taskscape.machine.processor", lambda: "another processor")
     assert verified() == first and len(counts) == 4
-    assert len(list(cache.iterdir())) == 2
+    assert len(list(cache.glob("*.json"))) == 2
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
@@ -252,6 +255,20 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     kept = Cache(CPU, tmp_path / "file")
     kept.add({})
     assert kept.load() == {}
+
+
+def test_several_processes_can_add_to_a_cache_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = MachineCache.load
+
+    def load_slowly(cache: MachineCache) -> dict[str, Any]:
+        entries = load(cache)
+        time.sleep(0.01)
+        return entries
+
+    monkeypatch.setattr(MachineCache, "load", load_slowly)
+    with ThreadPoolExecutor(4) as pool:  # each has a lock of its own, as processes do
+        list(pool.map(lambda number: MachineCache("test", {}, tmp_path).add({str(number): number}), range(20)))
+    assert len(MachineCache("test", {}, tmp_path).load()) == 20
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------

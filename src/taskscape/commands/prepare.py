@@ -135,7 +135,9 @@ def _write_store(data: "RawData", raw: Path, out: Path, shard: int | None, proce
             reporter(progress, f"images of {data.name}"),
             lambda text: progress.console.print(text, markup=False, highlight=False),
         )
-    for warning in quick({split: Store.open(out, split) for split in manifest.counts}, manifest.labels):
+    stores = {split: Store.open(out, split) for split in manifest.counts}
+    said = [name for name, count in manifest.source.get("images without", {}).items() if count]  # by the reader
+    for warning in quick(stores, manifest.labels, said):
         warnings.warn(warning, stacklevel=1)
     counts = ", ".join(f"{count} {split}" for split, count in manifest.counts.items())
     print(f"{out} holds {counts}; {show_command(out)} writes a contact sheet of them")

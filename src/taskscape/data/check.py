@@ -66,10 +66,11 @@ def check(path: str | Path, report: ProgressCallback | None = None) -> Findings:
     return findings
 
 
-def quick(stores: Mapping[str, Store], fields: Collection[str]) -> list[str]:
+def quick(stores: Mapping[str, Store], fields: Collection[str], said: Collection[str] = ()) -> list[str]:
     """Return warnings about a sample of each split's images and of these labels, in about half a second.
 
-    Images and splits are not compared with each other; only ``check`` does that.
+    Images and splits are not compared with each other; only ``check`` does that. Images without labels are not named
+    for the fields in ``said``, for which the user knows them already.
     """
     warnings = []
     for split, split_store in stores.items():
@@ -80,7 +81,7 @@ def quick(stores: Mapping[str, Store], fields: Collection[str]) -> list[str]:
             indices = np.unique(np.linspace(0, len(store) - 1, count).astype(np.int64)).tolist()
             for start in range(0, len(indices), _BATCH_SIZE):
                 sums.add(indices[start : start + _BATCH_SIZE])
-            messages = _warnings(split, sums.statistics(), store.manifest)
+            messages = _warnings(split, sums.statistics(), store.manifest, said)
             warnings += [f"{name}, {warning}" for warning in messages] if name else messages
     return warnings
 
@@ -108,8 +109,8 @@ def _has_label(store: Store, field: str) -> bool:
     )
 
 
-def _warnings(split: str, statistics: SplitStatistics, manifest: Manifest) -> list[str]:
-    """Return the warnings about one split."""
+def _warnings(split: str, statistics: SplitStatistics, manifest: Manifest, said: Collection[str] = ()) -> list[str]:
+    """Return the warnings about one split; images without labels are not named for the fields in ``said``."""
     fields, vanished = manifest.fields, manifest.vanished.get(split, {})
     warnings = []
     for name, stats in {IMAGE: statistics.image, **statistics.fields}.items():
@@ -121,20 +122,32 @@ def _warnings(split: str, statistics: SplitStatistics, manifest: Manifest) -> li
             sentences += fields[name].lost_pixels_warnings(vanished.get(name, {}))
             sentences += stats.alignment.warnings()
             warnings += [f"{split}, {name}: {text}" for text in sentences]
+    unlabeled = {name: stats.without for name, stats in statistics.fields.items() if name not in said}
+    warnings += [f"{split}: {sentence}" for sentence in _unlabeled_sentences(unlabeled, statistics.images)]
     for name, stats in statistics.fields.items():
-        if stats.without:
-            warnings.append(
-                f"{split}: {len(stats.without)} of {statistics.images} images "
-                f"{agreeing(len(stats.without), 'has', 'have')} no pixel with {name} labels, such as "
-                f"{stats.without[0]}: check that its label exists under the image's name, and that not all its values "
-                "count as invalid"
-            )
-        elif stats.valid < 0.1:
+        if not stats.without and stats.valid < 0.1:
             warnings.append(
                 f"{split}: only {100 * stats.valid:.1f} % of the pixels have {name} labels: check which values count "
                 "as invalid"
             )
     return warnings
+
+
+def _unlabeled_sentences(unlabeled: Mapping[str, list[str]], images: int) -> list[str]:
+    """Return a sentence about the images without labels of each combination of fields, so that each is named once."""
+    fields_of: dict[str, list[str]] = {}
+    for field_name, names in unlabeled.items():
+        for name in names:
+            fields_of.setdefault(name, []).append(field_name)
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, field_names in fields_of.items():
+        groups.setdefault(tuple(field_names), []).append(name)
+    return [
+        f"{len(names)} of {images} images {agreeing(len(names), 'has', 'have')} no pixel with {' or '.join(fields)} "
+        f"labels, such as {names[0]}: check that {agreeing(len(fields), 'its label exists', 'its labels exist')} under "
+        "the image's name, and that not all values count as invalid"
+        for fields, names in groups.items()
+    ]
 
 
 def _remarks(split: str, statistics: SplitStatistics, manifest: Manifest) -> list[str]:

@@ -183,9 +183,10 @@ class Depth(Modality):
         for split, octaves in others:
             ratios = octaves - reference
             if min(np.abs(ratios)) > np.log2(OTHER_UNIT_OF_SPLIT) and np.ptp(np.sign(ratios)) == 0:
+                way = "far" if ratios[1] > 0 else "near"
                 sentences.append(
-                    f"{split} is {2 ** abs(ratios[1]):.2g} times as {'far' if ratios[1] > 0 else 'near'} as {first}, at "
-                    "near and far pixels alike: check that the files of both have the same unit"
+                    f"{split} is {2 ** abs(ratios[1]):.2g} times as {way} as {first}, at near and far pixels alike: "
+                    "check that the files of both have the same unit"
                 )
         return sentences
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 VANISHED = 0.2
 """Share of a class's pixels that may be lost when labels are resized without a report."""
-_SMOOTHED = "smoothed\n"
-"""Name of a statistic among those of the classes, whose names have no control characters."""
+_THIN = "thin: "
+"""Start of the names of the statistics of classes."""
 
 
 @dataclass(frozen=True)
@@ -132,21 +132,22 @@ class Semseg(Modality):
         high = (inner == padded[2:, 1:-1]) | (inner == padded[:-2, 1:-1])
         pixels = np.bincount(inner.ravel(), minlength=256)
         thin = np.bincount(inner[~(wide & high)], minlength=256)
-        shares = {name: thin[id_] / pixels[id_] for id_, name in enumerate(self.classes.classes) if pixels[id_]}
-        return shares | {_SMOOTHED: _smoothed(inner)}
+        return {"smoothed": _smoothed(inner)} | {
+            f"{_THIN}{name}": thin[id_] / pixels[id_] for id_, name in enumerate(self.classes.classes) if pixels[id_]
+        }
 
     @override
     def statistics_warnings(self, statistics: Mapping[str, Mapping[str, float]]) -> list[str]:
-        cases = above(statistics.get(_SMOOTHED, {}), 0.45)
+        cases = above(statistics.get("smoothed", {}), 0.45)
         if cases and cases.images >= max(3, cases.of / 2):
             return [
                 f"the ids along edges in {cases}, lie between those of both sides, as after resizing with "
                 "interpolation or JPEG: export the labels again without, and resize them by nearest neighbor"
             ]
         thin = {
-            name: shares
+            name.removeprefix(_THIN): shares
             for name, shares in statistics.items()
-            if name != _SMOOTHED and len(shares) >= 3 and np.median(list(shares.values())) > 0.8
+            if name.startswith(_THIN) and len(shares) >= 3 and np.median(list(shares.values())) > 0.8
         }
         if not thin:
             return []

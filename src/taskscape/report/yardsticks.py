@@ -9,9 +9,6 @@ from taskscape.report.run import Run
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
 
-MOST_NEIGHBORS = 200
-"""Maximum number of folders beside a run that are searched for single-task runs."""
-
 
 @dataclass(frozen=True)
 class Yardstick:
@@ -76,10 +73,13 @@ def single_task_runs(run: Run) -> dict[str, Run]:
     if len(run.result.tasks) < 2:
         return {}
     single_runs: dict[str, Run] = {}
-    for path in sorted(run.folder.path.resolve().parent.iterdir())[:MOST_NEIGHBORS]:
-        if not RunFolder(path).result(run.result.split, run.result.tta).is_file() or path.name == run.name:
+    for path in sorted(run.folder.path.resolve().parent.iterdir()):
+        result = RunFolder(path).result(run.result.split, run.result.tta)
+        if path.name == run.name or not result.is_file():
             continue
         try:
+            if len(Result.load(result).tasks) > 1:  # takes a fraction of the time of the whole run
+                continue
             candidate = Run.load(path, run.result.split, run.result.tta)
         except (ValueError, FileNotFoundError):  # damaged, of another version, or not a run: its own report says so
             continue

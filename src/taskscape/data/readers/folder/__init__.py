@@ -200,7 +200,7 @@ def _first_of_each_kind(samples: Mapping[str, RawSample]) -> list[RawSample]:
 
 
 def _labels_to_inspect(files: Sequence[Path], section: Section) -> list[Path]:
-    """Return the first few labels, and the first of each extension and, if indices matter, of each of a few palettes."""
+    """Return the first few labels, the first of each extension and, if indices matter, of each of a few palettes."""
     by_ending = {file.suffix.lower(): file for file in reversed(files)}
     by_palette: dict[bytes, Path] = {}
     if section.channels is None:

@@ -46,14 +46,23 @@ def check_labels(
                 f"{'learned from' if split == 'train' else 'measured on'} it; label some, or choose other splits"
                 + "".join(f"; {sentence}" for sentence in unused)
             )
-        notes += [_lacking(split, samples, name) for name, count in counts.items() if count < len(samples)]
+        notes += [f"{split}: {sentence}" for sentence in _lacking(samples, [n for n in fields if counts[n]])]
+        notes += [
+            f"{split}: no image has a {name} label, so it cannot be learned or measured there: choose other splits"
+            for name, count in counts.items()
+            if not count
+        ]
     return notes
 
 
-def _lacking(split: str, samples: Sequence[RawSample], name: str) -> str:
-    """Return a sentence about a field that some or all images of a split lack."""
-    lacking = [sample.name for sample in samples if name not in sample.files]
-    if len(lacking) == len(samples):
-        return f"{split}: no image has a {name} label, so it cannot be learned or measured there: choose other splits"
-    have = agreeing(len(lacking), "has", "have")
-    return f"{split}: {len(lacking)} of {len(samples)} images {have} no {name} label, such as {lacking[0]}"
+def _lacking(samples: Sequence[RawSample], fields: Sequence[str]) -> list[str]:
+    """Return a sentence about the images that lack each combination of fields, so that each image is named once."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for sample in samples:
+        if missing := tuple(name for name in fields if name not in sample.files):
+            groups.setdefault(missing, []).append(sample.name)
+    return [
+        f"{len(names)} of {len(samples)} images {agreeing(len(names), 'has', 'have')} no {' or '.join(missing)} label, "
+        f"such as {names[0]}"
+        for missing, names in groups.items()
+    ]
