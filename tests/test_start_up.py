@@ -527,6 +527,8 @@ def test_an_encoder_may_start_from_a_released_model() -> None:
 
 def test_names_are_alike_without_dashes_and_capitals() -> None:
     assert nearest("resnet-18", ["cspresnet50", "resnet18", "resnet18d"]) == "; did you mean resnet18?"
+    assert nearest("resnet1O", ["resnet18", "resnet10t", "resnet61q"]) == "; did you mean resnet10t?"
+    assert nearest("vit_smal", ["gcvit_small", "vit_small_patch16"]) == "; did you mean vit_small_patch16?"
     assert nearest("mtan", ["deeplab-joint", "segnet-mtan"]) == "; did you mean segnet-mtan?"
     assert nearest("ab", ["slabby", "tabular"]) == "; there is slabby, tabular"
 

@@ -93,6 +93,10 @@ def test_runs_are_looked_at_before_the_first_is_exported(exported: list[Path], t
     (unfinished / "model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r"unfinished has no best\.safetensors: train it"):
         prepare([MODEL, unfinished], lambda text: None)
+    damaged = copy(tmp_path / "damaged")
+    (damaged / "model.safetensors").write_bytes(b"cut off")
+    with pytest.raises(ValueError, match=r"damaged cannot run in a browser: .*model\.safetensors"):
+        prepare([damaged, MODEL], lambda text: None)
     assert not exported
 
 

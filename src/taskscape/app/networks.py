@@ -5,13 +5,14 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
 from taskscape.export import export, onnx_file
+from taskscape.export.export import prepare as traced
 from taskscape.export.web import BUILT, PageModel, read_folder
 from taskscape.files import cache_folder, writing
 from taskscape.released import is_name, resolve
@@ -30,15 +31,19 @@ def prepare(runs: Sequence[str | Path], tell: Callable[[str], None]) -> list[Pag
     """Return the networks of runs or of named models, with the names that reports give to runs.
 
     Networks that are not cached are exported, which takes a minute each and is announced with ``tell``. All runs are
-    checked before the first export. Afterwards, other networks are removed if the cache is larger than ``MOST_BYTES``.
-    Raises ``ValueError`` or ``FileNotFoundError`` naming the run.
+    loaded and traced before the first export. Afterwards, other networks are removed if the cache is larger than
+    ``MOST_BYTES``. Raises ``ValueError`` or ``FileNotFoundError`` naming the run.
     """
     paths = list(dict.fromkeys(resolve(run).resolve() for run in runs))
     given_names = {resolve(run).resolve(): Path(run).as_posix() for run in runs if is_name(run)}
     folders = [cache_folder() / "app" / _key(RunFolder(path)) for path in paths]
     names = [given_names.get(path) or name for path, name in zip(paths, _distinct_names(paths), strict=True)]
-    if any(_read(folder) is None for folder in folders):
+    new = {folder: (path, name) for path, name, folder in zip(paths, names, folders, strict=True) if not _read(folder)}
+    if new:
         _require_packages()
+    for path, name in new.values() if len(new) > 1 else ():
+        with _named(name):
+            traced(path, (), None, confidence=_has_confidence(path))
     models = [
         _read(folder) or _exported(path, name, folder, tell)
         for path, name, folder in zip(paths, names, folders, strict=True)
@@ -67,10 +72,8 @@ def _exported(run: Path, name: str, folder: Path, tell: Callable[[str], None]) -
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
     try:
-        try:
+        with _named(name):
             export(run, "web", temporary, confidence=_has_confidence(run))
-        except ValueError as error:
-            raise ValueError(f"{name} cannot run in a browser: {error}") from error
         model = read_folder(temporary / PAGE)[0]
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # another process was faster with the same network
@@ -78,6 +81,15 @@ def _exported(run: Path, name: str, folder: Path, tell: Callable[[str], None]) -
         return model
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Name the network in errors of its export."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name} cannot run in a browser: {error}") from error
 
 
 def _has_confidence(run: Path) -> bool:
