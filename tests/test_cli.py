@@ -371,18 +371,26 @@ def test_wrong_input_ends_with_2_and_a_remedy(
     assert message in fails(capsys, *arguments.split())
 
 
-def test_a_comparison_replaces_no_file_but_a_page(tmp_path: Path) -> None:
+def test_a_comparison_replaces_no_file_but_a_comparison(tmp_path: Path) -> None:
     runs = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "experiment.yaml").write_text("")
         runs.append(str(tmp_path / name))
-    (tmp_path / "result.json").write_text('{"metrics": {}}')
-    with pytest.raises(ValueError, match=r"result\.json exists and is not a page, so it is not replaced: name another"):
+    for name, start in (
+        ("paper.tex", "\\documentclass{article}"),
+        ("mine.csv", "run,miou\n"),
+        ("mine.html", "<p>mine"),
+    ):
+        (tmp_path / name).write_text(start)
+        with pytest.raises(ValueError, match=f"{name} exists and is not a comparison, so it is not replaced: name ano"):
+            main(["compare", *runs, "--out", str(tmp_path / name), "--debug"])
+    with pytest.raises(ValueError, match=r"result\.json ends in \.json: end it in \.html for a page"):
         main(["compare", *runs, "--out", str(tmp_path / "result.json"), "--debug"])
-    (tmp_path / "old.html").write_text("<!doctype html><p>old")
-    with pytest.raises((ValueError, FileNotFoundError), match="result"):  # of the runs, which have no result
-        main(["compare", *runs, "--out", str(tmp_path / "old.html"), "--debug"])
+    for name, start in (("old.html", "<!doctype html><p>old"), ("old.tex", "% taskscape compare: old")):
+        (tmp_path / name).write_text(start)
+        with pytest.raises((ValueError, FileNotFoundError), match="result"):  # of the runs, which have no result
+            main(["compare", *runs, "--out", str(tmp_path / name), "--debug"])
 
 
 def test_names_of_files_are_utf_8_in_every_locale(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def test_every_form_of_an_image_is_the_same(rgb: np.ndarray, tmp_path: Path) -> 
     ("image", "message"),
     [
         (np.full((4, 4, 3), 200.0), "divide those in 0..255 by 255"),
-        (np.full((4, 4, 3), np.nan), "0..1"),
+        (np.full((4, 4, 3), np.nan), "must not have NaN"),
         (np.zeros((4, 4, 3), np.int64), "int64: give uint8"),
         (np.zeros((4, 4, 3), np.uint16), "uint16: give uint8"),
         (np.zeros((2, 4, 4, 3), np.uint8), "one image"),
@@ -56,7 +56,7 @@ def test_every_form_of_an_image_is_the_same(rgb: np.ndarray, tmp_path: Path) -> 
         (torch.full((3, 4, 4), 255.0), "divide"),
         ("https://example.org/photo.jpg", "download"),
         (Image.new("I;16", (4, 4)), "image_range"),
-        (7, "is a int: give a file"),
+        (7, "is a int: give one image, as the path of a file"),
     ],
 )
 def test_other_images_are_refused(image: AnyImage, message: str) -> None:

@@ -1,3 +1,4 @@
+import csv
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from taskscape.metrics import DepthMetrics
 from taskscape.modalities import Depth
 from taskscape.report import write_comparison, write_report
 from taskscape.report.columns import best_group
+from taskscape.report.compare import start_of
 from taskscape.report.comparison.differ import Difference, differ
 from taskscape.report.comparison.pairs import paired, pairs
 from taskscape.report.glossary import leading
@@ -386,3 +388,54 @@ def test_unknown_training_data_are_not_taken_for_the_same(make_run: MakeRun) -> 
     assert differ(group(load(known, unknown))).besides == {"trained on different data": ["0123456789abcdef", "unknown"]}
     elsewhere = make_run("elsewhere", settings={"weighting": {"type": "dwa"}, "data": {"path": "there"}})
     assert "data: path" in differ(group(load(unknown, make_run("plain"), elsewhere))).besides
+
+
+def test_tables_for_papers_have_means_deviations_and_delta_m(make_run: MakeRun, tmp_path: Path) -> None:
+    tasks = ("semseg", "depth")
+    runs = [make_run(task, (task,)) for task in tasks]
+    runs += [make_run(f"a_b-{i}", tasks, settings={"seed": i}, scale=0.9 + 0.01 * i) for i in range(3)]
+    latex = write_comparison(runs, tmp_path / "new" / "table.tex").read_text(encoding="utf-8")
+    lines = latex.splitlines()
+    assert lines[1] == r"\begin{tabular}{lrrrrr}" and lines[-1] == r"\end{tabular}"
+    assert r"\multicolumn{2}{c}{Segmentation} & \multicolumn{2}{c}{Depth}" in latex
+    assert r"& mIoU, \% $\uparrow$ & Pixel accuracy, \% $\uparrow$ & Absolute error, m $\downarrow$" in latex
+    assert r"$\Delta$m, \% $\downarrow$" in latex
+    (row,) = [line for line in lines if line.startswith("a\\_b")]
+    assert row == r"a\_b ($\times$ 3) & 54.60 $\pm$ 0.60 & 81.90 $\pm$ 0.90 & \textbf{1.820} $\pm$ 0.020 & " + (
+        r"\textbf{0.0910} $\pm$ 0.0010 & 0.00 \\"
+    )
+    assert all(line.count(" & ") in (2, 5) for line in lines if line.endswith(r"\\") and not line.startswith("&"))
+
+    markdown = write_comparison(runs, tmp_path / "table.md").read_text(encoding="utf-8").splitlines()
+    assert markdown[1].startswith("|  | Segmentation: mIoU, % ↑ | Segmentation: Pixel accuracy, % ↑ | Depth: Abs")
+    assert "| a_b (× 3) | 54.60 ± 0.60 | 81.90 ± 0.90 | **1.820** ± 0.020 | **0.0910** ± 0.0010 | 0.00 |" in markdown
+    assert len({line.count("|") for line in markdown[1:]}) == 1
+
+
+def test_the_table_for_programs_has_a_row_per_run(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run("depth", ("depth",)), make_run("x-0"), make_run("x-1", settings={"seed": 1}, scale=1.1)]
+    with write_comparison(runs, tmp_path / "runs.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["experiment"], row["run"], row["seed"]) for row in rows] == [
+        ("depth", "depth", "0"), ("x", "x-0", "0"), ("x", "x-1", "1"),
+    ]  # fmt: skip
+    assert rows[0]["semseg/miou"] == "" and float(rows[2]["semseg/miou"]) == pytest.approx(66)
+    assert "semseg/iou/<b>kerb</b> & co" in rows[0] and "parameters" in rows[0]
+
+
+def test_a_best_value_is_bold_and_names_are_escaped(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run(f"joint-{i}", ("semseg",), settings={"seed": i}, scale=1 + i / 1000) for i in range(2)]
+    options = {"weighting": {"type": "dwa"}}
+    runs += [
+        make_run(f"100%|<b>_{i}", ("semseg",), settings={"seed": i, **options}, scale=1.2 + i / 1000) for i in range(2)
+    ]
+    latex = write_comparison(runs, tmp_path / "t.tex").read_text(encoding="utf-8")
+    assert r"100\%|$<$b$>$ ($\times$ 2) & \textbf{72.03} $\pm$" in latex and latex.count("textbf") == 2
+    markdown = write_comparison(runs, tmp_path / "t.md").read_text(encoding="utf-8")
+    assert r"| 100%\|&lt;b&gt; (× 2) | **72.03** ±" in markdown
+
+
+def test_a_file_of_another_kind_is_refused_before_runs_are_read(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"t.pdf ends in .pdf: end it in .html for a page, or in .csv, .md, .tex"):
+        write_comparison(["nowhere", "there"], tmp_path / "t.pdf")
+    assert start_of(Path("page")) == start_of(Path("PAGE.HTML")) == "<!doctype html"

@@ -29,12 +29,13 @@ def compare(
     delta_m: Metrics = (),
     time: bool = False,
 ) -> None:
-    """Compare several runs side by side in a self-contained HTML file.
+    """Compare several runs side by side in a self-contained HTML file, or in a table for a paper or a program.
 
     Runs that differ only in their seed share a column, with mean and standard deviation.
 
     Args:
-        out: File to write, such as comparison.html.
+        out: File to write, such as comparison.html. A name that ends in .tex or .md gets a table of the metrics, one in
+            .csv a row per run.
         split: Split whose evaluations are compared.
         tta: Compare the evaluations with test-time augmentation.
         last_epochs: Compare the means over the last epochs, of runs with --average-last, instead of the best epochs.
@@ -45,9 +46,10 @@ def compare(
     for run in runs:
         require_run(run)
     from taskscape.files.paths import require_replaceable
-
-    require_replaceable(out, b"<!doctype html", "page")
     from taskscape.report import write_comparison
+    from taskscape.report.compare import start_of
+
+    require_replaceable(out, start_of(out).encode(), "comparison")
 
     with if_interrupted("nothing was written; start the same command again"):
         times = None

@@ -1,5 +1,6 @@
 """Convert images of any type to (H, W, 3) uint8 RGB. One rule applies: uint8 is 0..255, floating-point is 0..1."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,10 @@ def as_rgb(image: AnyImage, value_range: ValueRange | None = None) -> RgbArray:
             raise ValueError(f"the image is a tensor of shape {tuple(image.shape)}: give one image, (3, H, W)")
         return _to_rgb(image.detach().float().cpu().numpy() if image.is_floating_point() else image.cpu().numpy(), 0)
     if not isinstance(image, np.ndarray):
-        raise ValueError(f"the image is a {type(image).__name__}: give a file, a Pillow image, an array or a tensor")
+        raise ValueError(
+            f"the image is a {type(image).__name__}: give one image, as the path of a file, a Pillow image (Image.open "
+            "reads open files), an array or a tensor"
+        )
     if not (image.ndim == 2 or (image.ndim == 3 and image.shape[-1] in (3, 4))):
         raise ValueError(
             f"the image is an array of shape {image.shape}: give one image, (H, W, 3), (H, W, 4) or (H, W)"
@@ -53,6 +57,8 @@ def _to_rgb(values: np.ndarray[Any, Any], channel_axis: int) -> RgbArray:
         raise ValueError(f"the image has shape {values.shape}: it has no pixels")
     if values.dtype.kind == "f":
         low, high = float(values.min()), float(values.max())
+        if not math.isfinite(high - low):
+            raise ValueError(f"the image has values {low:g} … {high:g}: it must not have NaN or infinite values")
         if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
             raise ValueError(
                 f"the image has values {low:g} … {high:g}: floating-point images must be in 0..1; divide those in "

@@ -9,7 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.batch import Target
-from taskscape.losses.cosine import checked_directions
+from taskscape.losses.directions import checked_directions
 from taskscape.losses.likelihood import LEAST_WIDTH, Likelihood
 
 _SHORTEST = 1e-6

@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from taskscape.batch import Target
 from taskscape.losses.base import PixelLoss
+from taskscape.losses.directions import checked_directions
 
 _SHORTEST = 1e-8  # its square is still a normal float32
 
@@ -34,16 +35,6 @@ class Cosine(PixelLoss):
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
         # Written out, since torch's cosine_similarity takes three to fifty times as long on a CPU.
         return 1 - (prediction * value).sum(1) / (_length(prediction) * _length(value))
-
-
-def checked_directions(target: Target) -> Target:
-    """Return the target. Raises ``ValueError`` for vectors of length 0 at valid pixels, often marks of no label."""
-    if (~target.value.any(1) & target.valid).any():
-        raise ValueError(
-            "the target has vectors of length 0 at valid pixels: mask pixels without a direction, such as with "
-            "valid=normals.any(1)"
-        )
-    return target
 
 
 def _length(x: Tensor) -> Tensor:

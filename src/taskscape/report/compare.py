@@ -5,6 +5,7 @@ from pathlib import Path
 
 from taskscape.metrics.delta_m import metrics_of
 from taskscape.report.columns import STAR
+from taskscape.report.comparison import text
 from taskscape.report.comparison.classes import class_table
 from taskscape.report.comparison.costs import cost_section
 from taskscape.report.comparison.curves import curve_section
@@ -20,6 +21,19 @@ from taskscape.report.run import Run
 from taskscape.report.times import Times
 from taskscape.serialization import counted
 
+STARTS = {**dict.fromkeys((".html", ".htm", ""), "<!doctype html"), **text.STARTS}
+"""The first characters of a comparison, by the suffix of its file."""
+
+
+def start_of(out: Path) -> str:
+    """Return the first characters of a comparison in this file. Raises ``ValueError`` for an unknown suffix."""
+    if (suffix := out.suffix.lower()) not in STARTS:
+        raise ValueError(
+            f"{out} ends in {suffix}: end it in .html for a page, or in {', '.join(text.STARTS)} for a table of the "
+            "metrics"
+        )
+    return STARTS[suffix]
+
 
 def write_comparison(
     runs: Sequence[str | Path],
@@ -31,22 +45,30 @@ def write_comparison(
     last_epochs: bool = False,
     delta_m: Sequence[str] = (),
 ) -> Path:
-    """Write a comparison of runs by their results on a split to the HTML file ``out``, and return its path.
+    """Write a comparison of runs by their results on a split to the file ``out``, and return its path.
 
-    Runs that differ only in their seed become one column: mean ± standard deviation. ``times`` are measured by
+    The suffix of ``out`` chooses the content: ``.html`` is a page; ``.tex`` and ``.md`` are a table of the metrics that
+    count in Δm, with a row per experiment; ``.csv`` has a row per run, with all metrics.
+
+    Runs that differ only in their seed become one experiment: mean ± standard deviation. ``times`` are measured by
     ``taskscape.runs.measure_times``; without them no times are compared. With ``last_epochs`` the metrics are the means
     of each run's last epochs (``Experiment.average_last``), not those of its best epoch. ``delta_m`` names the metrics
     that Δm averages, each as ``task/metric`` or as a list of ``taskscape.metrics.delta_m.LISTS``; by default those that
-    count according to their specs. Raises ``ValueError`` for fewer than two runs, and for a run without a result, with
-    the command that makes it; ``FileNotFoundError`` for a folder that is not a run.
+    count according to their specs.
+
+    Raises ``ValueError`` for another suffix, for fewer than two runs, and for a run without a result, with the command
+    that makes it; ``FileNotFoundError`` for a folder that is not a run.
     """
+    out = Path(out)
+    start_of(out)
     folders = list({Path(run).resolve(): Path(run) for run in runs}.values())
     if len(folders) < 2:
         raise ValueError(f"a comparison needs at least two runs, not {len(folders)}: name more run folders")
     loaded = [Run.load(run, split, tta) for run in folders]
     if last_epochs:
         loaded = [run.of_last_epochs() for run in loaded]
-    return write(Path(out), _page(Comparison(loaded, times, metrics_of(delta_m))))
+    compared = Comparison(loaded, times, metrics_of(delta_m))
+    return write(out, text.TEXTS.get(out.suffix.lower(), _page)(compared))
 
 
 def _page(compared: Comparison) -> str:

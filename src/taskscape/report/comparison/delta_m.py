@@ -13,7 +13,7 @@ from taskscape.report.words import task_word
 
 def delta_m_row(compared: Comparison) -> list[str]:
     """Return the row of Δm; no row if no group has a Δm."""
-    cells = [_delta_m_cell(change) for change in _delta_m(compared)]
+    cells = [_delta_m_cell(change) for change in delta_m_changes(compared)]
     has_any = any(cell != MISSING for cell in cells)
     return [row(f"Δm against single task{NO_BREAK_SPACE}↓", "%", cells)] if has_any else []
 
@@ -22,7 +22,7 @@ def delta_m_note(compared: Comparison) -> str:
     """Return an explanation of Δm with its reference runs and metrics, or with the runs that are missing for it."""
     is_wanted = bool(compared.delta_m_metrics) or any(g.single_task for g in compared.groups)
     notes = []
-    for g, change in zip(compared.groups, _delta_m(compared), strict=True):
+    for g, change in zip(compared.groups, delta_m_changes(compared), strict=True):
         single = single_task_groups(g, compared.groups)
         if change:
             references = ", ".join(f"{task_word(task, g.tasks)}: {s.name}" for task, s in single.items())
@@ -44,7 +44,7 @@ def delta_m_note(compared: Comparison) -> str:
     )
 
 
-def _delta_m(compared: Comparison) -> list[DeltaM | None]:
+def delta_m_changes(compared: Comparison) -> list[DeltaM | None]:
     """Return Δm of each group; None unless there are single-task runs of its protocol for all its tasks."""
     return [delta_m_of(g, single_task_groups(g, compared.groups), compared.delta_m_metrics) for g in compared.groups]
 
