@@ -298,7 +298,10 @@ def test_shares_and_counts(tmp_path: Path, splits: str, counts: list[int]) -> No
         ("depth: {unit: inch}", r"yaml: depth: unit is 'inch': give metre"),
         ("depth: {unit: -1}", "depth: unit is -1"),
         ("depth: {unit: millimetre, folder: eight}", r"8 bits, which end at 0\.255 m: 16 bits are needed"),
-        ("depth: {unit: metre, folder: images}", "it is not depth but an image of it"),
+        (
+            "depth: {unit: metre, folder: images}",
+            "depth has the folder of the images, images, and no suffix of its own",
+        ),
         ("depth: {unit: metre, folder: nowhere}", "lacks nowhere; it holds depth, eight, images"),
         ("depth: {unit: metre, folder: stray}", "1 file of stray/ without an image in images/, such as 9"),
         ("normals: {axes: [x, x, z]}", "name x, y and z once each"),

@@ -196,7 +196,16 @@ class Semseg(Modality):
             missing_in = tuple(split for split, is_present in zip(occurs, present, strict=True) if not is_present)
             if missing_in:
                 sentences.setdefault(missing_in, []).append(name)
-        return [_absence(names, missing_in, tuple(occurs)) for missing_in, names in sentences.items()]
+        return [
+            _absence(names, missing_in, tuple(occurs), self._is_swapped(names))
+            for missing_in, names in sentences.items()
+        ]
+
+    def _is_swapped(self, missing: Sequence[str]) -> bool:
+        """Return whether, with red and blue exchanged, the colors in use are those of classes, some of them missing."""
+        colors = dict(zip(self.classes.classes, self.classes.palette, strict=True))
+        swapped = {colors[name][::-1] for name in colors if name not in missing}
+        return swapped <= set(colors.values()) and not swapped.isdisjoint({colors[name] for name in missing})
 
 
 def _smoothed(ids: Array) -> float:
@@ -229,10 +238,10 @@ def _total(numbers: Mapping[str, Mapping[str, float]], name: str) -> float:
     return sum(by_image.get(name, 0) for by_image in numbers.values())
 
 
-def _absence(names: Sequence[str], missing_in: tuple[str, ...], splits: tuple[str, ...]) -> str:
-    """Return a sentence about classes that are missing in some splits."""
+def _absence(names: Sequence[str], missing_in: tuple[str, ...], splits: tuple[str, ...], is_swapped: bool) -> str:
+    """Return a sentence about classes that are missing in some splits, perhaps because of exchanged colors."""
     sentence = f"no pixel of {' and '.join(missing_in)} is {', '.join(names)}"
     if missing_in == splits:
-        return f"{sentence}: is it the right class set?"
+        return f"{sentence}: is it the right class set{', or are red and blue exchanged in the files' * is_swapped}?"
     present_in = " and ".join(split for split in splits if split not in missing_in)
     return f"{sentence}, which {present_in} has: divide the images into splits that all have every class"

@@ -1,6 +1,6 @@
 """Read class labels from files, by id or by the colors of a palette."""
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,6 +109,10 @@ class ClassReader:
             raise ValueError("is one-hot: save the id of each pixel's class, array.argmax(-1)")
         if stored.dtype != np.uint8:
             raise ValueError(f"holds colors of {stored.dtype}: save it as 8-bit RGB, or the ids as gray")
+        if not stored[..., 1:].any():
+            raise ValueError(
+                "holds numbers in the red channel only: save this channel as gray, or name colors in palette"
+            )
         example = stored[(stored != stored[..., :1]).any(-1)][0]
         raise ValueError(
             f"holds colors such as {shown_in_yaml(example)}: name the color of each class in palette of the section"
@@ -118,26 +122,49 @@ class ClassReader:
         if stored.dtype.kind == "f":
             is_nan = np.isnan(stored)
             opaque = ~is_nan if opaque is None else opaque & ~is_nan
-        return _look_up(stored, self.ids, self.void_ids, opaque, lambda value: f"{value:.15g}")
+        return _look_up(stored, self.ids, self.void_ids, opaque, lambda value: f"{value:.15g}", self._hint_for_ids)
 
     def _look_up_colors(self, packed: Array, opaque: Mask | None) -> Array:
         void = self.void_colors | (_BLACK_AND_WHITE - self.colors.keys())
-        return _look_up(packed, self.colors, void, opaque, lambda value: shown_in_yaml(unpack_color(int(value))))
+        return _look_up(
+            packed, self.colors, void, opaque, lambda value: shown_in_yaml(_color(value)), self._hint_for_colors
+        )
+
+    def _hint_for_ids(self, unknown: Sequence[float]) -> str:
+        """Return the likely cause of unknown ids, to follow the error message; empty if there is none."""
+        if all(value >= 1000 and value // 1000 in self.ids for value in unknown):
+            return "; if they are 1000 · class + number of the object, save value // 1000"
+        if self.ids.keys() == set(range(len(self.ids))) and unknown == [len(self.ids)]:
+            return (
+                "; if ids count from 1, and 0 is no class, set `classes: {1: road, 2: sky}` and `void: 0` accordingly"
+            )
+        return ""
+
+    def _hint_for_colors(self, unknown: Sequence[float]) -> str:
+        known_colors = self.colors.keys() | self.void_colors
+        if all(int(pack_colors(_color(value)[::-1])) in known_colors for value in unknown):
+            return "; they are colors of the palette with red and blue exchanged: save the files again as RGB"
+        return ""
 
 
 def _look_up(
-    stored: Array, classes: Mapping[int, int], void: Set[int], opaque: Mask | None, show: Callable[[float], str]
+    stored: Array,
+    classes: Mapping[int, int],
+    void: Set[int],
+    opaque: Mask | None,
+    show: Callable[[float], str],
+    hint_for: Callable[[Sequence[float]], str],
 ) -> Array:
     """Return the classes of the values, (H, W), with ``IGNORE_INDEX`` for values in ``void`` and transparent pixels."""
 
     def message(unknown: list[float]) -> str:
-        shown = listed([show(value) for value in unknown])
-        if len(unknown) > max(_MANY, len(classes)):
+        shown, hint = listed([show(value) for value in unknown]), hint_for(unknown)
+        if not hint and len(unknown) > max(_MANY, len(classes)):
             return (
                 f"holds [{shown}], more values than there are classes: export it without smoothing, which mixes colors "
                 "along every edge, or name its values in classes or void of the section"
             )
-        return f"holds [{shown}], neither classes nor void: name them in classes or void of the section"
+        return f"holds [{shown}], neither classes nor void: name them in classes or void of the section{hint}"
 
     table = dict(classes) | dict.fromkeys(void, IGNORE_INDEX)
     if opaque is None:
@@ -145,6 +172,10 @@ def _look_up(
     ids = np.full(stored.shape, IGNORE_INDEX, np.uint8)
     ids[opaque] = look_up(stored[opaque], table, message)
     return ids
+
+
+def _color(packed: float) -> tuple[int, ...]:
+    return tuple(int(part) for part in unpack_color(int(packed)))
 
 
 def shown_in_yaml(value: object) -> str:

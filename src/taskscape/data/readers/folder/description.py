@@ -23,9 +23,9 @@ class Description:
 
     images: str = "images"
     """The folder of the images, which can be outside the raw folder."""
-    splits: dict[str, float | str] | None = None
-    """Per split: a share or number of the images, a text file that lists names, or a subfolder of the images. None for
-    the subfolders, or, if there are none, 0.9 for train and 0.1 for val."""
+    splits: dict[str, float | str | tuple[str, ...]] | None = None
+    """Per split: a share or number of the images, a text file that lists names, a subfolder of the images, or a list of
+    these. None for the subfolders, or, if there are none, 0.9 for train and 0.1 for val."""
     sections: dict[str, Section] = field(default_factory=dict)
     """The fields by name."""
     suffix: str = ""

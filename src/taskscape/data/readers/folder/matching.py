@@ -63,14 +63,29 @@ def find_files(
         elif any(name.endswith(other_suffix) for other_suffix in other_suffixes):
             continue
         elif suffix and not name.endswith(suffix):
-            matches.unused[f"without {suffix} at the end of the name, which suffix requires"].append(path)
+            matches.unused[without_suffix(suffix)].append(path)
         else:
             key = name.removesuffix(suffix)
             if key in matches.files:
-                raise ValueError(f"{path} and {matches.files[key].name} have the same name: keep only one of them")
+                raise ValueError(
+                    f"{path} and {matches.files[key].name} have the same name: keep only one of them, or if one is a "
+                    "label, move the labels to a folder of their own"
+                )
             matches.files[key] = path
     matches.files = dict(sorted(matches.files.items(), key=lambda pair: _sort_key(pair[0])))
     return matches
+
+
+def without_suffix(suffix: str) -> str:
+    """Return the reason why a file whose name lacks a suffix is not used."""
+    return f"without {normalized(suffix)} at the end of the name, which suffix requires"
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Return the folders in a folder, sorted, except hidden and system folders and links."""
+    return sorted(
+        Path(entry.path) for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False) and _is_data(entry.name)
+    )
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -88,12 +103,16 @@ def _walk(folder: Path, parents: frozenset[str]) -> Iterator[Path]:
     if real in parents:
         return
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name.lower() in _NO_DATA:
+        if not _is_data(path.name):
             continue
         if path.is_dir():
             yield from _walk(path, parents | {real})
         else:
             yield path
+
+
+def _is_data(name: str) -> bool:
+    return not name.startswith(".") and name.lower() not in _NO_DATA
 
 
 def _relative(path: Path, folder: Path) -> str:

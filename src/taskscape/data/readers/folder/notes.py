@@ -38,15 +38,17 @@ def check_labels(
 ) -> list[str]:
     """Return sentences about missing labels. Raises ``ValueError`` if train or val has no label at all."""
     notes = []
+    images = {sample.name for samples in splits.values() for sample in samples}
     for split, samples in splits.items():
         counts = {name: sum(name in sample.files for sample in samples) for name in fields}
         if split in ("train", "val") and not any(counts.values()):
             raise ValueError(
                 f"{path}: no image of {split} has a label ({listed(fields)}): nothing can be "
                 f"{'learned from' if split == 'train' else 'measured on'} it; label some, or choose other splits"
+                + _if_labels([sample.name for sample in samples], images)
                 + "".join(f"; {sentence}" for sentence in unused)
             )
-        notes += [f"{split}: {sentence}" for sentence in _lacking(samples, [n for n in fields if counts[n]])]
+        notes += [f"{split}: {sentence}" for sentence in _lacking(samples, [n for n in fields if counts[n]], images)]
         notes += [
             f"{split}: no image has a {name} label, so it cannot be learned or measured there: choose other splits"
             for name, count in counts.items()
@@ -55,14 +57,26 @@ def check_labels(
     return notes
 
 
-def _lacking(samples: Sequence[RawSample], fields: Sequence[str]) -> list[str]:
-    """Return a sentence about the images that lack each combination of fields, so that each image is named once."""
+def _lacking(samples: Sequence[RawSample], fields: Sequence[str], images: Collection[str]) -> list[str]:
+    """Return a sentence about the images that lack each combination of fields, so that each image is named once.
+
+    ``images`` has the names of the images of all splits.
+    """
     groups: dict[tuple[str, ...], list[str]] = {}
     for sample in samples:
         if missing := tuple(name for name in fields if name not in sample.files):
             groups.setdefault(missing, []).append(sample.name)
     return [
         f"{len(names)} of {len(samples)} images {agreeing(len(names), 'has', 'have')} no {' or '.join(missing)} label, "
-        f"such as {names[0]}"
+        f"such as {names[0]}{_if_labels(names, images)}"
         for missing, names in groups.items()
     ]
+
+
+def _if_labels(names: Sequence[str], images: Collection[str]) -> str:
+    """Return a remedy if all these images are named like another image and a suffix, as labels are; else nothing."""
+    suffixes = {names[0].removeprefix(image) for image in images if names[0].startswith(image) and names[0] != image}
+    shortest = min(suffixes, key=len, default="")
+    if not shortest or not all(name.endswith(shortest) and name.removesuffix(shortest) in images for name in names):
+        return ""
+    return f": if the files with {shortest} are labels, move them out of the folder of the images"

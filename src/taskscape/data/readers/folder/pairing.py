@@ -1,12 +1,13 @@
 """Find the images of a folder, and the labels of each field that belong to them."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from taskscape.data.readers.files import normalized, require
 from taskscape.data.readers.folder.description import Description
-from taskscape.data.readers.folder.matching import Matches, find_files
+from taskscape.data.readers.folder.matching import Matches, find_files, subfolders, without_suffix
 from taskscape.data.readers.folder.splits import is_split
 from taskscape.data.readers.images import SUFFIXES
 from taskscape.files.paths import with_home
@@ -41,17 +42,30 @@ class _Search:
     def of(cls, raw: Path, description: Description, path: Path) -> "_Search":
         """Find the folders. Raises ``FileNotFoundError`` or ``ValueError``."""
         folder_names = [section.folder or name for name, section in description.sections.items()]
-        label_folders = [_resolve_folders(raw, name) for name in folder_names]
         image_folders = _resolve_folders(raw, description.images)
+        label_folders = [_resolve_folders(raw, name, list(image_folders)) for name in folder_names]
         # An absolute path stays the same when it is joined to the raw folder.
-        missing = [name for name in (description.images, *folder_names) if not _resolve_folders(raw, name)]
-        require(raw, [str(with_home(name)) for name in missing], f"Make them, or name others in {path}")
+        found = [image_folders, *label_folders]
+        missing = [name for name, some in zip((description.images, *folder_names), found, strict=True) if not some]
+        require(
+            raw,
+            [str(with_home(name)) for name in missing],
+            f"Make them, or name others in {path}; each split or scene may have its own, such as train/images",
+        )
+        for (name, section), folders in zip(description.sections.items(), label_folders, strict=True):
+            if folders == image_folders and section.suffix == description.suffix:
+                raise ValueError(
+                    f"{path}: {name} has the folder of the images, {description.images}, and no suffix of its own: set "
+                    "`suffix: _mask` if the labels' names end like this, or move the labels to another folder"
+                )
         return cls(description, path, image_folders, dict(zip(description.sections, label_folders, strict=True)))
 
     def images(self) -> Matches:
         """Return the images. Raises ``ValueError`` if there are none."""
-        suffixes = self._suffixes_of_labels(self.image_folders)
+        suffixes = self._other_suffixes(self.image_folders)
         images = find_files(self.image_folders, SUFFIXES, self.description.suffix, suffixes)
+        if self._has_unmarked_labels(self.image_folders):
+            images.unused.pop(without_suffix(self.description.suffix), None)
         if not images.files:
             raise ValueError(
                 f"{images.folder_names} holds no images: fill it, or name another in {self.path}"
@@ -62,7 +76,7 @@ class _Search:
     def labels(self, name: str, images: Matches) -> Matches:
         """Return the labels of a field. Raises ``ValueError`` if there are none, or if one has no image."""
         section, folders = self.description.sections[name], self.label_folders[name]
-        labels = find_files(folders, LABEL_SUFFIXES, section.suffix, self._suffixes_of_labels(folders, but=name))
+        labels = find_files(folders, LABEL_SUFFIXES, section.suffix, self._other_suffixes(folders, but=name))
         if folders == self.image_folders:  # all files that are not labels are images
             labels.unused.clear()
         if not labels.files:
@@ -71,23 +85,38 @@ class _Search:
                 f"{_unused_reasons(labels)}"
             )
         if unmatched := sorted(labels.files.keys() - images.files.keys()):
+            remedy = _remedy_for(unmatched, images, name, is_none_matched=len(unmatched) == len(labels.files))
             raise ValueError(
                 f"{counted(len(unmatched), 'file', 'files')} of {section.folder or name}/ without an image in "
-                f"{self.description.images}/, such as {unmatched[0]}: {_remedy_for(unmatched, images, name)}"
+                f"{self.description.images}/, such as {unmatched[0]}: {remedy}"
+                f"{_unused_reasons(images)}"
             )
         return labels
 
-    def _suffixes_of_labels(self, folders: _Folders, but: str | None = None) -> list[str]:
-        """Return the suffixes of the labels in these folders, except those of the field ``but``."""
-        return [
+    def _other_suffixes(self, folders: _Folders, but: str | None = None) -> list[str]:
+        """Return the suffixes of the files in these folders, except those of the images or of the field ``but``."""
+        of_images = [self.description.suffix] if but and folders == self.image_folders else []
+        of_labels = [
             section.suffix
             for name, section in self.description.sections.items()
-            if name != but and section.suffix and self.label_folders[name] == folders
+            if name != but and self.label_folders[name] == folders
         ]
+        return [suffix for suffix in (*of_images, *of_labels) if suffix]
+
+    def _has_unmarked_labels(self, folders: _Folders) -> bool:
+        """Return whether these folders hold labels without a suffix."""
+        return any(
+            self.label_folders[name] == folders and not section.suffix
+            for name, section in self.description.sections.items()
+        )
 
 
-def _resolve_folders(raw: Path, folder: str) -> _Folders:
-    """Return the folders by the prefix of their names: one, or ``train/images`` and so on; empty if there are none."""
+def _resolve_folders(raw: Path, folder: str, prefixes: Collection[str] = ()) -> _Folders:
+    """Return the folders by the prefix of their files' names; empty if there are none.
+
+    This is one folder, or one per split such as ``train/images``, or one per scene such as ``street/001/images``; for
+    labels, perhaps only some of those of the images, which have ``prefixes``.
+    """
     candidate = raw / with_home(folder)
     if candidate.is_file():
         raise ValueError(f"{candidate} is a file, and a folder is needed: name the folder that contains it")
@@ -96,14 +125,26 @@ def _resolve_folders(raw: Path, folder: str) -> _Folders:
     if same := [path for path in raw.iterdir() if normalized(path.name) == normalized(folder)]:
         return {"": same[0]}
     split_folders = sorted(path for path in raw.iterdir() if is_split(path.name) and (path / folder).is_dir())
-    return {f"{split_folder.name}/": split_folder / folder for split_folder in split_folders}
+    scenes = split_folders or list(_folders_with(raw, folder))
+    if len(scenes) == 1 and not split_folders and len(prefixes) < 2:
+        return {}  # not one scene of several, but the raw folder itself, further down
+    return {f"{scene.relative_to(raw).as_posix()}/": scene / folder for scene in scenes}
+
+
+def _folders_with(parent: Path, folder: str) -> Iterator[Path]:
+    """Yield the folders below a folder that have this subfolder, sorted; their own subfolders are not searched."""
+    for path in subfolders(parent):
+        if (path / folder).is_dir():
+            yield path
+        else:
+            yield from _folders_with(path, folder)
 
 
 def _unused_reasons(matches: Matches) -> str:
     return "".join(f"; {sentence}" for sentence in matches.unused_sentences())
 
 
-def _remedy_for(unmatched: list[str], images: Matches, name: str) -> str:
+def _remedy_for(unmatched: list[str], images: Matches, name: str, is_none_matched: bool) -> str:
     """Return the remedy for labels without an image; usually their names have a suffix that the images' names lack."""
     suffixes = {
         label.removeprefix(image)
@@ -120,4 +161,21 @@ def _remedy_for(unmatched: list[str], images: Matches, name: str) -> str:
     shortest = min(suffixes, key=len, default="").strip()
     if shortest and any(label.removesuffix(shortest) in images.files for label in unmatched):
         return f"set `suffix: {shortest}` in the section {name} if this is a suffix that the images' names lack"
+    if is_none_matched and (other := _of_nearest_number(unmatched[0], images)) is not None:
+        return (
+            f"if its image is {other}, whose number is the nearest, give both the same name; names are compared as "
+            "text, not as numbers or times"
+        )
     return "remove them, or give them the name of their image"
+
+
+def _of_nearest_number(label: str, images: Matches) -> str | None:
+    """Return the image whose name ends with the number, or time, nearest to that of a label; None without numbers."""
+
+    def number(name: str) -> float | None:
+        match = re.search(r"\d+(\.\d+)?$", name)
+        return float(match[0]) if match else None
+
+    numbers = {name: value for name in images.files if (value := number(name)) is not None}
+    wanted = number(label)
+    return None if wanted is None or not numbers else min(numbers, key=lambda name: abs(numbers[name] - wanted))

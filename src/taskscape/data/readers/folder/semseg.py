@@ -2,6 +2,7 @@
 
 import colorsys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ from taskscape.data.readers.folder.section import Section
 from taskscape.data.readers.samples import Samples, used_values
 from taskscape.modalities import CLASS_SETS, IGNORE_INDEX, ClassSet, Semseg
 from taskscape.modalities.base import Array, Mask
-from taskscape.serialization import nearest
+from taskscape.serialization import listed, nearest
 
 _Name = str | bool | int | float
 
@@ -50,7 +51,9 @@ class SemsegSection(Section):
             raise ValueError(f"classes: {invalid[0]!r} is not an id: ids are whole numbers")
         names = list(classes.values()) if isinstance(classes, dict) else [] if isinstance(classes, str) else classes
         if invalid := [n for n in names if n is None or isinstance(n, list | dict) or not str(n).strip()]:
-            raise ValueError(f"classes: {invalid[0]!r} is not a name")
+            raise ValueError(
+                f"classes: {invalid[0]!r} is not a name: give names, as [road, sky] from 0 or {{0: road, 1: sky}} by id"
+            )
         if palette is not None and not (
             isinstance(palette, list) and all(isinstance(color, list) for color in palette)
         ):
@@ -198,8 +201,13 @@ class SemsegSection(Section):
 
     @override
     def doubts(self, labels: Sequence[Samples]) -> str:
-        """Return a doubt if palettes differ, or if masks hold 0 and 255 but classes are 0 and 1, so 255 is void."""
+        """Return a doubt if a class is transparent everywhere, palettes differ, or 255 is void and 1 is a class."""
         labels = [self._reader.plain(label) for label in labels]
+        if hidden := self._transparent_classes(labels):
+            return (
+                f"in the first labels, every pixel of {listed(hidden)} is transparent, and transparent pixels have no "
+                "label: if they should have this class, save the files without transparency"
+            )
         if self.palette is None and (index := _ambiguous_index(labels)) is not None:
             return (
                 f"the palettes of the files differ: the index {index} has several colors, so one id would mean several "
@@ -215,6 +223,17 @@ class SemsegSection(Section):
             f"the first labels hold 0 and 255 only, and 255 counts as void: if it is {second}, set `classes: "
             f"{{0: {first}, 255: {second}}}`; if not, `void: [255]`"
         )
+
+    def _transparent_classes(self, labels: Sequence[Samples]) -> list[str]:
+        """Return the classes of which the labels have transparent pixels, and no others."""
+        hidden, visible = set[int](), {IGNORE_INDEX}
+        for label in labels:
+            if label.opaque is not None:
+                with suppress(ValueError):  # values below transparent pixels that are no class
+                    hidden |= used_values(self._reader.read(replace(label, opaque=None)), ~label.opaque)
+            with suppress(ValueError):  # found when the label is read
+                visible |= used_values(self._reader.read(label), None)
+        return [name for number, name in enumerate(self.class_set().classes) if number in hidden - visible]
 
     @override
     def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:

@@ -1,5 +1,7 @@
 """Assign the samples of a folder to splits."""
 
+import csv
+import io
 import math
 import os
 from collections import Counter
@@ -7,13 +9,16 @@ from collections.abc import Collection, Mapping
 from pathlib import Path, PureWindowsPath
 
 from taskscape.data.readers.base import RawSample
-from taskscape.data.readers.files import normalized, read_text
+from taskscape.data.readers.files import normalized, read_json, read_text
 from taskscape.data.readers.images import SUFFIXES
 from taskscape.files.paths import with_home
 from taskscape.serialization import counted, listed, nearest
 
 Samples = Mapping[str, RawSample]
 """Samples by name: the path in the folder of images, without extension."""
+
+Choice = float | str | tuple[str, ...]
+"""The images of a split: a share or number, a text file or subfolder, or a list of subfolders, text files and names."""
 
 _ALIASES = {
     "train": ("train", "training"),
@@ -23,7 +28,7 @@ _ALIASES = {
 """Other names of the splits."""
 
 
-def split_up(samples: Samples, requested: Mapping[str, float | str] | None, path: Path) -> dict[str, list[RawSample]]:
+def split_up(samples: Samples, requested: Mapping[str, Choice] | None, path: Path) -> dict[str, list[RawSample]]:
     """Return the samples of each split in ``requested``, the ``splits`` of the description at ``path``.
 
     Raises ``ValueError`` if a split is empty or missing, or an image is in two splits.
@@ -75,9 +80,9 @@ def is_split(folder: str) -> bool:
     return canonical_split(folder) in _ALIASES
 
 
-def _with_canonical_names(requested: Mapping[str, float | str], path: Path) -> dict[str, float | str]:
+def _with_canonical_names(requested: Mapping[str, Choice], path: Path) -> dict[str, Choice]:
     """Return ``requested`` with our names of splits. Raises ``ValueError`` for invalid, missing or duplicate names."""
-    renamed: dict[str, float | str] = {}
+    renamed: dict[str, Choice] = {}
     for name, choice in requested.items():
         split = canonical_split(name)
         if split in renamed:
@@ -120,6 +125,9 @@ def _suggest_splits(folders: Collection[str], preferred: str = "") -> str:
     for folder in (preferred, *folders):
         if folder and canonical_split(folder) in ("train", "val"):
             chosen.setdefault(canonical_split(folder), folder)
+    if not chosen and len(folders) > 2:
+        *first, last = folders
+        return f"{{train: [{listed(first)}], val: {last}}}"
     for split in ("train", "val"):
         others = sorted(
             (name for name in folders if name not in chosen.values()), key=lambda name: canonical_split(name) == "test"
@@ -129,12 +137,14 @@ def _suggest_splits(folders: Collection[str], preferred: str = "") -> str:
     return f"{{train: {chosen.get('train', 0.9)}, val: {chosen.get('val', 0.1)}}}"
 
 
-def _as_requested(samples: Samples, requested: Mapping[str, float | str], path: Path) -> dict[str, list[RawSample]]:
-    numbers = {split: choice for split, choice in requested.items() if not isinstance(choice, str)}
+def _as_requested(samples: Samples, requested: Mapping[str, Choice], path: Path) -> dict[str, list[RawSample]]:
+    numbers = {split: choice for split, choice in requested.items() if isinstance(choice, int | float)}
     splits = _split_by_number(list(samples.values()), numbers, path)
     for split, choice in requested.items():
         if isinstance(choice, str):
             splits[split] = _samples_named(samples, choice, path)
+        elif isinstance(choice, tuple):
+            splits[split] = [sample for entry in choice for sample in _samples_named(samples, entry, path)]
     return {split: splits[split] for split in requested}
 
 
@@ -164,29 +174,36 @@ def _split_by_number(samples: list[RawSample], numbers: Mapping[str, float], pat
 
 
 def _samples_named(samples: Samples, choice: str, path: Path) -> list[RawSample]:
-    """Return the samples that a text file lists, or those of a subfolder of the images."""
+    """Return the samples that a text file lists, or those of a subfolder of the images, or the one of this name."""
     file = path.parent / with_home(choice)
     folder = normalized(choice).strip("/")
     inside = [sample for name, sample in samples.items() if name.startswith(f"{folder}/")]
-    if file.is_file():
+    if file.is_file() and file.suffix.lower() not in SUFFIXES:
         return _samples_listed(samples, file)
+    if folder in samples:
+        return [samples[folder]]
     if not inside:
         raise ValueError(
             f"{path}: splits: {choice!r} is neither a text file next to it nor a subfolder with images: correct it, or "
-            "give a share such as 0.1"
+            "give a share such as 0.1, or a list of subfolders"
         )
     return inside
 
 
 def _samples_listed(samples: Samples, path: Path) -> list[RawSample]:
-    """Return the samples that a text file lists, one name or path per line; # starts a comment."""
+    """Return the samples that a text file lists: one name or path per line, or per row of a CSV file, or a JSON list.
+
+    In text, # starts a comment. The first row of a CSV file can be its header.
+    """
     by_file_name: dict[str, list[str]] = {}
-    for name in samples:
-        by_file_name.setdefault(name.rpartition("/")[2], []).append(name)
+    for name, sample in samples.items():
+        for file_name in {name.rpartition("/")[2], normalized(sample.files["image"].stem)}:  # without and with suffix
+            by_file_name.setdefault(file_name, []).append(name)
     folders = {folder for name in samples for folder in name.split("/")[:-1]}
     names: dict[str, str] = {}
     missing = []
-    for text in _lines(path):
+    lines = _entries(path)
+    for text in lines:
         listed_name = _find_sample(text, samples, by_file_name, folders, path)
         if listed_name is None:
             missing.append(text)
@@ -194,6 +211,8 @@ def _samples_listed(samples: Samples, path: Path) -> list[RawSample]:
             raise ValueError(f"{path} lists {text} twice: list each image once")
         else:
             names[listed_name] = text
+    if path.suffix.lower() == ".csv" and len(lines) > 1 and missing == lines[:1]:  # the header
+        missing = []
     if not names and not missing:
         raise ValueError(f"{path} lists no image: write one name per line")
     if missing:
@@ -228,6 +247,19 @@ def _find_sample(
             if matches:
                 return matches[0]
     return None
+
+
+def _entries(path: Path) -> list[str]:
+    """Return the names that a file lists. Raises ``ValueError`` that names the file."""
+    if path.suffix.lower() == ".csv":
+        rows = csv.reader(io.StringIO(read_text(path)))
+        return [row[0].strip() for row in rows if row and row[0].strip() and not row[0].startswith("#")]
+    if path.suffix.lower() == ".json":
+        content = read_json(path)
+        if not (isinstance(content, list) and all(isinstance(name, str) and name.strip() for name in content)):
+            raise ValueError(f'{path} is not a list of names, such as ["a.png", "b.png"]: write one file per split')
+        return [normalized(name).strip() for name in content]
+    return _lines(path)
 
 
 def _lines(path: Path) -> list[str]:
