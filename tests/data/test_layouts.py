@@ -165,6 +165,30 @@ def test_the_nearest_number_is_suggested(raw: Path, image: str, label: str, othe
     refused(raw, f"if its image is {other}, whose number is the nearest, give both the same name")
 
 
+@pytest.mark.parametrize(
+    ("yaml", "remedy"),
+    [
+        (ABC, "set `suffix: _leftImg8bit` for the images, and `suffix: _labelIds` in the section semseg"),
+        (
+            "semseg: {classes: [a, b, c], suffix: _labelIds}",
+            "set `suffix: _leftImg8bit` for the images, if these end the names",
+        ),
+    ],
+)
+def test_suffixes_of_both_are_suggested(raw: Path, yaml: str, remedy: str) -> None:
+    folder(raw, yaml, {"semseg.png": ids()}, count=4)
+    for number in range(4):
+        (raw / "images" / f"{number}.png").rename(raw / "images" / f"a_{number}_leftImg8bit.png")
+        (raw / "semseg" / f"{number}.png").rename(raw / "semseg" / f"a_{number}_labelIds.png")
+    refused(raw, remedy)
+
+
+def test_a_list_that_repeats_a_class_is_doubted(raw: Path) -> None:
+    folder(raw, "semseg: {classes: [a, b, a]}", {"semseg.png": ids()}, count=4)
+    with pytest.warns(UserWarning, match="the list of classes names a 2 times, so the ids 0 and 2 are one class"):
+        Folder().contents(raw)
+
+
 def test_labels_of_images_that_are_not_read(raw: Path) -> None:
     folder(raw, ABC, {"semseg.png": ids()}, count=4)
     (raw / "images" / "3.png").rename(raw / "images" / "3.HEIC")

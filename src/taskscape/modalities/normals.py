@@ -101,7 +101,8 @@ class Normals(Modality):
         if cases := above(statistics["away"], 0.1):
             sentences.append(
                 f"{cases.agreeing('has', 'have')} normals that face away from the camera (z > 0 in "
-                f"{100 * cases.value:.0f} % of the pixels): give the axes of the raw normals so that z points forward"
+                f"{100 * cases.value:.0f} % of the pixels): give the axes of the raw normals so that z points forward, "
+                "or turn them from world into camera coordinates"
             )
         cases = above(statistics.get("downwards", {}), 0.5)
         if cases and cases.images > cases.of / 2:

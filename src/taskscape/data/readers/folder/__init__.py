@@ -11,7 +11,8 @@ The raw folder holds::
     albedo/NAME.png        sRGB, (0, 0, 0) = none; or .npy, (H, W, 3): floats are linear reflectance
 
 The split can be a subfolder, ``images/train/NAME.jpg``, or a parent folder, ``train/images/NAME.jpg``; ``valid``,
-``validation`` and ``dev`` are the split ``val``. Subfolders can be nested; a label has the same path as its image.
+``validation`` and ``dev`` are the split ``val``. Each scene can have its own folders, ``street/001/images/NAME.jpg``.
+Subfolders can be nested; a label has the same path as its image.
 Names are compared in one Unicode form. If an image has no label of a field, the field has no valid pixel for it. A
 field without a section in the YAML file is left out. Unused files are named in a warning, with the reason. All keys of
 the file::
@@ -42,8 +43,9 @@ the file::
       classes: [rest, lamp, chair]
 
 A split is a share of the images (if no number is above 1; they must add up to at most 1), a number of images, a
-subfolder of the images, or a text file with one name or path per line. Shares and numbers are taken in the order of the
-names, so neighbors stay together.
+subfolder of the images, a file that lists names or paths, or a list of subfolders, files and names, such as
+``[street/001, yard]``. A file has one name per line; a CSV file has it in the first column, perhaps below a header, and
+a JSON file is a list. Shares and numbers are taken in the order of the names, so neighbors stay together.
 
 The stored numbers of a label count, not those that are displayed: gray of 1, 2 and 4 bits holds ids too, and so do
 three equal channels. If the section has a palette, the color of a palette image decides, not its index; if the palette

@@ -127,7 +127,12 @@ class ClassReader:
     def _look_up_colors(self, packed: Array, opaque: Mask | None) -> Array:
         void = self.void_colors | (_BLACK_AND_WHITE - self.colors.keys())
         return _look_up(
-            packed, self.colors, void, opaque, lambda value: shown_in_yaml(_color(value)), self._hint_for_colors
+            packed,
+            self.colors,
+            void,
+            opaque,
+            lambda value: shown_in_yaml(unpack_color(int(value))),
+            self._hint_for_colors,
         )
 
     def _hint_for_ids(self, unknown: Sequence[float]) -> str:
@@ -142,7 +147,7 @@ class ClassReader:
 
     def _hint_for_colors(self, unknown: Sequence[float]) -> str:
         known_colors = self.colors.keys() | self.void_colors
-        if all(int(pack_colors(_color(value)[::-1])) in known_colors for value in unknown):
+        if all(_exchanged(value) in known_colors for value in unknown):
             return "; they are colors of the palette with red and blue exchanged: save the files again as RGB"
         return ""
 
@@ -174,8 +179,10 @@ def _look_up(
     return ids
 
 
-def _color(packed: float) -> tuple[int, ...]:
-    return tuple(int(part) for part in unpack_color(int(packed)))
+def _exchanged(packed: float) -> int:
+    """Return a packed color with red and blue exchanged."""
+    red, green, blue = unpack_color(int(packed))
+    return int(pack_colors((blue, green, red)))
 
 
 def shown_in_yaml(value: object) -> str:

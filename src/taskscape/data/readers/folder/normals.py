@@ -55,6 +55,6 @@ class NormalsSection(Section):
             raise ValueError(
                 f"has normals that face away from the camera in {100 * share_away:.0f} % of its labeled pixels: name "
                 "the axes right, down, forward of the files, such as `axes: [x, -y, -z]` if y is up and z is towards "
-                "the camera"
+                "the camera; turn normals in world coordinates into camera coordinates first"
             )
         return turned, valid

@@ -161,12 +161,33 @@ def _remedy_for(unmatched: list[str], images: Matches, name: str, is_none_matche
     shortest = min(suffixes, key=len, default="").strip()
     if shortest and any(label.removesuffix(shortest) in images.files for label in unmatched):
         return f"set `suffix: {shortest}` in the section {name} if this is a suffix that the images' names lack"
+    if suffixes_of_both := _suffixes_of_both(unmatched[0], images):
+        of_images, of_labels = suffixes_of_both
+        also = f", and `suffix: {of_labels}` in the section {name}" if of_labels else ""
+        return f"set `suffix: {of_images}` for the images{also}, if these end the names of both kinds of files"
     if is_none_matched and (other := _of_nearest_number(unmatched[0], images)) is not None:
         return (
             f"if its image is {other}, whose number is the nearest, give both the same name; names are compared as "
             "text, not as numbers or times"
         )
     return "remove them, or give them the name of their image"
+
+
+def _suffixes_of_both(label: str, images: Matches) -> tuple[str, str] | None:
+    """Return what follows the common start of a label's name and of the most similar image; None if images differ."""
+    starts = {image: _common_start(label, image) for image in images.files}
+    image, start = max(starts.items(), key=lambda item: len(item[1]))
+    if start not in (label, image):  # a name ends where a separator begins
+        start = re.sub(r"[_. -]+[^_. -]*$", "", start)
+    of_image = image[len(start) :]
+    if not start or not of_image or not all(name.endswith(of_image) for name in images.files):
+        return None
+    return of_image, label[len(start) :]
+
+
+def _common_start(a: str, b: str) -> str:
+    length = next((index for index, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    return a[:length]
 
 
 def _of_nearest_number(label: str, images: Matches) -> str | None:

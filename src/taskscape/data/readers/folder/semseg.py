@@ -201,7 +201,7 @@ class SemsegSection(Section):
 
     @override
     def doubts(self, labels: Sequence[Samples]) -> str:
-        """Return a doubt if a class is transparent everywhere, palettes differ, or 255 is void and 1 is a class."""
+        """Return a doubt about a transparent class, different palettes, a repeated name, or a void 255."""
         labels = [self._reader.plain(label) for label in labels]
         if hidden := self._transparent_classes(labels):
             return (
@@ -213,6 +213,10 @@ class SemsegSection(Section):
                 f"the palettes of the files differ: the index {index} has several colors, so one id would mean several "
                 "classes; name the color of each class in palette of the section, unless these colors mean nothing"
             )
+        if isinstance(self.classes, list) and len(self.class_set()) < len(self.classes):
+            name = next(name for name in self.class_set().classes if [*self._entries.values()].count(name) > 1)
+            same = [str(number) for number, entry in self._entries.items() if entry == name]
+            return f"the list of classes names {name} {len(same)} times, so the ids {' and '.join(same)} are one class"
         if self._ids.keys() != {0, 1} or isinstance(self.classes, str) or vars(self)["_void_is_stated"]:
             return ""
         used = set[int]().union(*(used_values(label.shown(), label.opaque) for label in labels))
