@@ -11,6 +11,7 @@ from PIL import Image
 from raw_files import save
 
 from taskscape.data import Store
+from taskscape.data.alignment import Alignment, contrast
 from taskscape.data.prepare import prepare
 from taskscape.data.readers import CamVid, Folder
 from taskscape.data.readers.camvid import PUBLISHED, published_split
@@ -204,6 +205,20 @@ def test_the_real_files(tmp_path: Path) -> None:
     other = folder.read(folder.splits["val"][0])
     assert (other.values["semseg"] == sample.values["semseg"])[sample.valid["semseg"]].all()
     assert (other.valid["semseg"] == sample.valid["semseg"]).all()
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the data are not there")
+def test_only_labels_of_photographs_that_are_displaced_look_so() -> None:
+    index = CamVid(size=(90, 120)).contents(REAL)
+    modality, in_place, displaced = index.fields["semseg"], Alignment(), Alignment()
+    for raw in index.splits["val"][::5]:
+        sample = index.read(raw)
+        values, valid = sample.values["semseg"], sample.valid["semseg"]
+        in_place.add(raw.name, contrast(sample.values["image"]), modality.edges(values, valid), valid)
+        moved, labeled = np.roll(values, 3, 1), np.roll(valid, 3, 1)
+        displaced.add(raw.name, contrast(sample.values["image"]), modality.edges(moved, labeled), labeled)
+    assert in_place.warnings() == []
+    assert len(displaced.warnings()) == 1 and "moved by 3 pixels to the left" in displaced.warnings()[0]
 
 
 def test_the_published_numbers_are_those_of_701_images() -> None:
