@@ -302,9 +302,9 @@ def unit_range(image: Tensor) -> Tensor:
                 "in 0..255 by 255"
             )
         if lowest < _USUAL_RANGE[0] or highest > _USUAL_RANGE[1]:
-            warnings.warn(
-                f"the image is {lowest:.1f} … {highest:.1f}, as if it were normalized: give RGB in 0..1, since "
-                "networks normalize images themselves",
+            warnings.warn(  # the same words for all images, so that Python shows them once
+                f"an image has values outside {_USUAL_RANGE[0]:g} … {_USUAL_RANGE[1]:g}, as if it were normalized: "
+                "give RGB in 0..1, since networks normalize images themselves",
                 stacklevel=3,
             )
     return image
