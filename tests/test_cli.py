@@ -1,4 +1,5 @@
 import errno
+import gc
 import json
 import os
 import signal
@@ -526,6 +527,14 @@ def test_interrupts_wait_for_imports() -> None:
         finally:
             signal.signal(signum, before)
     assert done == [signal.SIGINT, signal.SIGTERM]
+
+
+def test_nothing_is_frozen_without_an_import() -> None:
+    """Frozen objects in reference cycles are never freed, so calls of commands in one process must not add to them."""
+    frozen = gc.get_freeze_count()
+    with quick_imports():
+        import taskscape.imports  # noqa: F401
+    assert gc.get_freeze_count() == frozen
 
 
 @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])

@@ -16,11 +16,27 @@ _COMPILER = "torch._dynamo.utils"
 
 @contextmanager
 def quick_imports() -> Iterator[None]:
-    """Disable garbage collection during imports.
+    """Import packages for a command quickly, by disabling garbage collection.
 
     The collector scans all imported objects again and again, which takes a quarter of the time of importing torch and
-    timm, and frees nothing. Imported objects are then frozen, so later collections skip them too. Stop signals such as
-    Ctrl-C are raised at the end: while torch's C++ code imports its Python part, they would crash the process.
+    timm, and frees nothing. Imported objects are then frozen, so later collections skip them too. Everything else that
+    exists by then is frozen as well and never collected, so this is only for the start of a command, and nothing is
+    frozen if nothing was left to import.
+    """
+    num_imported = len(sys.modules)
+    with _undisturbed():
+        try:
+            yield
+        finally:
+            if len(sys.modules) > num_imported:
+                gc.freeze()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Disable garbage collection, and raise stop signals such as Ctrl-C at the end.
+
+    While torch's C++ code imports its Python part, a signal's exception would crash the process.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -28,7 +44,6 @@ def quick_imports() -> Iterator[None]:
         with signals_noted() as noted:
             yield
     finally:
-        gc.freeze()
         if was_enabled:
             gc.enable()
     if noted:
@@ -37,11 +52,18 @@ def quick_imports() -> Iterator[None]:
 
 @contextmanager
 def late_compiler() -> Iterator[None]:
-    """Import timm without torch's compiler, whose import takes longer than timm's, and defer it to the first call.
+    """Import timm quickly: without garbage collection and torch's compiler, which is imported at its first call.
 
-    torchvision imports one function of the compiler, and timm uses torch to mark functions that must not be compiled.
-    Both get stand-ins that import the compiler when called. Any other use imports it as usual.
+    Its import takes longer than timm's. torchvision imports one function of the compiler, and timm uses torch to mark
+    functions that must not be compiled. Both get stand-ins that import the compiler when called. Any other use imports
+    it as usual.
     """
+    with _undisturbed(), _compiler_replaced():
+        yield
+
+
+@contextmanager
+def _compiler_replaced() -> Iterator[None]:
     import torch
 
     original_disable, lazy_disable = torch.compiler.disable, getattr(torch, "_disable_dynamo", None)

@@ -1,7 +1,9 @@
 """Encoders: any timm backbone, with its channels and strides; weights from files."""
 
 import copy
+import gc
 import pickle
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -177,3 +179,14 @@ def test_quick_gradients_of_depthwise_convolutions_are_those_of_torch(layer: nn.
         rtol=1e-4,
         atol=1e-4,
     )
+
+
+def test_building_a_network_keeps_no_other_one_alive() -> None:
+    """Not even one in a reference cycle, which the garbage collector must find."""
+    network = build("deeplab-joint", OUTPUTS, encoder="test_resnet", width=16)
+    vars(network)["itself"] = network
+    reference = weakref.ref(network)
+    build("deeplab-joint", OUTPUTS, encoder="test_resnet", width=16)
+    del network
+    gc.collect()
+    assert reference() is None

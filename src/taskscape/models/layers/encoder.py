@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
-from taskscape.imports import late_compiler, quick_imports
+from taskscape.imports import late_compiler
 from taskscape.models.base import NetworkConfig
 from taskscape.models.layers.depthwise import depthwise_in_float32
 from taskscape.models.layers.dilated import quick_dilations
@@ -74,7 +74,7 @@ class EncoderConfig(NetworkConfig):
     def check(self, tasks: Mapping[str, "Task"]) -> None:
         """Raise ``ValueError`` if ``pretrained`` weights are unavailable, unreadable or do not fit the encoder."""
         if self.pretrained is True and packaged_weights(self.encoder) is None:
-            with quick_imports(), late_compiler():
+            with late_compiler():
                 import timm
 
             if timm.is_model(self.encoder.split(".")[0]):
@@ -260,7 +260,7 @@ class Encoder(nn.Module):
 
 def _build_backbone(name: str, output_stride: int, coarsest: int, *, pretrained: bool) -> tuple[Traits, Any]:
     """Return a timm backbone with random weights or those of the hub; arguments and errors as for ``Encoder``."""
-    with quick_imports(), late_compiler():
+    with late_compiler():
         import timm
 
     model, _, tag = name.partition(".")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from taskscape.imports import late_compiler, quick_imports
+from taskscape.imports import late_compiler
 from taskscape.models.layers.meta import without_numbers
 
 _ODD_SIZE, _STEP = (75, 130), 32
@@ -81,7 +81,7 @@ def _plain_traits(name: str) -> Traits | None:
 
 
 def _create(name: str, **options: Any) -> Any:
-    with quick_imports(), late_compiler():
+    with late_compiler():
         import timm
 
     return timm.create_model(name, **options)
