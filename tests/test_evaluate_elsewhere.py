@@ -65,6 +65,14 @@ def test_names_are_the_same_in_every_form() -> None:
     assert class_table(ClassSet("upper", ("CAR", "sky"), ((0, 0, 0),) * 2), mine)[:2].tolist() == [IGNORE_INDEX, 0]
 
 
+def test_pairs_of_names_with_the_signs_of_pairs() -> None:
+    odd = ClassSet("odd", ("road: wet, new", "road", "sky+clouds", "größe"), ((0, 0, 0),) * 4)
+    text = "road: wet, new:road+sky+clouds:sky+clouds+größe:"
+    assert class_table(odd, odd, text)[:4].tolist() == [1, 1, 2, IGNORE_INDEX]
+    with pytest.raises(ValueError, match=r"classes 'road: wet, new': 'road: wet, new' is neither a pair of names"):
+        class_table(odd, odd, "road: wet, new")
+
+
 def test_known_maps_hold_for_classes_of_these_names() -> None:
     """In another order without any argument, and for some of them with the name of the map."""
     expected = dict(zip(CITYSCAPES_19.classes, class_table(CITYSCAPES_19, CAMVID_11)[:19].tolist(), strict=True))

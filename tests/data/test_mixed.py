@@ -178,11 +178,11 @@ def test_classes_become_those_of_the_first_store(stores: Path) -> None:
     raw = Store.open(stores / "fine", "train").gather(range(5), ("semseg",), CPU).targets["semseg"]
     assert torch.equal(target.valid, raw.value != 2)
     assert torch.equal(target.value[target.valid], torch.tensor([0, 1])[raw.value[target.valid]])
-    assert any("house become no class" in note for note in store.notes)
+    assert any("house becomes no class" in note for note in store.notes)
     by_name = train(stores, "classes", "fine,labels=semseg")
     assert by_name.manifest.fingerprint != store.manifest.fingerprint  # its labels differ
     target = by_name.gather(range(7, 12), ("semseg",), CPU).targets["semseg"]
-    assert torch.equal(target.valid, raw.value != 0) and any("wall become no class" in note for note in by_name.notes)
+    assert torch.equal(target.valid, raw.value != 0) and any("wall becomes no class" in note for note in by_name.notes)
 
 
 def test_factors_of_images_are_those_of_their_own_store(stores: Path, monkeypatch: pytest.MonkeyPatch) -> None:

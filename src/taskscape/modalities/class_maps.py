@@ -64,7 +64,7 @@ def class_table(source: ClassSet, target: ClassSet, classes: str = "") -> npt.ND
             for known_map in CLASS_MAPS.values():
                 if all(_holds(a, b) and _holds(b, a) for a, b in ((source, known_map[0]), (target, known_map[1]))):
                     return _by_map(source, target, *known_map)
-    return _by_name(source, target, _pairs(classes))
+    return _by_name(source, target, _pairs(classes, (*source.classes, *target.classes)))
 
 
 def left_out(source: ClassSet, table: npt.NDArray[np.uint8]) -> tuple[str, ...]:
@@ -77,18 +77,28 @@ def groups(table: npt.NDArray[np.uint8], source: ClassSet, target: ClassSet) -> 
     return [np.flatnonzero(table[: len(source)] == id_).tolist() for id_ in range(len(target))]
 
 
-def _pairs(text: str) -> dict[str, str]:
-    """Parse ``wall:building+terrain:tree``. Raises ``ValueError``."""
+def _pairs(classes: str, names: Sequence[str]) -> dict[str, str]:
+    """Parse ``wall:building+terrain:tree``. Names that have ``:`` or ``+`` must be written as in ``names``.
+
+    Raises ``ValueError``.
+    """
+    # In their place, for the time of parsing, a character that no name has.
+    marks = {name: f"\0{index}\0" for index, name in enumerate(names) if set(name) & set(":+")}
+    text = classes
+    for name in sorted(marks, key=len, reverse=True):
+        text = text.replace(name, marks[name])
+    originals = {mark: name for name, mark in marks.items()}
     pairs: dict[str, str] = {}
     for part in filter(None, text.split("+")):
         old, colon, new = (piece.strip() for piece in part.partition(":"))
+        old, new, part = (originals.get(piece, piece) for piece in (old, new, part))
         if not colon or not old:
             raise ValueError(
-                f"classes {text!r}: {part!r} is neither a pair of names, such as wall:building, nor a known map"
+                f"classes {classes!r}: {part!r} is neither a pair of names, such as wall:building, nor a known map"
                 f"{nearest(part, CLASS_MAPS)}"
             )
         if old in pairs:
-            raise ValueError(f"classes {text!r} maps {old!r} twice: give one class that it becomes")
+            raise ValueError(f"classes {classes!r} maps {old!r} twice: give one class that it becomes")
         pairs[old] = new
     return pairs
 

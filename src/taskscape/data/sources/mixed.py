@@ -16,7 +16,7 @@ from taskscape.data.sources.streets import Streets
 from taskscape.data.store import Store
 from taskscape.modalities import Modality
 from taskscape.progress import ProgressCallback
-from taskscape.serialization import nearest, read_size, show_size
+from taskscape.serialization import agreeing, nearest, read_size, show_size
 from taskscape.serialization.ranges import Count, NonNegative, RangedSettings
 
 _STREETS = ("train", "val", "test", "shifted", "size", "samples", "seed", "style")
@@ -280,7 +280,8 @@ def _notes(infos: Sequence[_PartInfo], fields: Mapping[str, Modality]) -> Iterat
     for info in infos:
         for label in info.used("train"):
             if lost := info.preview.fields[label].unmatched_classes(fields[label], info.part.classes):
-                yield f"{info.name}, {label}: {', '.join(lost)} become no class, their pixels are unlabeled"
+                become = agreeing(len(lost), "becomes", "become")
+                yield f"{info.name}, {label}: {', '.join(lost)} {become} no class, and these pixels have no label"
 
 
 def _parse_streets(words: Mapping[str, str]) -> Streets:
