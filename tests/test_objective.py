@@ -35,6 +35,28 @@ def example(tasks=TASKS):
     return final, transferred, {task: Target(values[task], valid[task]) for task in tasks}
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda t: t._replace(value=t.value.squeeze(1)),
+            r"target of depth is torch.float64 \(2, 8, 9\).*unsqueeze\(1\)",
+        ),
+        (lambda t: t._replace(value=t.value[..., ::2]), r"target of depth is torch.float64 \(2, 1, 8, 5\)"),
+        (lambda t: t._replace(valid=t.valid.unsqueeze(1)), r"valid of depth is torch.bool \(2, 1, 8, 9\)"),
+        (lambda t: t._replace(valid=t.valid.long()), "valid of depth is torch.int64"),
+        (lambda t: t.value, "target of depth is a Tensor: give a taskscape.batch.Target"),
+        (lambda t: None, "target of depth is missing"),
+    ],
+)
+def test_a_target_that_would_be_broadcast_is_refused(change, message):
+    """Depth without the axis of its channel would be compared with the predictions of all images of the batch."""
+    final, _, targets = example()
+    targets["depth"] = change(targets["depth"])
+    with pytest.raises(ValueError, match=message):
+        Supervised()(TASKS, final, {}, targets)
+
+
 def own_loss(task, raw, target):
     return task.loss.mean(task.compute_loss(raw, target))
 

@@ -52,6 +52,22 @@ def global_mean(loss: Loss, term: LossTerm) -> Tensor:
     return global_loss if world_size() == 1 else global_loss - global_loss.detach() * (1 - 1 / world_size())
 
 
+def check_target(name: str, raw: Tensor, targets: Mapping[str, Target]) -> None:
+    """Raise ``ValueError`` naming the task unless its target fits its raw output; other shapes would be broadcast."""
+    if not isinstance(target := targets.get(name), Target):
+        actual = "missing" if target is None else f"a {type(target).__name__}"
+        raise ValueError(f"the target of {name} is {actual}: give a taskscape.batch.Target, or leave out the task")
+    value, valid = target
+    pixels = (len(raw), *raw.shape[-2:])
+    if valid.shape != pixels or valid.dtype != torch.bool:
+        raise ValueError(f"valid of {name} is {valid.dtype} {tuple(valid.shape)}: it must be bool {pixels}")
+    if (len(value), *value.shape[-2:]) != pixels or (value.ndim == 3 and value.is_floating_point()):
+        raise ValueError(
+            f"the target of {name} is {value.dtype} {tuple(value.shape)} for an output of {tuple(raw.shape)}: class "
+            "ids are integers (B, H, W), and other values (B, C, H, W); unsqueeze(1) adds the axis of one channel"
+        )
+
+
 class Objective(RangedSettings, ABC):
     """Turns outputs and targets into one loss per task. A frozen dataclass of plain values."""
 

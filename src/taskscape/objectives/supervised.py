@@ -9,7 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.batch import Target
-from taskscape.objectives.base import Objective, Tasks, global_mean
+from taskscape.objectives.base import Objective, Tasks, check_target, global_mean
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Supervised(Objective):
     ) -> dict[str, Tensor]:
         losses = {}
         for name, task in tasks.items():
+            check_target(name, final[name], targets)
             predictions = [final[name], *(role[name] for role in auxiliary.values() if name in role)]
             terms = [task.compute_loss(raw, targets[name]) for raw in predictions]
             losses[name] = torch.stack([global_mean(task.loss, term) for term in terms]).mean()
