@@ -209,6 +209,7 @@ def test_labels_of_images_that_are_not_read(raw: Path) -> None:
             np.array([[0, 0, 255], [9, 255, 0]], np.uint8)[ids() % 2],
             "colors of the palette with red and blue exchanged: save the files again as RGB",
         ),
+        ("semseg: {classes: [a, b, c], void: c}", ids(), r"void is 'c': give ids or colors without a class, such as"),
         ("semseg: {classes: [{name: a, id: 0}]}", ids(), r"is not a name: give names, as \[road, sky\] from 0"),
     ],
 )
@@ -241,6 +242,29 @@ def test_a_class_that_is_transparent_everywhere_is_doubted(
         Folder().contents(raw)
     said = [str(warning.message) for warning in caught]
     assert ["every pixel of a is transparent" in text for text in said] == [True] * is_doubted
+
+
+@pytest.mark.parametrize(
+    ("values", "is_doubted"),
+    [
+        ((40 * millimetres().astype(np.int64)).astype(np.int16), True),
+        (np.log(millimetres() / 4000).astype(np.float32), True),
+        (np.where(millimetres() < 3000, -1, millimetres()).astype(np.float32), False),
+    ],
+)
+def test_negative_depth_is_doubted(raw: Path, values: np.ndarray, is_doubted: bool) -> None:
+    folder(raw, "depth: {unit: mm}", {"depth.npy": values}, count=4)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Folder().contents(raw)
+    assert ["hold negative numbers" in str(warning.message) for warning in caught] == [True] * is_doubted
+
+
+def test_copies_of_an_image_in_two_splits_are_said(raw: Path) -> None:
+    folder(raw, f"{ABC}\nsplits: {{train: 4, val: 2}}", {"semseg.png": ids()}, count=6)
+    (raw / "images" / "5.png").write_bytes((raw / "images" / "1.png").read_bytes())
+    with pytest.warns(UserWarning, match="1 image is in two splits as copies of one file, such as train/1 = val/5: "):
+        prepare(Folder(), raw, raw.with_name("store"), processes=1)
 
 
 def test_labels_that_may_be_cropped_are_said(raw: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from taskscape.data.manifest import FileInfo
+from taskscape.data.manifest import IMAGE, FileInfo
 from taskscape.data.readers.base import RawIndex, RawSample
 from taskscape.files import atomic_write
 from taskscape.serialization import agreeing
@@ -99,6 +99,21 @@ def merge_records(store: Path, samples: Iterable[tuple[str, int]]) -> None:
     """Write the inputs of these samples to one file, sorted by path."""
     by_sample = read_records(store)
     _save(store, {name: info for key in samples for name, info in by_sample.get(key, {}).items()})
+
+
+def images_in_two_splits(store: Path, index: RawIndex, raw: Path) -> list[tuple[str, str]]:
+    """Return pairs ``SPLIT/NAME`` of images in different splits whose files have the same size and checksum."""
+    stored = read_json(store / INPUTS)
+    first: dict[tuple[Any, Any], tuple[str, str]] = {}
+    pairs = []
+    for split, samples in index.splits.items():
+        for sample in samples:
+            info = stored.get(_relative(sample.files[IMAGE], raw)) if IMAGE in sample.files else None
+            if info is not None:
+                other_split, name = first.setdefault((info["bytes"], info["crc32"]), (split, sample.name))
+                if other_split != split:
+                    pairs.append((f"{other_split}/{name}", f"{split}/{sample.name}"))
+    return pairs
 
 
 def _save(store: Path, inputs: Mapping[str, Fingerprint]) -> None:

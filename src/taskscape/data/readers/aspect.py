@@ -42,4 +42,4 @@ def fits(a: Size, b: Size) -> bool:
 def is_multiple(large: Size, small: Size) -> bool:
     """Return whether both sides are the same whole multiple of those of ``small``, up to rounding."""
     factor = max(1, round(large[0] / small[0]))
-    return all(abs(n - factor * m) < factor for n, m in zip(large, small, strict=True))
+    return all(abs(n - factor * m) <= factor for n, m in zip(large, small, strict=True))

@@ -21,6 +21,9 @@ _METRES = {
 }  # fmt: skip
 
 
+_NEGATIVE = 0.01
+"""Share of negative numbers, of more than ``_MANY`` values, above which they are doubted."""
+_MANY = 8
 _SATURATED = 65535
 """The largest number of 16 bits, which stands for no depth, or for all depths beyond a range."""
 
@@ -44,6 +47,8 @@ class DepthSection(Section):
     @override
     def plain(cls, keys: dict[str, Any]) -> dict[str, Any]:
         invalid = keys.get("invalid")
+        if isinstance(invalid, str):
+            raise ValueError(f"invalid is {invalid!r}: give the numbers without depth, such as [0, 65535], or []")
         return {**keys, "invalid": [invalid]} if isinstance(invalid, int | float) else keys
 
     def __post_init__(self) -> None:
@@ -69,7 +74,14 @@ class DepthSection(Section):
 
     @override
     def doubts(self, labels: Sequence[Samples]) -> str:
-        """Return a doubt if the files hold different types of numbers, which usually have different units."""
+        """Return a doubt about negative numbers, or different types of numbers, which usually have different units."""
+        negative = np.concatenate([label.values[label.values < 0] for label in labels])
+        if len(negative) > _NEGATIVE * sum(label.values.size for label in labels) and len(np.unique(negative)) > _MANY:
+            return (
+                f"the files hold negative numbers, such as {negative[0]:.5g}, which count as no depth: if they are "
+                "logarithms or normalized, restore the depth; if they are 16-bit numbers with a sign that are too "
+                "large for it, use array.view(numpy.uint16)"
+            )
         types = dict.fromkeys(_in_words(label.values) for label in labels)
         if len(types) < 2:
             return ""
