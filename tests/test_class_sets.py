@@ -28,3 +28,9 @@ def test_class_sets_are_consistent() -> None:
         ClassSet("x", ("a", "a"), ((0, 0, 0), (1, 1, 1)))
     assert CITYSCAPES_19.colors()[10].tolist() == [70, 130, 180]
     assert CITYSCAPES_19.colors()[IGNORE_INDEX].tolist() == [0, 0, 0]
+
+
+def test_classes_without_a_palette_have_colors_of_their_own() -> None:
+    names = tuple(f"class {number}" for number in range(40))
+    colors = ClassSet("mine", names).palette
+    assert len(set(colors)) == 40 and (0, 0, 0) not in colors

@@ -1,5 +1,6 @@
 """Class sets: names, palettes and the maps between them. Ids are 0 … n-1; ``IGNORE_INDEX`` is not a class."""
 
+import colorsys
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,15 +12,21 @@ IGNORE_INDEX = 255
 
 @dataclass(frozen=True, repr=False)
 class ClassSet:
-    """The classes of a data set: their names and colors, by id."""
+    """The classes of a data set: their names and colors, by id.
+
+    >>> ClassSet("mine", ("path", "lawn")).palette
+    ((230, 80, 80), (23, 83, 230))
+    """
 
     name: str
     classes: tuple[str, ...]
-    palette: tuple[tuple[int, int, int], ...]
-    """One RGB color (0..255) per class."""
+    palette: tuple[tuple[int, int, int], ...] = ()
+    """One RGB color (0..255) per class; by default colors that are easily distinguished."""
 
     def __post_init__(self) -> None:
         """Check that every class has a color and a unique, printable name."""
+        if not self.palette:
+            object.__setattr__(self, "palette", tuple(map(_distinct_color, range(len(self.classes)))))
         if len(self.classes) != len(self.palette):
             raise ValueError(f"class set {self.name}: {len(self.classes)} names but {len(self.palette)} colors")
         if len(set(self.classes)) != len(self.classes):
@@ -41,6 +48,12 @@ class ClassSet:
         table = np.zeros((256, 3), np.uint8)
         table[: len(self)] = self.palette
         return table
+
+
+def _distinct_color(index: int) -> tuple[int, int, int]:
+    """Return a color that differs from those of nearby indices: hues are a golden section apart."""
+    r, g, b = colorsys.hsv_to_rgb(index * 0.618034 % 1, (0.65, 0.9)[index % 2], (0.9, 0.7)[index // 2 % 2])
+    return round(255 * r), round(255 * g), round(255 * b)
 
 
 CITYSCAPES_19 = ClassSet(

@@ -1,6 +1,5 @@
 """The section of class labels: the classes, and the ids and colors that stand for them in the files."""
 
-import colorsys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -58,6 +57,8 @@ class SemsegSection(Section):
             isinstance(palette, list) and all(isinstance(color, list) for color in palette)
         ):
             raise ValueError("palette must be a list of colors in the order of the classes, such as [[255, 0, 0], …]")
+        if isinstance(void, str):
+            raise ValueError(f"void is {void!r}: give ids or colors without a class, such as [255, [0, 0, 0]]")
         if isinstance(void, int):
             keys = {**keys, "void": [void]}
         return keys
@@ -122,7 +123,7 @@ class SemsegSection(Section):
             for class_set in CLASS_SETS.values():
                 if class_set.classes == names:
                     return class_set
-            return ClassSet("own", names, tuple(map(_distinct_color, range(len(names)))))
+            return ClassSet("own", names)
         return ClassSet("own", names, tuple(self._color_of_each(tuple(entries.values()), names)))
 
     def _color_of_each(self, entries: tuple[str, ...], names: tuple[str, ...]) -> list[Color]:
@@ -282,9 +283,3 @@ def _as_int(value: object) -> int | None:
         return None if isinstance(value, bool | float) else int(value)  # type: ignore[call-overload]
     except ValueError:
         return None
-
-
-def _distinct_color(index: int) -> tuple[int, int, int]:
-    """Return a color that differs from those of nearby indices: hues are a golden section apart."""
-    r, g, b = colorsys.hsv_to_rgb(index * 0.618034 % 1, (0.65, 0.9)[index % 2], (0.9, 0.7)[index // 2 % 2])
-    return round(255 * r), round(255 * g), round(255 * b)
