@@ -13,7 +13,7 @@ from taskscape.batch import Sample
 from taskscape.cli import main
 from taskscape.data import Store, StoreWriter
 from taskscape.data.alignment import Alignment, contrast
-from taskscape.data.check import check, quick, require_labels
+from taskscape.data.check import check, quick, require_labels, require_measurable
 from taskscape.data.duplicates import fingerprint, near_duplicates
 from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.class_sets import ClassSet
@@ -343,6 +343,21 @@ def test_training_without_a_label_of_a_task_is_refused(make: Callable[..., Path]
     require_labels(Store.open(path, "train"), ["depth", "semseg"])
     with pytest.raises(ValueError, match=r"no pixel of .*store, train, has normals labels"):
         train(replace(tiny(path), epochs=1, batch_size=2), tmp_path / "run", quiet=True)
+
+
+def test_validation_without_a_label_is_refused_before_the_first_epoch(
+    make: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unlabeled(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+        for name in ("semseg", "normals"):
+            valid[name][:] = seed < 10
+
+    path = make(unlabeled)
+    require_measurable(Store.open(path, "val"), ["semseg", "depth"])
+    monkeypatch.setattr("taskscape.runs.train_run.assemble", None)  # nothing is built
+    experiment = replace(tiny(path), epochs=1, batch_size=2, monitor="semseg/miou")
+    with pytest.raises(ValueError, match=r"store, val, has semseg labels, so the best epoch cannot be chosen: "):
+        train(experiment, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_cases import ABC, COLORS, PALETTE, H, W, describe, folder, ids, millimetres, refused, write
+from test_cases import ABC, COLORS, PALETTE, H, W, describe, folder, ids, millimetres, refused, targets, write
 
 from taskscape.data.check import check
 from taskscape.data.prepare import prepare
@@ -271,3 +271,13 @@ def test_labels_that_may_be_cropped_are_said(raw: Path) -> None:
     folder(raw, ABC, {"semseg.png": lambda number: ids() if number else ids()[1:-1, 2:-2]}, count=4)
     with pytest.warns(UserWarning, match=r"1 semseg label of another size .* 0\.png with 14x28 for 16x32, is scaled"):
         Folder().contents(raw)
+
+
+@pytest.mark.parametrize("kind", ["gray", "one bit", "RGB"])
+def test_white_is_a_class_if_the_palette_has_it(raw: Path, kind: str) -> None:
+    """The gray 255 of such a file is that color, and not void by default."""
+    mask = ids() == 1
+    forms = {"gray": mask * np.uint8(255), "one bit": mask, "RGB": np.repeat(mask[..., None], 3, 2) * np.uint8(255)}
+    folder(raw, "semseg: {classes: [a, b], palette: [[0, 0, 0], [255, 255, 255]]}", {"semseg.png": forms[kind]})
+    assert [values.valid.all() for values in targets(raw).values()] == [True]
+    assert np.array_equal(targets(raw)["semseg"].value[0], mask)

@@ -99,6 +99,16 @@ def require_labels(store: Store, fields: Collection[str]) -> None:
         )
 
 
+def require_measurable(store: Store, fields: Collection[str]) -> None:
+    """Raise ``ValueError`` unless one of these labels has a valid pixel somewhere in the split."""
+    if not any(_has_label(store, name) for name in store.fields if name in fields):
+        raise ValueError(
+            f"no pixel of {store.path}, {store.split}, has {' or '.join(fields)} labels, so the best epoch cannot be "
+            "chosen: label some of its images, divide the images into other splits, or choose another metric with "
+            "--monitor"
+        )
+
+
 def _has_label(store: Store, field: str) -> bool:
     """Return whether any image of a split has a valid pixel of a field."""
     labeled = store.labeled_images(field)

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from taskscape import logs
 from taskscape.data import Store
-from taskscape.data.check import quick, require_labels
+from taskscape.data.check import quick, require_labels, require_measurable
 from taskscape.distributed import launch, world_size
 from taskscape.evaluation import find_tta
 from taskscape.files import atomic_write
@@ -119,7 +119,10 @@ def _with_data_settings(
     if missing := [split for split in ("train", "val") if split not in stores]:
         splits = " and ".join(missing)
         raise ValueError(f"the data have no images in {splits}: a run trains on train and validates on val")
-    require_labels(stores["train"], {task.source_for(name) for name, task in experiment.tasks.items()})
+    sources = {name: task.source_for(name) for name, task in experiment.tasks.items()}
+    require_labels(stores["train"], set(sources.values()))
+    monitored = (experiment.monitor or "").partition("/")[0]
+    require_measurable(stores["val"], [sources[monitored]] if monitored in sources else list(sources.values()))
     notes = [experiment.note or ""]
     experiment = experiment.for_data(stores["train"], notes.append)
     if experiment.precision == "auto" and resume:

@@ -90,7 +90,7 @@ def likely_size_of(path: Path) -> tuple[int, int]:
             return image.height, image.width
         size = image.height, image.width
         # Pillow has already rotated a TIFF.
-        is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5 and image.format != "TIFF"
+        is_turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8) and image.format != "TIFF"
         return size[::-1] if is_turned else size
 
 

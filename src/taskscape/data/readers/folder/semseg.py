@@ -67,7 +67,8 @@ class SemsegSection(Section):
         """Check the classes. Raises ``ValueError``."""
         self.class_set()
         object.__setattr__(self, "_void_is_stated", self.void is not None)
-        void = (IGNORE_INDEX,) if self.void is None and IGNORE_INDEX not in self._ids else self.void or ()
+        is_free = IGNORE_INDEX not in self._ids and (255, 255, 255) not in (self.palette or ())
+        void = (IGNORE_INDEX,) if self.void is None and is_free else self.void or ()
         object.__setattr__(self, "void", void)
         if contradictory := [value for value in void if value in self._ids or value in (self.palette or ())]:
             raise ValueError(
