@@ -4,6 +4,7 @@ import inspect
 import json
 import os
 import shutil
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -20,6 +21,7 @@ from taskscape.data.inputs import (
     append_record,
     describe_changes,
     fingerprints,
+    images_in_two_splits,
     merge_records,
     read_records,
     record_files,
@@ -190,6 +192,12 @@ def _write(work: _Work, out: Path) -> Manifest:
         if work.report is not None:
             work.report(total - len(missing) + num_done, total)
     merge_records(out, [(split, number) for split, count in counts.items() for number in range(count)])
+    if pairs := images_in_two_splits(out, index, work.raw):
+        warnings.warn(
+            f"{counted(len(pairs), 'image is', 'images are')} in two splits as copies of one file, such as "
+            f"{' = '.join(pairs[0])}: results on such images say nothing, keep each in one split only",
+            stacklevel=2,
+        )
     writer.finish()
     for file in (*record_files(out), _begin_lock(out)):
         file.unlink(missing_ok=True)
