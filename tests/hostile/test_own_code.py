@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from taskscape.models import DeeplabJointConfig
 from taskscape.models.base import Outputs, check_outputs
 from taskscape.objectives import Supervised
 from taskscape.runs import Experiment, TrainedModel
-from taskscape.serialization import dump, load_name
+from taskscape.serialization import load_name
 from taskscape.tasks import Depth
 from taskscape.weighting.base import BalancingContext, require_gradients
 
@@ -226,7 +227,7 @@ def test_settings_without_a_name_are_found_before_training(own: Any) -> None:
     with pytest.raises(
         ValueError, match=r"tasks\.depth\.loss is a Nameless, without a `name: ClassVar\[str\]`: add one"
     ):
-        dump(Experiment(tasks={"depth": Depth(loss=own.Nameless())}))
+        Experiment(tasks={"depth": Depth(loss=own.Nameless())}).check()
 
 
 MAPS = {"depth": torch.zeros(2, 1, 4, 6)}
@@ -310,3 +311,21 @@ def test_a_text_where_several_are_possible(tmp_path: Path) -> None:
     writer = StoreWriter(tmp_path / "store", (2, 2), {"train": 1}, {}, {"kind": "mine"})
     with pytest.raises(ValueError, match="there is no split 'trian'; did you mean train"):
         writer.put("trian", 0, Sample({"image": np.zeros((2, 2, 3), np.uint8)}, {}, "a"))
+
+
+@pytest.mark.parametrize("module", ["__main__", "notebook"])
+def test_a_class_of_a_notebook_is_refused_before_data_are_made(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run refers to the file of a class, and a notebook has none."""
+    notebook = ModuleType(module)
+    monkeypatch.setitem(sys.modules, module, notebook)
+    exec(CODE, notebook.__dict__)
+    experiment = Experiment(tasks={"depth": Depth(loss=vars(notebook)["Pixels"]())})
+    with pytest.raises(ValueError, match=r"Pixels is defined in a notebook .*: write it to a file, such as my\.py"):
+        experiment.check()
+
+
+def test_a_class_within_a_function_is_refused(own: Any) -> None:
+    """Reading the experiment could not import it."""
+    inner = type("Inner", (own.Pixels,), {"__module__": own.__name__, "__qualname__": "make.<locals>.Inner"})
+    with pytest.raises(ValueError, match=r"make\.<locals>\.Inner is defined within a function .*my\.py"):
+        Experiment(tasks={"depth": Depth(loss=inner())}).check()

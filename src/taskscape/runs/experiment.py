@@ -21,7 +21,7 @@ from taskscape.models.base import is_used_by_torch
 from taskscape.models.layers.meta import without_numbers
 from taskscape.objectives import Objective, Supervised
 from taskscape.runs.sizes import check_memory, oversized_settings, too_large
-from taskscape.serialization import short
+from taskscape.serialization import dump, short
 from taskscape.serialization.ranges import (
     BelowOne,
     Count,
@@ -181,7 +181,11 @@ class Experiment(RangedSettings):
         return {name: task.channels for name, task in self.tasks.items()}
 
     def check(self) -> None:
-        """Raise ``ValueError`` with the remedy if network, tasks and weighting do not fit, before any long work."""
+        """Raise ``ValueError`` with the remedy if network, tasks and weighting do not fit, before any long work.
+
+        Also if the experiment cannot be saved, since a class of the user has no name or no file.
+        """
+        dump(self)
         for name in self.trackers:
             find_tracker(name)
         preview = self.data.preview()

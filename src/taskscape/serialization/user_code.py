@@ -91,9 +91,31 @@ def _relative(path: str) -> str:
     return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path
 
 
+def source_of(cls: type) -> Path:
+    """Return the file of a user's class. Raises ``ValueError`` if the class cannot be imported from a file."""
+    try:
+        path = Path(inspect.getfile(cls)).resolve()
+    except (OSError, TypeError):  # a class of a notebook or an interactive session
+        path = Path()
+    if not path.is_file():
+        raise ValueError(
+            f"{cls.__name__} is defined in a notebook or an interactive session, but what is saved refers to the file "
+            "of a class: write it to a file, such as my.py, and import it"
+        )
+    if "." in cls.__qualname__:
+        raise ValueError(
+            f"{cls.__qualname__} is defined within a function or a class, so it cannot be imported from {path.name}: "
+            "move it to the top level of the file"
+        )
+    return path
+
+
 def saved_path(cls: type) -> Path:
-    """Return the path under which a user's class is saved, relative to the current folder if it is inside."""
-    path = Path(inspect.getfile(cls)).resolve()
+    """Return the path under which a user's class is saved, relative to the current folder if it is inside.
+
+    Raises ``ValueError`` if the class cannot be imported from a file.
+    """
+    path = source_of(cls)
     original = _ORIGINALS.get(path, path)
     return original.relative_to(Path.cwd()) if original.is_relative_to(Path.cwd()) else original
 
@@ -106,7 +128,7 @@ def keep_code(value: Any, folder: Path) -> None:
     for cls in set(_classes(value)):
         if cls.__module__.split(".")[0] == "taskscape":
             continue
-        file = Path(inspect.getfile(cls)).resolve()
+        file = source_of(cls)
         for source in (file, *map(_file, _modules_from({file.parent}))):
             copy = _copy_path(folder / "code", saved_path(cls).parent / source.relative_to(file.parent))
             with writing(copy):
