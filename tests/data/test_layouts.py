@@ -13,6 +13,8 @@ from test_cases import ABC, COLORS, PALETTE, H, W, describe, folder, ids, millim
 from taskscape.data.check import check
 from taskscape.data.prepare import prepare
 from taskscape.data.readers import Folder
+from taskscape.data.readers.class_masks import read_class_mask
+from taskscape.data.readers.voc import VOC_21
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (H, W, 3), np.uint8)
 
@@ -207,7 +209,7 @@ def test_labels_of_images_that_are_not_read(raw: Path) -> None:
         (
             "semseg: {classes: [a, b], palette: [[255, 0, 0], [0, 255, 9]]}",
             np.array([[0, 0, 255], [9, 255, 0]], np.uint8)[ids() % 2],
-            "colors of the palette with red and blue exchanged: save the files again as RGB",
+            "the colors of classes with red and blue exchanged: save the files again as RGB",
         ),
         ("semseg: {classes: [a, b, c], void: c}", ids(), r"void is 'c': give ids or colors without a class, such as"),
         ("semseg: {classes: [{name: a, id: 0}]}", ids(), r"is not a name: give names, as \[road, sky\] from 0"),
@@ -219,6 +221,15 @@ def test_likely_causes_of_unknown_classes_are_named(raw: Path, yaml: str, label:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
+def test_exchanged_colors_of_voc_are_named(tmp_path: Path) -> None:
+    """The contours of objects give them away, even where every color is that of another class."""
+    mask = np.array([(0, 0, 0), (0, 0, 128), (192, 224, 224)], np.uint8)[ids()]
+    write(tmp_path / "mask.png", mask)
+    colors = {color: id_ for id_, color in enumerate(VOC_21.palette)} | {(224, 224, 192): 255}
+    with pytest.raises(ValueError, match=r"no class, such as .*192, 224, 224.*: correct .* red and blue exchanged"):
+        read_class_mask(tmp_path / "mask.png", colors, {})
+
+
 @pytest.mark.parametrize(("used", "missing"), [([0, 2], "b"), ([0, 1], "c"), ([1, 2], "a")])
 def test_colors_that_may_be_exchanged_are_asked_for(raw: Path, used: list[int], missing: str) -> None:
     """Red and blue are both in the palette; green stays the same."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from taskscape.batch import Sample
-from taskscape.data.readers.colors import Color, pack_colors, unpack_color
+from taskscape.data.readers.colors import EXCHANGED, Color, are_exchanged, pack_colors, unpack_color
 from taskscape.data.readers.images import likely_size_of, read_image, resize_image, size_of
 from taskscape.data.readers.labels import look_up, resize_nearest
 from taskscape.data.readers.samples import read_exact, used_values
@@ -51,7 +51,7 @@ def read_class_mask(path: Path, ids: Mapping[Color, int], numbers: Mapping[int, 
         examples = [unpack_color(value) if noun == "colors" else value for value in unknown[:3]]
         return (
             f"{path} has {noun} of no class, such as {', '.join(map(str, examples))}: correct the labels, or the list "
-            "of classes"
+            "of classes" + (f"; {EXCHANGED}" if noun == "colors" and are_exchanged(unknown, table.keys()) else "")
         )
 
     return look_up(values, {**table, _TRANSPARENT: IGNORE_INDEX}, message)

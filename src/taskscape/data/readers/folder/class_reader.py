@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from taskscape.data.readers.colors import pack_colors, unpack_color
+from taskscape.data.readers.colors import EXCHANGED, are_exchanged, pack_colors, unpack_color
 from taskscape.data.readers.labels import look_up
 from taskscape.data.readers.samples import Samples, used_values
 from taskscape.modalities import IGNORE_INDEX
@@ -146,10 +146,7 @@ class ClassReader:
         return ""
 
     def _hint_for_colors(self, unknown: Sequence[float]) -> str:
-        known_colors = self.colors.keys() | self.void_colors
-        if all(_exchanged(value) in known_colors for value in unknown):
-            return "; they are colors of the palette with red and blue exchanged: save the files again as RGB"
-        return ""
+        return f"; {EXCHANGED}" if are_exchanged(unknown, self.colors.keys() | self.void_colors) else ""
 
 
 def _look_up(
@@ -177,12 +174,6 @@ def _look_up(
     ids = np.full(stored.shape, IGNORE_INDEX, np.uint8)
     ids[opaque] = look_up(stored[opaque], table, message)
     return ids
-
-
-def _exchanged(packed: float) -> int:
-    """Return a packed color with red and blue exchanged."""
-    red, green, blue = unpack_color(int(packed))
-    return int(pack_colors((blue, green, red)))
 
 
 def shown_in_yaml(value: object) -> str:
