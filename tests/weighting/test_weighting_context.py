@@ -76,6 +76,12 @@ def test_losses_that_cannot_be_balanced_are_named(wrong: Any, message: str) -> N
         BalancingContext.of(wrong, shared=encoder.parameters(), tasks=heads.parameters())
 
 
+@pytest.mark.parametrize("tasks", [2, "depth", [], ["a", "a"], [0, 1]])
+def test_tasks_are_given_by_their_names(tasks: Any) -> None:
+    with pytest.raises(ValueError, match=r"tasks is .*: give the names of the tasks, such as \['semseg', 'depth'\]"):
+        PCGrad(tasks)
+
+
 @pytest.mark.parametrize("name", [name for name in CONFIGS if name not in ("geometric", "stch")])
 def test_a_loss_of_an_unknown_task_is_named(name: str) -> None:
     encoder, heads, _, losses = two_heads()

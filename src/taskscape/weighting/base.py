@@ -142,10 +142,11 @@ class Weighting(nn.Module, ABC):
     def __init__(self, tasks: Sequence[str], config: Any = None, *, seed: int = 0, **options: Any) -> None:
         """Create the method from the tasks' names, and settings or their fields.
 
-        Raises ``ValueError`` like ``WeightingConfig.check`` and ``TypeError`` like ``WeightingConfig.of``.
+        Raises ``ValueError`` like ``WeightingConfig.check`` and for anything but distinct names, and ``TypeError`` like
+        ``WeightingConfig.of``.
         """
         super().__init__()
-        self.tasks = tuple(tasks)
+        self.tasks = _checked_names(tasks)
         self.config = self.config_class.of(config, options)
         self.config.check(self.tasks)
 
@@ -180,6 +181,14 @@ class Weighting(nn.Module, ABC):
     @override
     def extra_repr(self) -> str:
         return f"{', '.join(self.tasks)}; {self.config}"
+
+
+def _checked_names(tasks: Any) -> tuple[str, ...]:
+    """Return the names of the tasks. Raises ``ValueError`` unless they are distinct strings, and at least one."""
+    names = () if isinstance(tasks, str) or not isinstance(tasks, Iterable) else tuple(tasks)
+    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ValueError(f"tasks is {tasks!r}: give the names of the tasks, such as ['semseg', 'depth']")
+    return names
 
 
 def _check(losses: Losses) -> None:
