@@ -210,9 +210,9 @@ def test_a_file_that_computes_something_else_is_not_written(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "full"), RuntimeError("a runtime's")])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, OSError, RuntimeError])
 def test_an_earlier_export_stays_where_one_fails(
-    error: BaseException, run: Path, exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: type[BaseException], run: Path, exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "exported"
     shutil.copytree(exported.path.parent, folder)
@@ -220,14 +220,14 @@ def test_an_earlier_export_stays_where_one_fails(
 
     def stopped(job: Any, path: Path) -> None:
         path.write_bytes(b"half")
-        raise error
+        raise kind(errno.ENOSPC, "full")
 
     monkeypatch.setattr(torch_file, "write", stopped)
-    expected = ValueError if isinstance(error, RuntimeError) else type(error)
+    expected = ValueError if kind is RuntimeError else kind
     with pytest.raises(expected) as raised:
         export.export(run, "torch", folder, tasks=["depth"])
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    if not isinstance(error, KeyboardInterrupt):
+    if kind is not KeyboardInterrupt:
         assert str(folder / "model.pt2") in str(raised.value)
     with pytest.raises(expected):
         export.export(run, "torch", tmp_path / "new" / "folder", tasks=["depth"])
