@@ -1,5 +1,6 @@
 """Interactive use in Python: recipes by name, and objects with one-line representations."""
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -144,3 +145,10 @@ def test_a_short_form_is_what_one_would_write() -> None:
     names: dict[str, Callable[..., Any]] = {"Experiment": Experiment, "Streets": Streets}
     experiment = Experiment(data=Streets(train=3), epochs=2, trackers=("wandb",))
     assert eval(repr(experiment), names) == experiment
+
+
+@pytest.mark.parametrize("package", ["data", "evaluation", "inference", "metrics", "report", "run_folder"])
+def test_names_that_are_imported_on_first_use_are_completed(package: str) -> None:
+    module = importlib.import_module(f"taskscape.{package}")
+    assert dir(module) == sorted(module.__all__)
+    assert all(hasattr(module, name) for name in dir(module))
