@@ -21,6 +21,7 @@ from taskscape.commands.recipes import recipes
 from taskscape.errors import Interrupted
 from taskscape.imports import quick_imports
 from taskscape.models import NAMES
+from taskscape.released import PHOTOGRAPH
 from taskscape.runs import Experiment
 from taskscape.serialization import load_name, parse
 from taskscape.tasks import Depth, SurfaceNormals
@@ -338,7 +339,7 @@ def test_synth_writes_streets_and_skips_those_that_are_there(here: Path, capsys:
         ("train joint --epoch 3", "there is no flag --epoch; did you mean --epochs?"),
         ("train joint --optimizer.lrr 3", "there is no flag --optimizer.lrr; did you mean --optimizer.lr?"),
         ("train joint --epochs three", "three"),
-        ("train joint --epochs 0", "epochs is 0: it must be at least 1"),
+        ("train joint --epochs 0", "--epochs 0: it must be at least 1"),
         ("train joint weighting:dwaa", "weighting: there is no 'dwaa'; did you mean dwa?"),
         ("train joint --resume nowhere", "nowhere is not a run"),
         ("train joint --run a --resume b", "are different folders; leave out --out"),
@@ -563,6 +564,22 @@ def test_a_closed_pipe_is_no_error() -> None:
     assert process.stderr is not None
     assert process.stderr.read() == ""
     process.wait()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["predict", "label taskscape/streets-small store", "export taskscape/streets-small --to onnx", "train joint"],
+)
+def test_a_folder_that_cannot_be_written_is_refused_first(
+    line: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "store").symlink_to(store)
+    monkeypatch.setattr("taskscape.files.paths.os.access", lambda path, mode: mode & os.W_OK == 0)
+    words = [*line.split(), *([str(PHOTOGRAPH)] if line == "predict" else []), "--out", "new/folder"]
+    with pytest.raises(SystemExit):
+        main(words)
+    assert ". cannot be written to: allow this user to write there (chmod u+w), or" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

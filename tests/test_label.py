@@ -276,7 +276,7 @@ def test_another_size_needs_a_word(run: Path, tmp_path: Path, monkeypatch: pytes
 def test_words_that_are_wrong(run: Path, store: Path, tmp_path: Path) -> None:
     for settings, message in (
         ({"tasks": ("semsek",)}, "does not predict 'semsek'; did you mean semseg"),
-        ({"threshold": 1.5}, r"threshold is 1\.5: it must be from 0 to 1"),
+        ({"threshold": 1.5}, r"threshold is 1\.5: it must be at least 0 and at most 1"),
         ({"outputs": ("depth",)}, "--outputs is only for ONNX files"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -46,6 +46,19 @@ def require_repository(name: str) -> None:
         )
 
 
+def require_login(name: str) -> None:
+    """Raise ``ValueError`` without a login or a connection."""
+    from huggingface_hub import get_token
+
+    if get_token() is None:
+        raise ValueError(
+            f"you are not logged in to the hub, so {name} cannot be sent: log in with hf auth login, or set HF_TOKEN "
+            "to a token with write access; --dry-run shows what would be sent"
+        )
+    if reason := unreachable():
+        raise ValueError(f"the hub cannot be reached ({reason}): try again with a connection; --dry-run needs none")
+
+
 def unreachable(path: str = "") -> str:
     """Return why the hub does not answer at ``path`` within ``SECONDS``, or "" if it does, even with an error."""
     from huggingface_hub import constants

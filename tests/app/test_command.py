@@ -25,7 +25,7 @@ MODEL = "taskscape/streets-small"
         (["runs/nothing"], "runs/nothing is not a run: it has no experiment.yaml"),
         ([MODEL, "taskscape/street-small"], "did you mean taskscape/streets-small"),
         (["--port", "many"], "--port many: give a whole number"),
-        (["--port", "70000"], "port is 70000: it must be 0"),
+        (["--port", "70000"], "--port 70000: it must be at least 0"),
         (["--prot", "80"], "did you mean --port"),
     ],
 )

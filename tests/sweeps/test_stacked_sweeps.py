@@ -83,7 +83,7 @@ def test_a_stack_in_a_process_trains_every_run(store: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--stack", "1"], "--stack 1: it must be 2 or more"),
+        (["--stack", "1"], "--stack 1: it must be at least 2"),
         (["--stack", "4", "--plan"], "with --plan runs start one by one"),
         (["--stack", "4", "--search", "3"], "with --search runs start one by one"),
         (["--stack", "4", "--on", "ray"], "leave out --on ray"),

@@ -10,6 +10,7 @@ import tyro
 from taskscape.commands.call import call
 from taskscape.commands.shared import require_run
 from taskscape.imports import quick_imports
+from taskscape.serialization.ranges import Range
 
 Runs = Annotated[
     tuple[Path, ...],
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str]) -> None:
     call(app, arguments, "app")
 
 
-def app(runs: Runs = (), /, *, port: int = 8765, open: bool = True) -> None:
+def app(runs: Runs = (), /, *, port: Annotated[int, Range(least=0, most=65535)] = 8765, open: bool = True) -> None:
     """Serve a web page on this machine where you can try networks on your own images or a camera.
 
     The page shows classes, depth and all other predictions, reads values under the pointer, displays a scene as a point
@@ -33,8 +34,6 @@ def app(runs: Runs = (), /, *, port: int = 8765, open: bool = True) -> None:
             any free port.
         open: Open the page in the browser.
     """
-    if not 0 <= port <= 65535:
-        raise ValueError(f"port is {port}: it must be 0 (any that is free) to 65535")
     from taskscape import released
 
     models = runs or (Path(released.default()),)

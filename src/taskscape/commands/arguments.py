@@ -14,7 +14,7 @@ from typing import Any, get_args
 from tyro import MISSING
 
 from taskscape.commands import GENERAL
-from taskscape.commands.kinds import arity, expected, fits, is_repeated, is_switch, spelled
+from taskscape.commands.kinds import arity, expected, fits, is_repeated, is_switch, missed, spelled
 from taskscape.commands.settings import Choice, Entries, Node, Setting, by_flag, kinds_of, words_of
 from taskscape.serialization import is_size, members, nearest
 
@@ -126,10 +126,10 @@ def _parse_switch(name: str, setting: Setting, following: Sequence[str], *, atta
 
 def _flag_values(name: str, setting: Setting, following: Sequence[str]) -> tuple[list[str], int]:
     """Return a flag's values in the form that tyro parses, and how many of the following words they took."""
-    if is_size(setting.kind) and len(following) > 1 and all(word.isdecimal() for word in following[:2]):
-        return ["x".join(following[:2])], 2
     least, most = arity(setting.kind)
-    words = list(following[:most])
+    words, count = list(following[:most]), None
+    if is_size(setting.kind) and len(following) > 1 and all(word.isdecimal() for word in following[:2]):
+        words, count = ["x".join(following[:2])], 2
     if len(words) < least:
         shown = " ".join(words) or "without a value"
         raise ValueError(f"--{name} {shown}: give {expected(setting.kind)}")
@@ -137,7 +137,9 @@ def _flag_values(name: str, setting: Setting, following: Sequence[str]) -> tuple
         if (allowed := words_of(setting.kind)) is not None:
             raise ValueError(f"--{name}: there is no {words[0]!r}{nearest(words[0], allowed)}")
         raise ValueError(f"--{name} {' '.join(words) or 'without a value'}: give {expected(setting.kind)}")
-    return [spelled(setting.kind, word) for word in words], len(words)
+    if range_in_words := missed(setting.kind, words):
+        raise ValueError(f"--{name} {' '.join(words)}: it must be {range_in_words}")
+    return [spelled(setting.kind, word) for word in words], count or len(words)
 
 
 def _choice_hint(name: str, tree: Iterable[Node]) -> str:

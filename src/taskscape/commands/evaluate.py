@@ -7,8 +7,18 @@ from typing import Annotated
 import tyro
 
 from taskscape.commands.call import call
-from taskscape.commands.shared import Device, Run, TtaAs, chosen_tta, if_interrupted, require_run, require_store
+from taskscape.commands.shared import (
+    Device,
+    Run,
+    TtaAs,
+    chosen_tta,
+    if_interrupted,
+    require_run,
+    require_store,
+    require_usable,
+)
 from taskscape.imports import quick_imports
+from taskscape.serialization.ranges import Count
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -22,7 +32,7 @@ def evaluate(
     split: str = "val",
     data: Annotated[Path | None, tyro.conf.arg(metavar="STORE")] = None,
     classes: Annotated[str | None, tyro.conf.arg(metavar="MAP")] = None,
-    height: int | None = None,
+    height: Count | None = None,
     tta: bool = False,
     tta_as: TtaAs = None,
     confidence: bool = False,
@@ -47,6 +57,8 @@ def evaluate(
     """
     require_run(run)
     require_store("data", data)
+    require_usable(run, "the result", device)
+    augmentation = chosen_tta(tta, tta_as)
     with quick_imports():
         from taskscape import runs
     from taskscape.report import print_metrics, without_tta
@@ -59,7 +71,7 @@ def evaluate(
             data=data,
             classes=classes or "",
             height=height,
-            tta=chosen_tta(tta, tta_as),
+            tta=augmentation,
             confidence=confidence,
             device=device,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from taskscape.commands.call import call
-from taskscape.commands.shared import if_interrupted, require_run, require_store
+from taskscape.commands.shared import if_interrupted, require_run, require_store, require_usable
 from taskscape.imports import quick_imports
 from taskscape.serialization import counted
 
@@ -70,13 +70,14 @@ def export(
     if not is_name(run):
         require_run(run)
     require_store("data", data)
-    if calibrate is not None and not calibrate.exists():
-        raise FileNotFoundError(f"--calibrate: there is no file or folder {calibrate}")
+    if calibrate is not None and not calibrate.is_dir():
+        raise FileNotFoundError(f"--calibrate {calibrate}: there is no such folder: name a store, or one with images")
+    folder = out or Path("exported", to)
+    require_usable(folder, "the export")
     with quick_imports():
         from taskscape.export import export as export_run
         from taskscape.export.int8 import Int8
 
-    folder = out or Path("exported", to)
     with if_interrupted(f"{folder} is unchanged; start the same command again"):
         exported = export_run(
             run,

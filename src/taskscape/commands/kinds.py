@@ -9,6 +9,7 @@ from tyro.conf import UseAppendAction
 
 from taskscape.commands.settings import words_of
 from taskscape.serialization import bare, is_size, members, read_size
+from taskscape.serialization.ranges import missed_range
 
 _WORDS = {int: "a whole number", float: "a number", str: "text", Path: "a path", bool: "True or False"}
 _SEVERAL = {int: "whole numbers", float: "numbers", str: "words", Path: "paths"}
@@ -88,6 +89,14 @@ def _fits(kind: Any, words: Sequence[str]) -> bool:
     if kind is bool:
         return word.lower() in ("true", "false")
     return _can_read(kind, word) if kind in (int, float) else kind is not Path or bool(word)
+
+
+def missed(kind: Any, words: Sequence[str]) -> str:
+    """Return the range that a number among words that fit a type is outside of, as text; "" if there is none."""
+    numbers = [float(word) for word in words if _can_read(float, word)]
+    if is_numbers(kind):
+        return missed_range(dict(enumerate(numbers)), kind)
+    return missed_range(tuple(numbers), kind) or (missed_range(numbers[0], kind) if len(numbers) == 1 else "")
 
 
 def _can_read(read: Any, word: str) -> bool:

@@ -8,8 +8,10 @@ from typing import Annotated
 import tyro
 
 from taskscape.commands.call import call
-from taskscape.commands.shared import Device, TtaAs, chosen_tta, if_interrupted, show_command
+from taskscape.commands.shared import Device, TtaAs, chosen_tta, if_interrupted, require_usable, show_command
 from taskscape.imports import quick_imports
+from taskscape.inference.checks import require_labeler
+from taskscape.serialization.ranges import Count, Fraction
 
 Model = Annotated[str, tyro.conf.arg(metavar="MODEL", help="Run folder, name of a model, or ONNX file.")]
 Store = Annotated[Path, tyro.conf.arg(metavar="STORE", help="Folder of the store.")]
@@ -27,11 +29,11 @@ def label(
     out: Annotated[Path | None, tyro.conf.arg(metavar="NEW")] = None,
     in_place: bool = False,
     tasks: tuple[str, ...] = (),
-    threshold: float | None = None,
+    threshold: Fraction | None = None,
     without: tuple[str, ...] = (),
     suffix: str | None = None,
     fill: bool = False,
-    height: int | None = None,
+    height: Count | None = None,
     tta: bool = False,
     tta_as: TtaAs = None,
     outputs: tuple[str, ...] = (),
@@ -62,6 +64,9 @@ def label(
     from taskscape.data.place import require_store
 
     require_store(store)
+    require_labeler(model, outputs, tta=tta or tta_as is not None)
+    require_usable(out or store.parent, "the store", device)
+    augmentation = chosen_tta(tta, tta_as)
     with quick_imports():
         from taskscape.inference.label import label as write
     from taskscape.progress import progress_bar, reporter
@@ -81,7 +86,7 @@ def label(
             suffix=suffix or "",
             fill=fill,
             height=height,
-            tta=chosen_tta(tta, tta_as),
+            tta=augmentation,
             outputs=outputs,
             device=device,
             report=reporter(progress, "images labeled"),

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -9,10 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from taskscape.commands.call import call
-from taskscape.commands.shared import Device, TtaAs, chosen_tta, if_interrupted, printed_warnings, require_run
+from taskscape.commands.shared import (
+    Device,
+    TtaAs,
+    chosen_tta,
+    if_interrupted,
+    printed_warnings,
+    require_run,
+    require_usable,
+)
 from taskscape.commands.videos import predict_videos, record_camera, watch_folder
 from taskscape.imports import quick_imports
+from taskscape.inference.checks import FieldOfView, Overlap, VideoHeight, check_scaling, require_rerun
 from taskscape.serialization import counted
+from taskscape.serialization.ranges import BelowOne, Count, Positive
 
 if TYPE_CHECKING:
     from taskscape.inference.cameras import Lens
@@ -42,7 +53,7 @@ def predict(
     /,
     *,
     out: Path = Path("predictions"),
-    height: int | None = None,
+    height: Count | None = None,
     native_resolution: bool = False,
     tta: bool = False,
     tta_as: TtaAs = None,
@@ -53,20 +64,20 @@ def predict(
     pictures: bool = True,
     tiles: bool = False,
     tile_size: tuple[int, int] | None = None,
-    tile_overlap: float | None = None,
+    tile_overlap: Overlap | None = None,
     point_cloud: bool = False,
     point_color: str = "image",
     rerun: bool = False,
-    focal: float | None = None,
-    fov: float | None = None,
+    focal: Positive | None = None,
+    fov: FieldOfView | None = None,
     submission: tuple[Submission, ...] = (),
-    batch: int = 1,
+    batch: Count = 1,
     camera: str | None = None,
     watch: Path | None = None,
     videos: tuple[str, ...] = (),
-    smooth: float = 0.0,
+    smooth: BelowOne = 0.0,
     frames: bool = False,
-    video_height: int | None = None,
+    video_height: VideoHeight | None = None,
     device: Device = "auto",
 ) -> None:
     """Run inference on images and videos with the network of a run, or with a model given by its name.
@@ -128,14 +139,17 @@ def predict(
     view_settings = _view_settings(view)
     is_live = camera is not None or watch is not None
     run, images = _model_and_images(named, is_live)
-    with quick_imports():
-        from taskscape.inference.cameras import Lens
-        from taskscape.inference.sources import videos_among
+    if watch is not None and not watch.is_dir():
+        raise ValueError(f"--watch: there is no folder {watch}")
+    require_usable(out, "the predictions", device)
+    check_scaling(height, image_range, native_resolution=native_resolution)
+    from taskscape.inference.cameras import Lens
 
     lens = Lens(focal, fov)
     if (lens.focal or lens.fov or point_color != "image") and not (point_cloud or rerun):
         raise ValueError("--focal, --fov and --point-color are for points: add --point-cloud or --rerun")
-    outputs = _outputs(submission, lens, pictures=pictures, points=point_cloud, rerun=rerun, color=point_color)
+    if rerun:
+        require_rerun()
     load_options = {
         "height": height,
         "native_resolution": native_resolution,
@@ -148,20 +162,26 @@ def predict(
         "batch": batch,
         "device": device,
     }
+    from taskscape.inference.sources import videos_among
+
     films, images = videos_among(images, out)
-    if len(outputs) > 1 and (films or camera is not None):
+    if (point_cloud or rerun or submission) and (films or camera is not None):
         raise ValueError("--point-cloud, --rerun and --submission are for images: leave them out, or name no video")
-    video_options = {"videos": videos, "smooth": smooth, "maps": frames, "height": video_height}
-    if any(video_options.values()) and not (films or is_live):
+    if (videos or smooth or frames or video_height) and not (films or is_live):
         raise ValueError("--videos, --smooth, --frames and --video-height are for videos: name one, or leave them out")
-    if camera is not None:
-        record_camera(run, camera, out, load_options, video_options)
-    elif watch is not None:
-        watch_folder(run, watch, out, load_options, video_options, outputs)
-    elif films:
-        predict_videos(run, films, out, load_options, video_options)
+    outputs = partial(_outputs, submission, lens, pictures=pictures, points=point_cloud, rerun=rerun, color=point_color)
+    if films or is_live:
+        from taskscape.inference.video.settings import VideoSettings  # refused if PyAV is not installed
+
+        settings = VideoSettings(videos, smooth, video_height, frames)
+        if camera is not None:
+            record_camera(run, camera, out, load_options, settings)
+        elif watch is not None:
+            watch_folder(run, watch, out, load_options, settings, outputs())
+        else:
+            predict_videos(run, films, out, load_options, settings)
     if images or not (films or is_live):  # without any images, _predict_images reports that
-        _predict_images(run, images, out, load_options, outputs)
+        _predict_images(run, images, out, load_options, outputs())
 
 
 def _outputs(
@@ -189,7 +209,7 @@ def _tiles(tiles: bool, size: tuple[int, int] | None, overlap: float | None) -> 
 def _predict_images(
     run: Path, images: Sequence[Path], out: Path, load_options: Mapping[str, Any], outputs: "Sequence[Output]"
 ) -> None:
-    """Predict images; ``loading`` has arguments of ``load``."""
+    """Predict images; ``load_options`` has arguments of ``load``."""
     with quick_imports():
         from taskscape.inference.predict import predict as predict_files
     from taskscape.progress import progress_bar, reporter

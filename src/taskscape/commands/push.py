@@ -53,10 +53,12 @@ def push(
         page: Also upload page.html, a page that runs the network in a browser.
         dry_run: Print what would be uploaded, without uploading it.
     """
-    from taskscape.hub import require_repository
+    from taskscape.hub import require_login, require_repository
 
     require_run(run)
     require_repository(name)
+    if not dry_run:
+        require_login(name)
     with quick_imports():
         from taskscape import publishing
 

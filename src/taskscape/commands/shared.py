@@ -12,7 +12,6 @@ from typing import Annotated, TextIO
 import tyro
 
 from taskscape.errors import Interrupted
-from taskscape.imports import quick_imports
 
 TtaAs = Annotated[
     str | None,
@@ -38,8 +37,7 @@ def chosen_tta(tta: bool, tta_as: str | None) -> bool | str:
     """
     if tta_as in (None, "mirror"):
         return tta or tta_as is not None
-    with quick_imports():
-        from taskscape.evaluation import find_tta
+    from taskscape.evaluation import find_tta
 
     augmentation = find_tta(tta_as)
     assert augmentation is not None
@@ -61,6 +59,15 @@ def require_run(run: Path) -> None:
             f"taskscape pull {run.as_posix()} --out {copy}, and name {copy}"
         )
     RunFolder(run).require()
+
+
+def require_usable(out: Path, what: str, device: str = "auto") -> None:
+    """Raise ``ValueError`` if ``out``, a folder for ``what``, cannot be written, or if a device is misspelled."""
+    from taskscape.devices import check_device_name
+    from taskscape.files.paths import require_writable
+
+    require_writable(out, what)
+    check_device_name(device)
 
 
 def require_store(flag: str, folder: Path | None) -> None:

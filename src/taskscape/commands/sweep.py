@@ -96,12 +96,13 @@ def _sweep(recipe: str, published: Sequence[str], arguments: Sequence[str], out:
     if not words.variations:
         more = "several --seeds" if options.search is None else "a range such as 1e-5..1e-2"
         raise ValueError(f"nothing varies: give a setting several values, or {more}")
+    if place := out or options.out:
+        require_place(place)
     experiment = read_recipe(recipe)
     from taskscape.run_folder import RunFolder, locked
     from taskscape.run_folder.fresh import first_free, short_name
 
     folder = out or options.out or first_free(Path("sweeps"), short_name(recipe))
-    require_place(folder)
     with locked(RunFolder(folder)):
         plan = write_plan(folder, recipe, arguments, names)
         SweepRun(recipe, experiment, words, options, folder, plan.study).run()

@@ -11,6 +11,7 @@ from taskscape.commands.arguments import read
 from taskscape.commands.kinds import arity, is_switch, metavar
 from taskscape.commands.layout import line
 from taskscape.commands.settings import Setting, nodes
+from taskscape.serialization.ranges import MOST, Count, NonNegative, Range, Seed
 
 
 def _metavar(name: str) -> Any:
@@ -24,22 +25,22 @@ class Options:
     out: Annotated[Path | None, _metavar("SWEEP")] = None
     """Folder of the sweep; by default sweeps/RECIPE-N. It has a run folder for each run, index.html, results.csv and
     results.json."""
-    seeds: Annotated[tuple[int, ...], _metavar("SEED ...")] = ()
+    seeds: Annotated[tuple[Seed, ...], _metavar("SEED ...")] = ()
     """Train each setting with each of these seeds, and report means and standard deviations over the seeds."""
-    search: Annotated[int | None, _metavar("N")] = None
+    search: Annotated[Count | None, _metavar("N")] = None
     """Let Optuna propose N runs instead of a grid; --optimizer.lr 1e-5..1e-2 is a range. Runs that are worse than most
     after an epoch are stopped early. Runs are compared by the metric of --monitor."""
     storage: Annotated[str | None, _metavar("URL")] = None
     """Database of the search, such as sqlite:///sweep.db; by default a file in the folder of the sweep."""
-    workers: Annotated[int | None, _metavar("N")] = None
+    workers: Annotated[Count | None, _metavar("N")] = None
     """Number of runs at a time; by default one per GPU. They share the threads."""
     on: Annotated[Literal["local", "ray"], _metavar("ray")] = "local"
     """Train on a Ray cluster whose nodes share the file system, with one GPU per run if there are GPUs."""
     address: Annotated[str | None, _metavar("ADDRESS")] = None
     """Address of the Ray cluster; by default that of this machine's own cluster, which is started if necessary."""
-    gpus_per_run: Annotated[float, _metavar("N")] = 1.0
+    gpus_per_run: Annotated[NonNegative, _metavar("N")] = 1.0
     """GPUs per run: with 0.5 two runs share a GPU, with 2 a run uses two GPUs of a Ray cluster. By default 1."""
-    stack: Annotated[int | None, _metavar("N")] = None
+    stack: Annotated[Annotated[int, Range(least=2, most=MOST)] | None, _metavar("N")] = None
     """Train up to N runs of a worker at once, as one network with N sets of weights. The runs may differ in seed, task
     weights, learning rate and the like. Useful for small networks on a GPU."""
     plan: bool = False
@@ -47,8 +48,6 @@ class Options:
 
     def check(self) -> None:
         """Raise ``ValueError`` if options contradict each other."""
-        if self.gpus_per_run < 0:
-            raise ValueError(f"--gpus-per-run {self.gpus_per_run:g}: it must be 0 or more")
         if self.address is not None and self.on != "ray":
             raise ValueError("--address is that of a Ray cluster: add --on ray")
         if self.storage is not None and self.search is None:
@@ -59,8 +58,6 @@ class Options:
     def _check_stack(self) -> None:
         if self.stack is None:
             return
-        if self.stack < 2:
-            raise ValueError(f"--stack {self.stack}: it must be 2 or more")
         for flag, is_given in (("search", self.search is not None), ("plan", self.plan)):
             if is_given:
                 raise ValueError(f"--stack trains runs of a grid at once, but with --{flag} runs start one by one")
@@ -70,8 +67,6 @@ class Options:
     def _check_search(self) -> None:
         if self.search is None:
             return
-        if self.search < 1:
-            raise ValueError(f"--search {self.search}: it must be 1 or more")
         if self.plan:
             raise ValueError("--plan is for a grid: a search chooses its runs one after the other")
         if len(self.seeds) > 1:

@@ -30,10 +30,10 @@ def resume_command(folder: Path) -> str:
 
 def require_place(folder: Path) -> None:
     """Raise ``ValueError`` if a folder holds something other than a sweep, or is a file."""
-    from taskscape.files.paths import require_no_file
+    from taskscape.files.paths import require_writable
     from taskscape.run_folder import RunFolder
 
-    require_no_file(folder, "the sweep")
+    require_writable(folder, "the sweep")
     entries = set(folder.iterdir()) if folder.exists() else set()
     if entries - {RunFolder(folder).lock} and folder / FILE not in entries:
         raise ValueError(f"{folder} is not empty and holds no sweep: name another folder with --out")

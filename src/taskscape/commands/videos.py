@@ -11,24 +11,23 @@ from taskscape.serialization import counted
 
 if TYPE_CHECKING:
     from taskscape.inference.outputs import Output
+    from taskscape.inference.video.settings import VideoSettings
 
 
 def predict_videos(
-    run: Path, videos: Sequence[Path], out: Path, load_options: Mapping[str, Any], video_options: Mapping[str, Any]
+    run: Path, videos: Sequence[Path], out: Path, load_options: Mapping[str, Any], settings: "VideoSettings"
 ) -> None:
     """Predict video files. Files that cannot be read are skipped, and reported at the end by a ``ValueError``.
 
-    ``loading`` has arguments of ``load``, ``making`` those of ``VideoSettings``.
+    ``load_options`` has arguments of ``load``.
     """
     with quick_imports():
         from taskscape.inference import load
         from taskscape.inference.sources import name_images, require_kept
         from taskscape.inference.video.pictures import videos_of
         from taskscape.inference.video.predict import predict_video
-        from taskscape.inference.video.settings import VideoSettings
     from taskscape.progress import progress_bar, reporter
 
-    settings = VideoSettings(**video_options)
     predictor = load(run, **load_options)
     unreadable: list[str] = []
     sources = name_images(videos, out)
@@ -52,17 +51,15 @@ def predict_videos(
 
 
 def record_camera(
-    run: Path, camera: str, out: Path, load_options: Mapping[str, Any], video_options: Mapping[str, Any]
+    run: Path, camera: str, out: Path, load_options: Mapping[str, Any], settings: "VideoSettings"
 ) -> None:
     """Predict the frames of a camera until Ctrl-C."""
     with quick_imports():
         from taskscape.inference import load
         from taskscape.inference.video.camera import record
-        from taskscape.inference.video.settings import VideoSettings
     from taskscape.progress import progress_bar, reporter
 
     notes: list[str] = []
-    settings = VideoSettings(**video_options)
     predictor = load(run, **load_options)
     with printed_warnings(), progress_bar() as progress:
         report = reporter(progress, "frames")
@@ -83,19 +80,16 @@ def watch_folder(
     folder: Path,
     out: Path,
     load_options: Mapping[str, Any],
-    video_options: Mapping[str, Any],
+    settings: "VideoSettings",
     outputs: "Sequence[Output]",
 ) -> None:
     """Predict the images and videos in a folder, and those added to it, until Ctrl-C."""
-    if not folder.is_dir():
-        raise ValueError(f"--watch: there is no folder {folder}")
     with quick_imports():
         from taskscape.inference import load
-        from taskscape.inference.video.settings import VideoSettings
         from taskscape.inference.video.watching import watch
 
     predictor = load(run, **load_options)
     print(f"watching {folder}; Ctrl-C stops it", file=sys.stderr)
     with printed_warnings():
-        count = watch(predictor, folder, out, outputs, VideoSettings(**video_options), note=print)
+        count = watch(predictor, folder, out, outputs, settings, note=print)
     print(f"{counted(count, 'file was', 'files were')} predicted; the predictions are in {out}")

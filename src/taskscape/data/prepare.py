@@ -32,7 +32,7 @@ from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import check_size
 from taskscape.data.writer import StoreWriter
 from taskscape.files import locked, writing
-from taskscape.files.paths import require_no_file
+from taskscape.files.paths import require_writable
 from taskscape.progress import ProgressCallback
 from taskscape.serialization import agreeing, counted, named, show_size
 
@@ -121,7 +121,7 @@ def _check_settings(data: RawData, out: Path, shard: int | None) -> None:
         check_size(size)
     if shard is not None and shard < 1:
         raise ValueError(f"shard is {shard}: it is the number of images per file, at least 1")
-    require_no_file(out, "the store")
+    require_writable(out, "the store")
 
 
 def _contents(data: RawData, raw: Path) -> RawIndex:

@@ -1,13 +1,38 @@
-"""Evaluation of networks on a split, and of image-blind baselines."""
+"""Evaluation of networks on a split, and of image-blind baselines.
 
-from taskscape.evaluation.baselines import Baseline, baseline
-from taskscape.evaluation.calibration import calibrate
-from taskscape.evaluation.confidence import ConfidenceEvaluator
-from taskscape.evaluation.consistency import ConsistencyEnergy
-from taskscape.evaluation.evaluate import Evaluation, Evaluator, Forward, collect_samples, evaluate
-from taskscape.evaluation.losses import LossMeans
-from taskscape.evaluation.timing import seconds_of
-from taskscape.evaluation.tta import TTA, TestTimeAugmentation, find_tta
+Names are imported on first use, so that a command can check a test-time augmentation without importing torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from taskscape.evaluation.baselines import Baseline, baseline
+    from taskscape.evaluation.calibration import calibrate
+    from taskscape.evaluation.confidence import ConfidenceEvaluator
+    from taskscape.evaluation.consistency import ConsistencyEnergy
+    from taskscape.evaluation.evaluator import Evaluation, Evaluator, Forward, collect_samples, evaluate
+    from taskscape.evaluation.losses import LossMeans
+    from taskscape.evaluation.timing import seconds_of
+    from taskscape.evaluation.tta import TTA, TestTimeAugmentation, find_tta
+
+_MODULES = {
+    "Baseline": "baselines",
+    "ConfidenceEvaluator": "confidence",
+    "ConsistencyEnergy": "consistency",
+    "Evaluation": "evaluator",
+    "Evaluator": "evaluator",
+    "Forward": "evaluator",
+    "LossMeans": "losses",
+    "TTA": "tta",
+    "TestTimeAugmentation": "tta",
+    "baseline": "baselines",
+    "calibrate": "calibration",
+    "collect_samples": "evaluator",
+    "evaluate": "evaluator",
+    "find_tta": "tta",
+    "seconds_of": "timing",
+}
 
 __all__ = [
     "TTA",
@@ -26,3 +51,13 @@ __all__ = [
     "find_tta",
     "seconds_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

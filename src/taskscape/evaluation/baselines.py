@@ -11,7 +11,7 @@ from torch import Tensor
 from taskscape.batch import Batch
 from taskscape.data import Loader, Store
 from taskscape.data.sample import sample_values
-from taskscape.evaluation.evaluate import Evaluation, Evaluator
+from taskscape.evaluation.evaluator import Evaluation, Evaluator
 from taskscape.metrics.spec import MetricSpec
 from taskscape.tasks import Task, tasks_for
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from taskscape.batch import Batch, Target
-from taskscape.evaluation.evaluate import Forward
+from taskscape.evaluation.evaluator import Forward
 from taskscape.tasks import Task
 
 PIXELS = 2**18

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from taskscape.batch import Batch, Target
 from taskscape.devices import with_float64
-from taskscape.evaluation.evaluate import Evaluation
+from taskscape.evaluation.evaluator import Evaluation
 from taskscape.metrics.confidence import ConfidenceMetrics
 from taskscape.metrics.spec import MetricSpec
 from taskscape.models import Outputs

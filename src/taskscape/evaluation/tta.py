@@ -3,16 +3,16 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import torch.nn.functional as F
-from torch import Tensor
-
-from taskscape.losses.base import at_least_float32
-from taskscape.models import Outputs
 from taskscape.serialization import nearest
 from taskscape.serialization.ranges import Range, RangedSettings
-from taskscape.tasks import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from taskscape.models import Outputs
+    from taskscape.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,11 @@ class TestTimeAugmentation(RangedSettings):
         return (1 + self.mirror) * sum(scale**2 for scale in self.scales)
 
     def __call__(
-        self, forward: Callable[[Tensor], Outputs], tasks: Mapping[str, Task], image: Tensor
-    ) -> dict[str, Tensor]:
+        self, forward: "Callable[[Tensor], Outputs]", tasks: "Mapping[str, Task]", image: "Tensor"
+    ) -> "dict[str, Tensor]":
         """Return the raw output of each task for (B, 3, H, W) images."""
+        from taskscape.losses.base import at_least_float32
+
         size = image.shape[-2:]
         raws: dict[str, list[Tensor]] = {name: [] for name in tasks}
         for scale in self.scales:
@@ -106,7 +108,9 @@ def find_tta(given: TestTimeAugmentation | str | bool | None) -> TestTimeAugment
         raise ValueError(f"test-time augmentation {given!r}: {error}") from None
 
 
-def _resized(x: Tensor, size: "list[int] | tuple[int, ...]") -> Tensor:
+def _resized(x: "Tensor", size: list[int] | tuple[int, ...]) -> "Tensor":
+    import torch.nn.functional as F
+
     if tuple(x.shape[-2:]) == tuple(size):
         return x
     return F.interpolate(x, list(size), mode="bilinear", antialias=x.shape[-2] > size[0], align_corners=False)

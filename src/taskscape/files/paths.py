@@ -32,11 +32,16 @@ def check_inside(folder: Path, path: Path) -> None:
         raise ValueError(f"{link} leads out of {folder}: remove this link, or choose another folder")
 
 
-def require_no_file(folder: Path, what: str) -> None:
-    """Raise ``ValueError`` if ``folder``, a folder for ``what``, or one of its parents exists as a file."""
+def require_writable(folder: Path, what: str) -> None:
+    """Raise ``ValueError`` if ``folder``, a folder for ``what``, cannot be written, or its first parent that exists.
+
+    One of them may be a file, or a folder that this user must not write to.
+    """
     existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if existing.exists() and not existing.is_dir():
         raise ValueError(f"{existing} is a file: name a folder for {what}")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ValueError(f"{existing} cannot be written to: {access_remedy(existing)}")
 
 
 def require_replaceable(path: Path, start: bytes, what: str) -> None:

@@ -4,14 +4,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import ExifTags
 
-from taskscape.data.cameras import focal_length
-from taskscape.data.readers.opening import open_image
-from taskscape.inference.predictor import Predictor
-from taskscape.serialization.ranges import Positive, Range, RangedSettings
+from taskscape.inference.checks import FieldOfView
+from taskscape.serialization.ranges import Positive, RangedSettings
+
+if TYPE_CHECKING:
+    from taskscape.inference.predictor import Predictor
 
 _DIAGONAL_35MM = math.hypot(36, 24)
 """Diagonal of a 35 mm film frame, in millimetres."""
@@ -31,7 +32,7 @@ class Lens(RangedSettings):
 
     focal: Positive | None = None
     """Focal length in pixels of the image."""
-    fov: Annotated[float, Range(above=0, below=180)] | None = None
+    fov: FieldOfView | None = None
     """Horizontal field of view, from the left to the right edge of the image, in degrees."""
 
     def __post_init__(self) -> None:
@@ -40,8 +41,10 @@ class Lens(RangedSettings):
         if self.focal is not None and self.fov is not None:
             raise ValueError("focal and fov both set the focal length: give only one of them")
 
-    def find(self, size: tuple[int, int], file: Path | None, predictor: Predictor) -> Focal:
+    def find(self, size: tuple[int, int], file: Path | None, predictor: "Predictor") -> Focal:
         """Return the focal length of an image of this (H, W). Raises ``ValueError`` if it is unknown."""
+        from taskscape.data.cameras import focal_length
+
         if self.focal is not None:
             return Focal(self.focal, "given")
         if self.fov is not None:
@@ -59,11 +62,13 @@ class Lens(RangedSettings):
         height, width = predictor.evaluated
         return Focal(focal_in_widths * width * size[0] / height, "assumed to be that of the network's training data")
 
-    def check(self, files: Sequence[Path], predictor: Predictor) -> None:
+    def check(self, files: Sequence[Path], predictor: "Predictor") -> None:
         """Raise ``ValueError`` for the first image with an unknown focal length.
 
         If ``files`` is empty, the images have no files, so only the settings and the run's data can tell.
         """
+        from taskscape.data.cameras import focal_length
+
         if self.focal is self.fov is None and focal_length(predictor.model.experiment.data) is None:
             for file in files or (None,):
                 if file is None or is_readable(file):  # unreadable files are skipped later
@@ -72,6 +77,8 @@ class Lens(RangedSettings):
 
 def is_readable(file: Path) -> bool:
     """Return whether a file has a valid image header."""
+    from taskscape.data.readers.opening import open_image
+
     try:
         with open_image(file, load=False):
             return True
@@ -81,6 +88,8 @@ def is_readable(file: Path) -> bool:
 
 def film_equivalent(file: Path) -> float | None:
     """Return the 35 mm equivalent focal length of an image file, in millimetres; None if its EXIF does not have it."""
+    from taskscape.data.readers.opening import open_image
+
     with open_image(file, load=False) as image:
         value = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
     try:

@@ -14,13 +14,14 @@ from taskscape.data import Manifest, Store, StoreWriter
 from taskscape.data.manifest import MANIFEST
 from taskscape.data.prepare import end_replacement, one_writer
 from taskscape.evaluation import TestTimeAugmentation
-from taskscape.files.paths import require_no_file
+from taskscape.files.paths import require_writable
 from taskscape.inference.labelers import Label, Labeler, find_labeler
 from taskscape.modalities import Modality
 from taskscape.modalities.base import Array, Mask
 from taskscape.progress import ProgressCallback
 from taskscape.serialization import nearest
 from taskscape.serialization.arguments import checked
+from taskscape.serialization.ranges import Count, Fraction
 
 BATCH_SIZE = 8
 """Images per batch."""
@@ -38,11 +39,11 @@ def label(
     out: str | Path | None = None,
     *,
     tasks: Sequence[str] = (),
-    threshold: float | None = None,
+    threshold: Fraction | None = None,
     without: Sequence[str] = (),
     suffix: str = "",
     fill: bool = False,
-    height: int | None = None,
+    height: Count | None = None,
     tta: TestTimeAugmentation | str | bool = False,
     outputs: Sequence[str] = (),
     device: str | torch.device = "auto",
@@ -85,7 +86,7 @@ def label(
     manifest = Manifest.of(store)
     if target == store:
         raise ValueError(f"{store} would be replaced: choose another folder, or give --in-place")
-    require_no_file(target, "the store")
+    require_writable(target, "the store")
     labeler = find_labeler(model, outputs=outputs, height=height, tta=tta, device=device)
     labeler.check_size(manifest.size)
     fields = _fields(labeler, tasks, suffix, manifest, str(store), fill)
@@ -164,8 +165,6 @@ def _threshold(labeler: Labeler, name: str, threshold: float | None) -> float | 
     """Return the minimum confidence of a task's labels; None if all are kept. Raises ``ValueError``."""
     if threshold is None:
         return THRESHOLD if labeler.says_confidence(name) else None
-    if not 0 <= threshold <= 1:
-        raise ValueError(f"threshold is {threshold:g}: it must be from 0 to 1")
     if not labeler.says_confidence(name):
         raise ValueError(
             f"the model predicts no confidence for {name}: leave out --threshold, choose other tasks with --tasks, "

@@ -14,13 +14,16 @@ from typing_extensions import override
 
 from taskscape.evaluation import TestTimeAugmentation, find_tta
 from taskscape.files.digest import sha256
+from taskscape.inference.checks import is_onnx, require_labeler
 from taskscape.modalities import Modality
 from taskscape.modalities.words import modality_of
 from taskscape.released import resolve
 from taskscape.run_folder import Calibration, Result, RunFolder
-from taskscape.runs.other_data import AdaptedNetwork, check_height, scaled_to
+from taskscape.runs.other_data import AdaptedNetwork, scaled_to
 from taskscape.runs.trained_model import TrainedModel, load
 from taskscape.serialization import counted, structure
+from taskscape.serialization.arguments import checked
+from taskscape.serialization.ranges import Count
 from taskscape.tasks import Task, tasks_for
 
 _INPUT_TYPES = {
@@ -73,16 +76,16 @@ class NetworkLabeler(Labeler):
     calibration, if it has one.
     """
 
+    @checked
     def __init__(
         self,
         model: str | Path,
         *,
-        height: int | None = None,
+        height: Count | None = None,
         tta: TestTimeAugmentation | str | bool = False,
         device: str | torch.device = "auto",
     ) -> None:
         """Load the network. Raises as ``taskscape.runs.load``."""
-        check_height(height)
         self.name, self.folder = str(model), RunFolder(resolve(model))
         self.height, self.tta = height, find_tta(tta)
         loaded = load(model, device)
@@ -148,8 +151,6 @@ class OnnxLabeler(Labeler):
             raise ValueError(
                 f"{path} needs onnxruntime, which is not installed: pip install onnxruntime, or label with a run"
             ) from None
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is not there: check the path")
         try:
             self.session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         except Exception as error:  # the exceptions of onnxruntime have no common base class
@@ -314,11 +315,12 @@ def _height_error(model: str, evaluated: str, height: int, size: tuple[int, int]
     )
 
 
+@checked
 def find_labeler(
     model: str | Path,
     *,
     outputs: Sequence[str] = (),
-    height: int | None = None,
+    height: Count | None = None,
     tta: TestTimeAugmentation | str | bool = False,
     device: str | torch.device = "auto",
 ) -> Labeler:
@@ -326,13 +328,7 @@ def find_labeler(
 
     Raises ``ValueError`` for settings that do not apply to it, and as the labelers do.
     """
-    if Path(model).suffix.lower() != ".onnx":
-        if outputs:
-            raise ValueError("--outputs is only for ONNX files: leave it out, or select tasks of the run with --tasks")
+    require_labeler(model, outputs, tta=bool(tta))
+    if not is_onnx(model):
         return NetworkLabeler(model, height=height, tta=tta, device=device)
-    if tta:
-        raise ValueError(
-            f"{model}: ONNX files do not support --tta: leave it out, or label with the run that it was exported from"
-        )
-    check_height(height)
     return OnnxLabeler(Path(model), outputs, height)

@@ -11,6 +11,7 @@ from taskscape.data.manifest import Manifest
 from taskscape.data.readers.images import ValueRange
 from taskscape.data.sources import DataSource, Packed
 from taskscape.evaluation import TestTimeAugmentation, find_tta
+from taskscape.inference.checks import check_scaling
 from taskscape.inference.predictor import Predictor
 from taskscape.inference.tiles import Tiles
 from taskscape.released import resolve
@@ -18,10 +19,10 @@ from taskscape.run_folder.calibration import Calibration
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
 from taskscape.run_folder.samples import Samples, read_samples
-from taskscape.runs.other_data import check_height
 from taskscape.runs.trained_model import load as load_model
 from taskscape.serialization import nearest
 from taskscape.serialization.arguments import checked
+from taskscape.serialization.ranges import Count
 from taskscape.tasks import Task
 from taskscape.views import ConfidenceView, View, view
 
@@ -30,7 +31,7 @@ from taskscape.views import ConfidenceView, View, view
 def load(
     run: str | Path,
     *,
-    height: int | None = None,
+    height: Count | None = None,
     native_resolution: bool = False,
     tta: TestTimeAugmentation | str | bool = False,
     view_settings: Mapping[str, Mapping[str, Any]] | None = None,
@@ -38,7 +39,7 @@ def load(
     confidence: bool = False,
     tasks: Sequence[str] = (),
     tiles: Tiles | None = None,
-    batch: int = 1,
+    batch: Count = 1,
     device: str | torch.device = "auto",
 ) -> Predictor:
     """Load the best network of a run, or a named model, to predict images.
@@ -70,7 +71,7 @@ def load(
     >>> prediction["depth"].shape, prediction["semseg"].dtype
     ((64, 96), dtype('uint8'))
     """
-    _check(height, image_range, batch, native_resolution=native_resolution)
+    check_scaling(height, image_range, native_resolution=native_resolution)
     tta = find_tta(tta) or False
     run = resolve(run)
     model = load_model(run, device)
@@ -97,17 +98,6 @@ def load(
         tiles=tiles,
         batch=batch,
     )
-
-
-def _check(height: int | None, image_range: ValueRange | None, batch: int, *, native_resolution: bool) -> None:
-    """Raise ``ValueError`` for settings that are wrong for any run."""
-    check_height(height)
-    if height is not None and native_resolution:
-        raise ValueError("height and native resolution exclude each other: give only one of them")
-    if image_range is not None and not image_range[0] < image_range[1]:
-        raise ValueError(f"image range is {image_range[0]:g} {image_range[1]:g}: white must be greater than black")
-    if batch < 1:
-        raise ValueError(f"batch is {batch}: it must be at least 1")
 
 
 def _views(

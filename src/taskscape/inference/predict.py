@@ -18,6 +18,7 @@ from taskscape.inference.tiles import Tiles
 from taskscape.progress import ProgressCallback
 from taskscape.serialization import show_size
 from taskscape.serialization.arguments import checked
+from taskscape.serialization.ranges import Count
 
 MAPS = (Maps(),)
 LARGE = 2
@@ -30,7 +31,7 @@ def predict(
     images: str | Path | Sequence[str | Path],
     out: str | Path,
     *,
-    height: int | None = None,
+    height: Count | None = None,
     native_resolution: bool = False,
     tta: TestTimeAugmentation | str | bool = False,
     view_settings: Mapping[str, Mapping[str, Any]] | None = None,
@@ -38,7 +39,7 @@ def predict(
     confidence: bool = False,
     tasks: Sequence[str] = (),
     tiles: Tiles | None = None,
-    batch: int = 1,
+    batch: Count = 1,
     outputs: Sequence[Output] = MAPS,
     device: str | torch.device = "auto",
     progress: ProgressCallback | None = None,

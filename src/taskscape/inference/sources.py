@@ -45,7 +45,7 @@ def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
         else:
             files[_absolute(path)] = None
     if not files:
-        raise ValueError(f"there is no image in {', '.join(map(str, images)) or 'an empty list'}: name some")
+        raise _no_image(images)
     shared = Path(os.path.commonpath([file.parent for file in files]))
     full_names = [file.relative_to(shared).as_posix() for file in files]
     short_names = [file.relative_to(shared).with_suffix("").as_posix() for file in files]
@@ -57,6 +57,10 @@ def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
     if len(set(names)) < len(names):  # of a.png, a.jpg and a.png.jpg
         names = full_names
     return dict(zip(names, files, strict=True))
+
+
+def _no_image(paths: Iterable[Path]) -> ValueError:
+    return ValueError(f"there is no image in {', '.join(map(str, paths)) or 'an empty list'}: name some")
 
 
 def require_kept(sources: Mapping[str, Path], out: Path, endings: Collection[str]) -> None:
@@ -80,19 +84,24 @@ def videos_among(paths: Iterable[Path], out: Path) -> tuple[list[Path], list[Pat
     """Return the videos among paths and in folders, and the remaining paths, which may have images.
 
     A folder remains unless it has videos and no images. Files in ``out`` are not taken from folders. Raises
-    ``ValueError`` for a folder inside ``out``.
+    ``ValueError`` for a folder inside ``out``, and for paths that are folders without images and videos.
     """
-    videos: list[Path] = []
-    others: list[Path] = []
+    paths, videos, others = list(paths), list[Path](), list[Path]()
+    found = not paths
     for path in paths:
         if path.is_dir():
             contents = _files_in(path, out)
             folder_videos = [p for p in contents if p.suffix.lower() in VIDEOS and p.exists()]
             videos += folder_videos
-            if not folder_videos or any(p.suffix.lower() in SUFFIXES for p in contents):
+            has_images = any(p.suffix.lower() in SUFFIXES and p.exists() for p in contents)
+            found = found or bool(folder_videos) or has_images
+            if not folder_videos or has_images:
                 others.append(path)
         else:
+            found = True
             (videos if path.suffix.lower() in VIDEOS else others).append(path)
+    if not found:
+        raise _no_image(paths)
     return videos, others
 
 

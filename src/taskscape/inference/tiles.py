@@ -3,14 +3,16 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from taskscape.inference.checks import Overlap
+from taskscape.serialization.ranges import Count, RangedSettings
 
-from taskscape.serialization.ranges import Count, Fraction, RangedSettings
+if TYPE_CHECKING:
+    from torch import Tensor
 
-Raw = Mapping[str, Tensor]
-"""Raw outputs, (1, channels, h, w), by task."""
+    Raw = Mapping[str, Tensor]
+    """Raw outputs, (1, channels, h, w), by task."""
 
 
 @dataclass(frozen=True)
@@ -24,23 +26,19 @@ class Tiles(RangedSettings):
 
     size: tuple[Count, Count] | None = None
     """Height and width of a tile in pixels; by default the size of the images that the network was evaluated on."""
-    overlap: Fraction = 0.25
+    overlap: Overlap = 0.25
     """Minimum overlap of neighboring tiles, as a share of a tile's height and width."""
     anchor: bool = True
     """Multiply the depth of each tile by a factor that matches it to the depth of the whole image, predicted at the
     height at which the network was evaluated. Without this, objects look nearer in enlarged images."""
 
-    def __post_init__(self) -> None:
-        """Check the settings. Raises ``ValueError``."""
-        super().__post_init__()
-        if self.overlap > 0.75:
-            raise ValueError(f"overlap is {self.overlap}: it must be at most 0.75, to compute a pixel at most 16 times")
-
-    def along(self, length: int, side: int) -> list[tuple[int, Tensor]]:
+    def along(self, length: int, side: int) -> "list[tuple[int, Tensor]]":
         """Return the start of each tile of length ``side`` along an axis, and the weights of its pixels.
 
         Tiles are spaced evenly; at every pixel of the axis, the weights of all tiles add up to 1.
         """
+        import torch
+
         if length <= side:
             return [(0, torch.ones(length))]
         shared = min(max(1, round(side * self.overlap)), side - 1)
@@ -64,11 +62,11 @@ class Tiles(RangedSettings):
 
 
 def blended(
-    forward: Callable[[list[tuple[slice, slice]]], Raw],
+    forward: "Callable[[list[tuple[slice, slice]]], Raw]",
     size: tuple[int, int],
     tiles: Tiles,
     batch: int = 1,
-) -> Iterator[tuple[slice, Raw]]:
+) -> "Iterator[tuple[slice, Raw]]":
     """Yield the raw outputs of an image of ``size`` in bands of rows, from top to bottom.
 
     ``forward`` is called with the rows and columns of at most ``batch`` tiles of one size, and returns their raw

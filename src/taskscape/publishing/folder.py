@@ -12,7 +12,7 @@ from torch import Tensor
 
 from taskscape.batch import Target
 from taskscape.data.readers.images import read_image
-from taskscape.evaluation.evaluate import Evaluator
+from taskscape.evaluation.evaluator import Evaluator
 from taskscape.files import atomic_write, writing
 from taskscape.files.digest import sha256
 from taskscape.hub import code_in

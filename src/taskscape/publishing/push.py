@@ -33,7 +33,7 @@ def push(
 
     hub.require_repository(about.name)
     if not dry_run:
-        _require_login(about.name)
+        hub.require_login(about.name)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / about.name.rpartition("/")[2]  # pages show the folder's name as that of the model
         published = publish(run, folder, about, half=half, code=code, page=page)
@@ -55,16 +55,3 @@ def push(
                     "of your own, or log in with a token that has it (hf auth login)"
                 ) from error
     return f"{constants.ENDPOINT}/{about.name}"
-
-
-def _require_login(name: str) -> None:
-    """Raise ``ValueError`` without a login or a connection."""
-    from huggingface_hub import get_token
-
-    if get_token() is None:
-        raise ValueError(
-            f"you are not logged in to the hub, so {name} cannot be sent: log in with hf auth login, or set HF_TOKEN "
-            "to a token with write access; --dry-run shows what would be sent"
-        )
-    if reason := hub.unreachable():
-        raise ValueError(f"the hub cannot be reached ({reason}): try again with a connection; --dry-run needs none")

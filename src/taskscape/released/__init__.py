@@ -8,7 +8,7 @@ from pathlib import Path
 
 from taskscape import hub
 from taskscape.files import atomic_write, writing
-from taskscape.files.paths import require_no_file
+from taskscape.files.paths import require_writable
 from taskscape.released.listing import Listing, in_words, listing
 from taskscape.run_folder import RunFolder
 from taskscape.serialization import nearest
@@ -116,7 +116,7 @@ def pull(name: str, out: Path, *, code: bool = False) -> list[Path]:
     With ``code``, this includes the author's code, if the model needs any. Raises ``ValueError`` as ``resolve`` does,
     and if the folder is not empty or is a file.
     """
-    require_no_file(out, "the model")
+    require_writable(out, "the model")
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty: name another folder with --out, or delete it")
     folder = find(name) if name.startswith(f"{OWNER}/") else hub.fetch(name, code=code)

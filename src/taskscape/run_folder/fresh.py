@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from taskscape.files import writing
-from taskscape.files.paths import require_no_file
+from taskscape.files.paths import require_writable
 from taskscape.parallel import launched_processes, launched_rank
 from taskscape.run_folder.names import RUNS, RunFolder
 
@@ -31,7 +31,7 @@ def require_fresh(run: Path) -> None:
         raise ValueError(
             f"{run} holds a run; resume it with {folder.resume_command}, name another folder, or delete it"
         )
-    require_no_file(run, "the run")
+    require_writable(run, "the run")
 
 
 def first_free(parent: Path, name: str) -> Path:

@@ -33,10 +33,11 @@ from taskscape.runs.calibration import SPLIT as CALIBRATION_SPLIT
 from taskscape.runs.calibration import calibrated, measured_tasks
 from taskscape.runs.cost import environment, flops
 from taskscape.runs.known_data import result_name
-from taskscape.runs.other_data import adapted, beyond_range, check_height, measured_on, source_of
+from taskscape.runs.other_data import adapted, beyond_range, measured_on, source_of
 from taskscape.runs.precision import precision_in_words
 from taskscape.runs.trained_model import TrainedModel, load, read_experiment
 from taskscape.serialization.arguments import checked
+from taskscape.serialization.ranges import Count
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def evaluate(
     split: str = "val",
     data: DataSource | str | Path | None = None,
     classes: str = "",
-    height: int | None = None,
+    height: Count | None = None,
     tta: TestTimeAugmentation | str | bool = False,
     confidence: bool = False,
     device: str | torch.device = "auto",
@@ -81,7 +82,6 @@ def evaluate(
     the data lack, and for labels on which the network cannot be evaluated; ``OSError`` if the folder cannot be written.
     """
     tta_record = tta_record_of(find_tta(tta))
-    check_height(height)
     experiment = read_experiment(run)  # a folder to write into, not the name of a model
     source = experiment.data if data is None else source_of(data)
     is_other = data is not None or bool(classes) or height is not None

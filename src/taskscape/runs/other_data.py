@@ -15,18 +15,14 @@ from taskscape.losses.base import at_least_float32
 from taskscape.modalities import Modality
 from taskscape.models import Network, Outputs
 from taskscape.runs.experiment import Experiment
+from taskscape.serialization.arguments import checked
+from taskscape.serialization.ranges import Count
 from taskscape.tasks import Task
 
 MAX_SHARE_BEYOND = 0.01
 """Fraction of labels outside a task's range above which a warning is given."""
 Convert = Callable[[Tensor], Tensor]
 """Converts raw output, (B, C, H, W), into that of another task."""
-
-
-def check_height(height: int | None) -> None:
-    """Raise ``ValueError`` if the height to which images are scaled is below 1."""
-    if height is not None and height < 1:
-        raise ValueError(f"height is {height}: it must be at least 1")
 
 
 def scaled_to(size: tuple[int, ...], height: int | None) -> tuple[int, int]:
@@ -87,6 +83,7 @@ def beyond_range(tasks: Mapping[str, Task], store: Store) -> Iterator[str]:
             )
 
 
+@checked
 def adapted(
     experiment: Experiment,
     network: Network,
@@ -94,7 +91,7 @@ def adapted(
     where: str,
     *,
     classes: str = "",
-    height: int | None = None,
+    height: Count | None = None,
 ) -> tuple[Experiment, Network, list[str]]:
     """Return an experiment and its network adapted for evaluation on other data, and sentences on the changes.
 
@@ -104,7 +101,6 @@ def adapted(
 
     Raises ``ValueError`` as ``measured_on`` does, and for a height below 1.
     """
-    check_height(height)
     tasks, converted, notes = measured_on(experiment.tasks, fields, where, classes)
     if height is not None or converted:
         network = AdaptedNetwork(network, height, converted).to(next(network.parameters()).device).eval()

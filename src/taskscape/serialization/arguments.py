@@ -6,13 +6,16 @@ from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar, get_type_hints
 
 from taskscape.serialization.kinds import plain, require_fitting
+from taskscape.serialization.ranges import require_in_range
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function reject arguments that do not have their declared type; NumPy numbers are converted to Python's.
+    """Make a function reject arguments that do not have their declared type or range.
+
+    NumPy numbers are converted to Python's.
 
     >>> @checked
     ... def scaled(height: int | None = None) -> str:
@@ -31,6 +34,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             kind: Any = kinds().get(name)
             bound.arguments[name] = plain(value, kind)
             require_fitting(name, bound.arguments[name], kind)
+            require_in_range(name, bound.arguments[name], kind)
         return function(*bound.args, **bound.kwargs)
 
     return call

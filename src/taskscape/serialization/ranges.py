@@ -20,7 +20,7 @@ import inspect
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
@@ -117,10 +117,23 @@ class RangedSettings:
                 object.__setattr__(self, field.name, value)  # the only way to set a field of a frozen dataclass
             if value is not field.default and not _is_left_to_tyro(value):
                 require_fitting(field.name, value, kind)
-            for number, number_kind, allowed in _numbers(value, kind):
-                if number not in allowed:
-                    words = str(allowed).removesuffix(" and finite") if number_kind is int else str(allowed)
-                    raise ValueError(f"{field.name} is {value}: it must be {words}")
+            require_in_range(field.name, value, kind)
+
+
+def require_in_range(name: str, value: Any, kind: Any) -> None:
+    """Raise ``ValueError`` with the name of a field or argument if a number in its value is not in its range."""
+    if words := missed_range(value, kind):
+        raise ValueError(f"{name} is {value}: it must be {words}")
+
+
+def missed_range(value: Any, kind: Any) -> str:
+    """Return the range, in words, of a number in a value that is outside of it; "" if all are in their ranges."""
+    for number, number_kind, allowed in _numbers(value, kind):
+        if number not in allowed:
+            if allowed.most == MOST and number < MOST:
+                allowed = replace(allowed, most=None)
+            return str(allowed).removesuffix(" and finite") if number_kind is int else str(allowed)
+    return ""
 
 
 @cache

@@ -89,8 +89,8 @@ class Streets(DataSource):
     @override
     def only(self, splits: Collection[str]) -> "Streets":
         """Return the same scenes of these splits; all splits if they are rendered already."""
-        others = [split for split in self.preview().counts if split not in splits]
-        return self if (self._path() / MANIFEST).exists() else replace(self, **dict.fromkeys(others, 0))
+        without: dict[str, Any] = {split: 0 for split in self.preview().counts if split not in splits}
+        return self if (self._path() / MANIFEST).exists() else replace(self, **without)
 
     def _path(self) -> Path:
         """Return the folder of the store."""

@@ -3,7 +3,6 @@
 This is the only module that uses its package, the extra ``rerun``.
 """
 
-import importlib.util
 import io
 import threading
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from typing_extensions import override
 
 from taskscape.files import writing
 from taskscape.inference.cameras import Lens
+from taskscape.inference.checks import require_rerun
 from taskscape.inference.outputs.base import Output, Writer
 from taskscape.inference.outputs.point_clouds import Clouds
 from taskscape.inference.prediction import Prediction
@@ -39,8 +39,7 @@ class Recording(Output):
 
     @override
     def writer(self, predictor: Predictor, folder: Path, files: Sequence[Path] = ()) -> Writer:
-        if importlib.util.find_spec("rerun") is None:
-            raise ValueError("recordings need rerun-sdk: pip install 'taskscape[rerun]'")
+        require_rerun()
         return RecordingWriter(predictor, Clouds(predictor, self.color, self.lens, files), folder / FILE)
 
 
