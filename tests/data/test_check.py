@@ -489,6 +489,22 @@ def test_labels_that_are_displaced(field: str, down: int, right: int, remedy: st
     assert len(displaced.warnings()) == 1 and remedy in displaced.warnings()[0], displaced.warnings()
 
 
+def test_labels_of_other_images_are_noticed() -> None:
+    random = np.random.default_rng(0)
+    own, shuffled, at_rest = Alignment(), Alignment(), Alignment()
+    noise = [Image.fromarray(random.integers(0, 256, (5, 6), np.uint8)) for _ in range(40)]
+    regions = [np.asarray(blobs.resize((96, 64), Image.Resampling.BICUBIC)) > 128 for blobs in noise]
+    edges = [FIELDS["semseg"].edges(label, np.ones(label.shape, np.bool_)) for label in regions]
+    for number, label in enumerate(regions):
+        image = label[..., None] * 90 + 60 + random.integers(0, 60, (64, 96, 3))
+        own.add(str(number), contrast(image), edges[number])
+        shuffled.add(str(number), contrast(image), edges[number * 7 % 40])
+        still = regions[0][..., None] * 90 + 60 + random.integers(0, 60, (64, 96, 3))
+        at_rest.add(str(number), contrast(still), edges[0])
+    assert own.warnings() == at_rest.warnings() == []
+    assert ["fit the other images as well as their own" in text for text in shuffled.warnings()] == [True]
+
+
 def test_labels_of_a_part_of_the_image_are_not_mirrored() -> None:
     """Where there are no labels, there are no edges, even if the image has stronger ones there."""
     random, partly = np.random.default_rng(0), Alignment()

@@ -38,6 +38,10 @@ SHARE = 0.1
 """Least share of images with such labels that triggers a warning. In photographs, chance alone gives up to 2 %."""
 FEWEST = 3
 """Least number of images with such labels that triggers a warning."""
+FEWEST_COMPARED = 12
+"""Least number of images for judging whether labels fit their own image better than others."""
+UNRELATED = 1.5
+"""Largest mean contrast under the edges of labels that are unrelated to their images. Above it, images are alike."""
 
 
 def contrast(image: Array) -> Contrast:
@@ -56,6 +60,7 @@ class Alignment:
 
     def __init__(self) -> None:
         self._displacement = Displacement()
+        self._others = Others()
         self._previous: tuple[str, Contrast, Mask, float] | None = None
         """Name, contrast, label edges, and contrast under these, of the image that was added last."""
         self._gains: dict[str, dict[str, float]] = defaultdict(dict)
@@ -86,16 +91,56 @@ class Alignment:
             self._gains[AFTER][previous] = float(changes[previous_edges].mean()) - previous_contrast
         self._previous = name, changes, edges, unmoved_contrast
         self._displacement.add(name, changes, edges)
+        self._others.add(name, changes, edges)
 
     def warnings(self) -> list[str]:
         """Return a warning if many labels clearly fit their images better when they are moved or displaced."""
         by_motion = {motion: above(gains, GAIN) for motion, gains in self._gains.items()}
         motion, cases = max(by_motion.items(), key=lambda item: item[1].images if item[1] else 0, default=("", None))
-        if (cases is None or cases.images < cases.of / 2) and (displaced := self._displacement.warnings()):
-            return displaced
+        if (cases is None or cases.images < cases.of / 2) and (
+            others := self._displacement.warnings() or self._others.warnings()
+        ):
+            return others
         if cases is None or cases.images < max(FEWEST, SHARE * cases.of):
             return []
         remedy = "check the orientation of both, including the EXIF orientation"
         if motion in (BEFORE, AFTER):
             remedy = "check that images and labels are numbered alike"
         return [f"the labels of {cases}, fit the images better when they are {motion}: {remedy}"]
+
+
+class Others:
+    """Accumulator of how much better labels fit their own image than the images before."""
+
+    def __init__(self) -> None:
+        self._sum: Contrast | None = None
+        """Sum of the contrasts of all images so far."""
+        self._num_images = 0
+        self._own: dict[str, float] = {}
+        """By image: contrast under the edges of its label."""
+        self._surplus: list[float] = []
+        """The same, minus the mean contrast of the images before under these edges."""
+
+    def add(self, name: str, changes: Contrast, edges: Mask) -> None:
+        """Add the contrast of an image and the mask of its label's edges."""
+        own = self._own[name] = float(changes[edges].mean())
+        if self._sum is not None:
+            self._surplus.append(own - float(self._sum[edges].mean()) / self._num_images)
+        self._sum = changes if self._sum is None else self._sum + changes
+        self._num_images += 1
+
+    def warnings(self) -> list[str]:
+        """Return a warning if the labels fit their own images no better than others, up to chance.
+
+        Edges that avoid the contrast of their own image, as those of normals computed from coarse depth may, are
+        related to it too.
+        """
+        own, surplus = list(self._own.values()), np.array(self._surplus)
+        if len(surplus) < FEWEST_COMPARED or np.mean(own) > UNRELATED:
+            return []
+        if abs(surplus.mean()) > 2 * surplus.std() / np.sqrt(len(surplus)):
+            return []
+        return [
+            f"the labels of {len(own)} images, such as {next(iter(self._own))}, fit the other images as well as their "
+            "own: check that images and labels of one name belong together"
+        ]

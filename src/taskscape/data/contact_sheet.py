@@ -10,6 +10,7 @@ from PIL import Image
 from taskscape.data.manifest import IMAGE, Manifest
 from taskscape.data.store import Store
 from taskscape.files.paths import printable
+from taskscape.serialization import counted, show_size
 from taskscape.views import RgbArray, Swatches, View, view
 from taskscape.views.arrays import Array, Mask
 from taskscape.views.colors import INVALID
@@ -72,7 +73,9 @@ def _block(split: str, store: Store, indices: Array, labels: _Labels, views: dic
             _sized(field_view.colorize(pixels, mask), label=True) for pixels, mask in zip(values, valid, strict=True)
         ]
         rows.append(_row(field_view.modality.display_name(name), [np.full_like(photos[0], 255), *colors]))
-    title = text(f"{split}: {len(store)} images of {store.size[0]}x{store.size[1]}", max(rows[0].shape[1], 400))
+    title = text(
+        f"{split}: {counted(len(store), 'image', 'images')} of {show_size(store.size)}", max(rows[0].shape[1], 400)
+    )
     gap = np.full((6, 1, 3), 255, np.uint8)
     return stacked([title, *(part for row in rows for part in (row, gap)), gap, gap])
 
