@@ -179,6 +179,19 @@ def test_what_does_not_fit_at_all_is_refused_before_any_data_are_made(store: Pat
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("line", ["train joint", "sweep joint --seeds 0 1"])
+def test_errors_about_the_weights_name_the_flag(
+    line: str, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cut.pth").write_bytes(b"cut off")
+    words = ["network:segnet-split", "--data.path", str(store), "--from", str(tmp_path / "cut.pth"), "--device", "cpu"]
+    with pytest.raises(SystemExit):
+        main([*line.split(), *words, "--out", str(tmp_path / "out")])
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: --from: {tmp_path / 'cut.pth'}") and "start_from" not in said
+    assert not list((tmp_path / "out").glob("*/*"))
+
+
 def test_the_flag_from(first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class ReachedError(Exception):
         pass

@@ -33,6 +33,18 @@ def signals_noted() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
+class SettingError(ValueError):
+    """A setting of an experiment cannot be used. A command names its flag instead, which may be called differently."""
+
+    def __init__(self, setting: str, reason: str) -> None:
+        super().__init__(setting, reason)
+        self.setting, self.reason = setting, reason
+
+    def __str__(self) -> str:
+        """Return the message, which names the setting."""
+        return f"{self.setting}: {self.reason}"
+
+
 class TrainingError(RuntimeError):
     """Training cannot continue. Files saved before are left as they are."""
 

@@ -90,7 +90,7 @@ def test_a_range_is_for_a_search() -> None:
         ("joint --batch-size 4 --batch_size 4 --seeds 0 1", "--batch-size is given twice"),
         ("joint --optimizer.rl 1e-4 1e-3", "did you mean --optimizer.lr"),
         ("joint --precision bf16 fp61", "there is no 'fp61'"),
-        ("joint --epochs 1 0", "epochs is 0"),
+        ("joint --epochs 1 0", "--epochs 0: it must be at least 1"),
         ("joint weighting:fixed weighting:dwaa", "did you mean dwa"),
         ("joint --optimizer.lr 1e-4 1e-3 --workers", "--workers takes one value"),
         ("joint --seeds 0 1 --seed 3", "leave out --seed"),

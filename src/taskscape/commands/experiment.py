@@ -1,6 +1,7 @@
 """Parse command-line arguments into an experiment: first choices, then flags, then the files that flags name."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -13,6 +14,7 @@ from taskscape.commands.encoders import require_encoder
 from taskscape.commands.flags import RefusedError, registry
 from taskscape.commands.settings import Choice, Setting, by_flag, nodes
 from taskscape.commands.shared import require_run, require_store
+from taskscape.errors import SettingError
 
 OptionalRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN")]
 NewRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN", aliases=["--run"])]
@@ -44,6 +46,10 @@ _MODELS = ("from", "network.pretrained")
 
 OF_STORES = ("packed", "part", "mixed")
 """Data sources that consist of packed stores."""
+
+
+_FLAGS = {"start_from": "from"}
+"""The flags of settings that have another name on the command line."""
 
 
 class CommandLine(NamedTuple):
@@ -95,6 +101,16 @@ def _check_folders(values: Mapping[str, str]) -> None:
     out = values.get("out", values.get("run"))
     if out and values.get("resume", out) != out:
         raise ValueError(f"--out {out} and --resume {values['resume']} are different folders; leave out --out")
+
+
+@contextmanager
+def named_by_flag() -> Iterator[None]:
+    """Name the flag of a setting, instead of the setting, in errors that come up only when the setting is used."""
+    try:
+        yield
+    except SettingError as error:
+        flag = _FLAGS.get(error.setting, error.setting.replace("_", "-"))
+        raise ValueError(f"--{flag}: {error.reason}") from error
 
 
 def _fill_in(base: Any, words: Sequence[str], command: str, *, has_start: bool) -> CommandLine:

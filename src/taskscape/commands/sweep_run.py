@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taskscape.commands.experiment import scaled
+from taskscape.commands.experiment import named_by_flag, scaled
 from taskscape.commands.shared import if_interrupted
 from taskscape.commands.sweep_flags import Options
 from taskscape.commands.sweep_plan import resume_command
@@ -68,6 +68,7 @@ class SweepRun:
         return self._grid() if self.options.search is None else self._search(self.options.search)
 
     def _grid(self) -> "tuple[Sampler, Monitor]":
+        from taskscape.run_folder import RunFolder
         from taskscape.serialization import dump
         from taskscape.sweeps import Grid, Values
         from taskscape.sweeps.sweep import Monitor
@@ -77,6 +78,8 @@ class SweepRun:
         for trial in grid.trials:
             experiment = self.experiment(trial.words)
             experiment.check()
+            if not RunFolder(trial.path).has_progress:
+                _require_start(experiment)
             earlier = first_trials.setdefault(dump(experiment), trial)
             if earlier is not trial:
                 raise ValueError(
@@ -92,6 +95,7 @@ class SweepRun:
 
         experiment = self.experiment([word for variation in self.words.variations for word in variation.points[0]])
         experiment.check()
+        _require_start(experiment)
         monitor = Monitor.of(experiment)
         search = Search(
             self.folder,
@@ -169,3 +173,11 @@ class SweepRun:
             hint = f"; {resume_command(self.folder)} tries again" if self.options.search is None else ""
             print(f"{len(failed)} of {len(outcomes)} runs failed{hint}")
         print(f"sweep: {self.folder}\npage: {page}")
+
+
+def _require_start(experiment: "Experiment") -> None:
+    """Raise ``ValueError`` if an experiment cannot start from the weights of ``--from``."""
+    from taskscape.runs.start import Start
+
+    with named_by_flag():
+        Start.of(experiment)

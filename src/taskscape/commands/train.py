@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from taskscape.commands.call import HELP, call
-from taskscape.commands.experiment import parse, scaled
+from taskscape.commands.experiment import named_by_flag, parse, scaled
 from taskscape.commands.layout import filled, usage
 from taskscape.commands.recipes import by_group, described_recipe, print_group, read_recipe
 from taskscape.commands.shared import if_interrupted, require_run
@@ -76,7 +76,8 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
     if resume is None:
         from taskscape.run_folder.fresh import short_name
 
-        _train(experiment, out, name=short_name(recipe))
+        with named_by_flag():
+            _train(experiment, out, name=short_name(recipe))
         return
     from taskscape.run_folder import RunFolder
     from taskscape.runs import read_experiment

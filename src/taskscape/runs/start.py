@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from taskscape.errors import SettingError
 from taskscape.files.digest import sha256
 from taskscape.hub import code_in
 from taskscape.modalities import Modality
@@ -18,6 +19,9 @@ from taskscape.serialization import listed, structure, unstructure
 from taskscape.serialization.plain import read_yaml
 from taskscape.state_dicts import by_module, located, match, read, require_finite
 from taskscape.tasks import Task
+
+SETTING = "start_from"
+"""The field of an experiment that names the weights."""
 
 _NAMED = 12
 """Maximum number of modules that a message names."""
@@ -39,7 +43,7 @@ class Start:
     def of(cls, experiment: Experiment) -> "Start | None":
         """Read the weights from which an experiment starts; None if it starts from scratch.
 
-        Raises ``ValueError`` that names the field if they cannot be read, are not in the same file as in the saved
+        Raises ``SettingError`` if they cannot be read, are not in the same file as in the saved
         experiment, or do not fit the network at all.
         """
         path = experiment.start_from
@@ -50,15 +54,19 @@ class Start:
             file = located(resolved)
             start = cls(path, resolved, read(resolved), sha256(file))
         except (ValueError, OSError) as error:
-            raise ValueError(f"start_from: {error}") from error
+            raise SettingError(SETTING, str(error)) from error
         if experiment.start_checksum not in (None, start.checksum):
-            raise ValueError(
-                f"start_from: {file} is not the file that this experiment started from, its checksum differs; "
-                f"restore the old one, or start from this one with --from {path}"
+            raise SettingError(
+                SETTING,
+                f"{file} is not the file that this experiment started from, its checksum differs; restore the old one, "
+                f"or start from this one with --from {path}",
             )
         fitting = match(experiment.build_without_numbers().state_dict(), start.tensors).tensors
         _require_match(fitting, path)
-        require_finite(fitting, f"start_from: {file}")
+        try:
+            require_finite(fitting, str(file))
+        except ValueError as error:
+            raise SettingError(SETTING, str(error)) from error
         return start
 
     def fill(self, network: nn.Module, experiment: Experiment) -> Iterator[str]:
@@ -140,7 +148,8 @@ def _other_settings(saved: Any, name: str, settings: dict[str, Any]) -> str:
 
 def _require_match(fitting: dict[str, Tensor], path: Path) -> None:
     if not fitting:
-        raise ValueError(
-            f"start_from: no tensor of {path} fits this network by name and shape; start from a run of the same "
-            "network or encoder, give weights of an encoder alone to --network.pretrained, or leave out --from"
+        raise SettingError(
+            SETTING,
+            f"no tensor of {path} fits this network by name and shape; start from a run of the same network or "
+            "encoder, give weights of an encoder alone to --network.pretrained, or leave out --from",
         )
