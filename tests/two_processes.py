@@ -11,8 +11,11 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-LAUNCHER = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-"""Command that starts a program as two processes."""
+LAUNCHER = (
+    *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+    *("--nproc-per-node", "2", "--log-dir", os.devnull),
+)
+"""Command that starts a program as two processes, without a log folder, which torch would leave behind."""
 
 
 def run_to_end(command: Sequence[str | Path]) -> None:

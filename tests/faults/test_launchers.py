@@ -23,7 +23,7 @@ def test_the_line_of_the_guide(store: Path, tmp_path: Path) -> None:
         f"{line} {SMALL.format(store=store)}",
         shell=True,
         cwd=tmp_path,
-        env=os.environ | {"PATH": path},
+        env=os.environ | {"PATH": path, "TMPDIR": str(tmp_path)},  # torchrun leaves a folder there
         capture_output=True,
         text=True,
     )
