@@ -130,7 +130,7 @@ def test_a_run_is_evaluated_with_it_and_has_means_of_its_last_epochs(store: Path
 
 
 def test_times_of_a_comparison_are_those_of_the_predictions_that_it_compares(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folders = [tmp_path / name for name in ("a", "b")]
     for seed, folder in enumerate(folders):
@@ -143,5 +143,9 @@ def test_times_of_a_comparison_are_those_of_the_predictions_that_it_compares(
     sizes.clear()
     times = runs.measure_times(folders, tta="mirror", device="cpu", rounds=1)
     assert len(sizes) == 2 * plain and times.conditions.endswith(", with test-time augmentation (mirror)")
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr("taskscape.runs.measure_times", None)  # not called before all runs are read
+        main(["compare", *map(str, folders), "--time", "--delta-m", "none/such", "--out", str(tmp_path / "page.html")])
+    assert "delta_m: 'none/such' is neither" in capsys.readouterr().err
     main(["compare", *map(str, folders), "--tta", "--time", "--out", str(tmp_path / "page.html")])
     assert "with test-time augmentation (mirror)" in (tmp_path / "page.html").read_text("utf-8")

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from taskscape.commands.call import call
 from taskscape.commands.shared import TtaAs, chosen_tta, if_interrupted, require_run
+
+if TYPE_CHECKING:
+    from taskscape.report.times import Times
 
 Page = Annotated[Path, tyro.conf.arg(metavar="PAGE")]
 Metrics = Annotated[tuple[str, ...], tyro.conf.arg(metavar="METRIC ...")]
@@ -45,24 +48,27 @@ def compare(
     """
     for run in runs:
         require_run(run)
-    from taskscape.files.paths import require_replaceable
+    from taskscape.files.paths import require_replaceable, require_writable
     from taskscape.report import write_comparison
     from taskscape.report.compare import start_of
 
     require_replaceable(out, start_of(out).encode(), "comparison")
 
-    with if_interrupted("nothing was written; start the same command again"):
-        times = None
-        if time:
-            from taskscape.runs import measure_times
+    require_writable(out.parent, "the comparison")
+    augmentation = chosen_tta(tta, tta_as)
 
-            times = measure_times(runs, tta=chosen_tta(tta, tta_as))
+    def measured() -> "Times":
+        from taskscape.runs import measure_times
+
+        return measure_times(runs, tta=augmentation)
+
+    with if_interrupted("nothing was written; start the same command again"):
         page = write_comparison(
             list(runs),
             out,
             split=split,
-            tta=chosen_tta(tta, tta_as),
-            times=times,
+            tta=augmentation,
+            times=measured if time else None,
             last_epochs=last_epochs,
             delta_m=delta_m,
         )

@@ -1,6 +1,6 @@
 """The comparison of several runs on one page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from taskscape.metrics.delta_m import metrics_of
@@ -28,9 +28,9 @@ STARTS = {**dict.fromkeys((".html", ".htm", ""), "<!doctype html"), **text.START
 def start_of(out: Path) -> str:
     """Return the first characters of a comparison in this file. Raises ``ValueError`` for an unknown suffix."""
     if (suffix := out.suffix.lower()) not in STARTS:
+        ending = f"ends in {suffix}" if suffix else "has no ending"
         raise ValueError(
-            f"{out} ends in {suffix}: end it in .html for a page, or in {', '.join(text.STARTS)} for a table of the "
-            "metrics"
+            f"{out} {ending}: end it in .html for a page, or in {', '.join(text.STARTS)} for a table of the metrics"
         )
     return STARTS[suffix]
 
@@ -41,7 +41,7 @@ def write_comparison(
     *,
     split: str = "val",
     tta: bool | str = False,
-    times: Times | None = None,
+    times: Times | Callable[[], Times] | None = None,
     last_epochs: bool = False,
     delta_m: Sequence[str] = (),
 ) -> Path:
@@ -51,7 +51,8 @@ def write_comparison(
     count in Δm, with a row per experiment; ``.csv`` has a row per run, with all metrics.
 
     Runs that differ only in their seed become one experiment: mean ± standard deviation. ``times`` are measured by
-    ``taskscape.runs.measure_times``; without them no times are compared. With ``last_epochs`` the metrics are the means
+    ``taskscape.runs.measure_times``, or a function that measures them, which is called when all runs are read; without
+    them no times are compared. With ``last_epochs`` the metrics are the means
     of each run's last epochs (``Experiment.average_last``), not those of its best epoch. ``delta_m`` names the metrics
     that Δm averages, each as ``task/metric`` or as a list of ``taskscape.metrics.delta_m.LISTS``; by default those that
     count according to their specs.
@@ -67,7 +68,8 @@ def write_comparison(
     loaded = [Run.load(run, split, tta) for run in folders]
     if last_epochs:
         loaded = [run.of_last_epochs() for run in loaded]
-    compared = Comparison(loaded, times, metrics_of(delta_m))
+    compared = Comparison(loaded, None, metrics_of(delta_m))
+    compared.times = times() if callable(times) else times
     return write(out, text.TEXTS.get(out.suffix.lower(), _page)(compared))
 
 
