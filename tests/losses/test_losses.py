@@ -429,7 +429,9 @@ def test_plain_tensors_are_compared_as_a_target_is(loss):
     ("loss", "value", "message"),
     [
         (SILog(), 0.0, r"depths that are not above 0 at valid pixels.*valid=metres\[:, 0\] > 0"),
-        (SILog(), float("nan"), "depths that are not above 0"),
+        (SILog(), float("nan"), r"NaN or infinite values at valid pixels.*valid=target.isfinite\(\).all\(1\)"),
+        (L1(), float("nan"), "NaN or infinite values at valid pixels"),
+        (MSE(), float("inf"), "NaN or infinite values at valid pixels"),
         (BalancedCrossEntropy(), 255.0, r"values of 0.5 … 255 at valid pixels.*must be 0 … 1"),
         (BalancedCrossEntropy(), -1.0, "must be 0 … 1"),
     ],

@@ -51,7 +51,7 @@ class Loss(RangedSettings, ABC):
 
         ``prediction`` is (B, C, H, W). ``target`` is a ``Target``, or only its values, in the shape of the prediction;
         ``valid``, (B, H, W) bool, is then their mask, by default true everywhere. Raises ``ValueError`` for other
-        shapes.
+        shapes, and for NaN and infinite values at valid pixels.
         """
         if isinstance(target, Target):
             if valid is not None:
@@ -68,7 +68,7 @@ class Loss(RangedSettings, ABC):
         """
 
     def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:
-        """Return plain values and their mask as a target. Raises ``ValueError`` if shapes do not match."""
+        """Return plain values and their mask as a target. Raises ``ValueError`` as ``check_target`` does."""
         return check_target(prediction, value if value.is_floating_point() else value.float(), valid, prediction.shape)
 
     def for_labels(self, targets: Callable[[], Iterable[Target]], channels: Sequence[str]) -> tuple[Self, list[str]]:
@@ -156,7 +156,10 @@ class ClassLoss(PixelLoss):
 
 
 def check_target(prediction: Tensor, value: Tensor, valid: Tensor | None, shape: tuple[int, ...]) -> Target:
-    """Return values of this shape and their mask, by default all true. Raises ``ValueError`` for another shape."""
+    """Return values of this shape and their mask, by default all true.
+
+    Raises ``ValueError`` for another shape, and for NaN and infinite values at valid pixels.
+    """
     if prediction.ndim != 4:
         raise ValueError(f"the prediction is {tuple(prediction.shape)}: it must be (B, C, H, W)")
     if value.shape != shape:
@@ -172,6 +175,11 @@ def check_target(prediction: Tensor, value: Tensor, valid: Tensor | None, shape:
         valid = torch.ones(pixels, dtype=torch.bool, device=value.device)
     elif valid.shape != pixels or valid.dtype != torch.bool:
         raise ValueError(f"valid is {valid.dtype} {tuple(valid.shape)}: it must be bool {pixels}")
+    if value.is_floating_point() and ((~value.isfinite()).any(1) & valid).any():
+        raise ValueError(
+            "the target has NaN or infinite values at valid pixels: mask pixels without a label, such as with "
+            "valid=target.isfinite().all(1)"
+        )
     return Target(value, valid)
 
 
