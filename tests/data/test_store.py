@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from samples import FIELDS, NAMES, SIZE, sample, without_labels, writer
 from torch.utils.data import DataLoader
 
@@ -170,6 +171,22 @@ BAD = {
     "no depth": (_with(sample(0), "depth", 0), "field depth.*positive"),
     "long normal": (_with(sample(0), "normals", 1), "field normals.*unit length"),
     "nan normal": (_with(sample(0), "normals", np.nan), "field normals.*unit length"),
+    "list": (
+        _replaced("depth", np.ones(SIZE).tolist()),
+        "field depth: the values are of type list: return a NumPy array",
+    ),
+    "tensor": (
+        _replaced("depth", torch.ones(SIZE)),
+        "field depth: the values are of type Tensor: return a NumPy array",
+    ),
+    "image file": (
+        _replaced("image", Image.new("RGB", SIZE[::-1])),
+        "field image: the values are of type Image: return a",
+    ),
+    "list as mask": (
+        sample(0)._replace(valid={**sample(0).valid, "depth": np.ones(SIZE, bool).tolist()}),
+        "field depth: the mask is of type list: return a NumPy array",
+    ),
     "other field": (_replaced("edges", np.zeros(SIZE)), "no field.*edges"),
 }
 
@@ -181,6 +198,12 @@ def test_bad_samples_are_refused(tmp_path: Path, case: str) -> None:
     with pytest.raises(ValueError, match=message):
         filling.put("train", 0, bad)
     assert filling.missing("train") == [0]
+
+
+def test_fields_are_modalities(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="field depth is 'metric': give its modality, such as taskscape"):
+        StoreWriter(tmp_path / "s", SIZE, {"train": 1}, {"depth": "metric"}, {})
+    assert not (tmp_path / "s").exists()
 
 
 def test_what_is_not_valid_may_hold_anything(tmp_path: Path) -> None:

@@ -68,6 +68,11 @@ class StoreWriter:
         shard: int | None = None,
         portion: str = "",
     ) -> None:
+        for name, modality in fields.items():
+            if not isinstance(modality, Modality):
+                raise ValueError(
+                    f"field {name} is {modality!r}: give its modality, such as taskscape.modalities.Depth()"
+                )
         self.path, self._done = path, _DONE.format(f"-{portion}" if portion else "")
         self.manifest = Manifest(
             size=(size[0], size[1]),
@@ -206,6 +211,11 @@ class StoreWriter:
         size = self.manifest.size
         if values is None:
             return modality.empty(size)
+        for noun, array in (("values are", values), ("mask is", valid)):
+            if not isinstance(array, np.ndarray | None):
+                raise ValueError(
+                    f"the {noun} of type {type(array).__name__}: return a NumPy array, as numpy.asarray gives it"
+                )
         if valid is None and modality.sentinel is None:
             valid = np.ones(size, np.bool_)
         if valid is None or valid.shape != size or valid.dtype != np.bool_:
