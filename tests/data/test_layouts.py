@@ -137,6 +137,7 @@ def test_forms_of_lists(raw: Path, ending: str, text: str) -> None:
             "image\n7\n",
             r"train\.csv lists 2 images that are not there, such as image",
         ),
+        ("{train: train.csv, val: ['1']}", "yard\n0\n", r"train\.csv lists 1 image that is not there, such as yard"),
         ("{train: ['0'], val: ['7']}", "", "'7' is neither a text file next to it nor a subfolder"),
         ("{train: ['0', '1'], val: ['1']}", "", "1 is in train and val: list each image once"),
     ],

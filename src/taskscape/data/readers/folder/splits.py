@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path, PureWindowsPath
@@ -19,6 +20,9 @@ Samples = Mapping[str, RawSample]
 
 Choice = float | str | tuple[str, ...]
 """The images of a split: a share or number, a text file or subfolder, or a list of subfolders, text files and names."""
+
+_HEADER = re.compile(r"[^\d./\\]*(image|img|file|name|path|id|frame|photo|rgb)[^\d./\\]*", re.IGNORECASE)
+"""A first row of a CSV file that names its column rather than an image."""
 
 _ALIASES = {
     "train": ("train", "training"),
@@ -193,7 +197,7 @@ def _samples_named(samples: Samples, choice: str, path: Path) -> list[RawSample]
 def _samples_listed(samples: Samples, path: Path) -> list[RawSample]:
     """Return the samples that a text file lists: one name or path per line, or per row of a CSV file, or a JSON list.
 
-    In text, # starts a comment. The first row of a CSV file can be its header.
+    In text, # starts a comment. The first row of a CSV file can be its header, such as image or file name.
     """
     by_file_name: dict[str, list[str]] = {}
     for name, sample in samples.items():
@@ -211,7 +215,7 @@ def _samples_listed(samples: Samples, path: Path) -> list[RawSample]:
             raise ValueError(f"{path} lists {text} twice: list each image once")
         else:
             names[listed_name] = text
-    if path.suffix.lower() == ".csv" and len(lines) > 1 and missing == lines[:1]:  # the header
+    if path.suffix.lower() == ".csv" and len(lines) > 1 and missing == lines[:1] and _HEADER.fullmatch(lines[0]):
         missing = []
     if not names and not missing:
         raise ValueError(f"{path} lists no image: write one name per line")
