@@ -29,6 +29,7 @@ from taskscape.modalities.class_sets import (
     from_cityscapes_ids,
     from_nyuv2_ids,
 )
+from taskscape.serialization import load_name
 
 CITY = {"size": (8, 16), "partial": True}
 
@@ -443,6 +444,16 @@ def test_a_reader_of_a_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert store.fields["warm"].unit == "kelvin" and store.names == ["2"]
     target = store.gather([0], ["warm"], torch.device("cpu")).targets["warm"]
     assert target.value[0, 0, 0].tolist() == [22, 21, 22] and target.valid[0, 1].tolist() == [True, True, False]
+
+
+def test_names_that_a_reader_gives_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statistics and predictions are kept by name."""
+    monkeypatch.chdir(tmp_path)
+    Path("my.py").write_text(MY.replace("RawSample(path.stem,", 'RawSample("a",'))
+    for index in range(3):
+        raw_files.save(Path("raw") / f"{index}.npy", np.zeros((2, 3), np.float32))
+    with pytest.raises(ValueError, match=r"contents .*gives 2 images of train the name 'a': give each its own"):
+        prepare(load_name(Path("my.py"), "Cameras")(), "raw", "store", processes=1)
 
 
 def test_what_is_no_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

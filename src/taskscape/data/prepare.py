@@ -6,6 +6,7 @@ import os
 import shutil
 import warnings
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
@@ -125,10 +126,17 @@ def _check_settings(data: RawData, out: Path, shard: int | None) -> None:
 
 
 def _contents(data: RawData, raw: Path) -> RawIndex:
-    """Return the index of a reader. Raises ``ValueError`` if a user's reader returns something else."""
+    """Return the index of a reader. Raises ``ValueError`` if a user's reader gives something else, or a name twice."""
     index = data.contents(raw)
     if not isinstance(index, RawIndex):
         raise ValueError(f"{named(type(data).contents)} gives a {type(index).__name__}: return a RawIndex")
+    for split, samples in index.splits.items():
+        name, count = Counter(sample.name for sample in samples).most_common(1)[0] if samples else ("", 0)
+        if count > 1:
+            raise ValueError(
+                f"{named(type(data).contents)} gives {count} images of {split} the name {name!r}: give each its own, "
+                "such as its path in the raw folder"
+            )
     return index
 
 
