@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from taskscape.commands import COMMANDS
-from taskscape.errors import Interrupted, TrainingError, stopping_signals
+from taskscape.errors import Interrupted, TrainingError, message_of, stopping_signals
 from taskscape.serialization import nearest
 
 
@@ -216,13 +216,9 @@ def _message(error: Exception) -> str:
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
         name = error.object[max(error.start - 20, 0) : error.end + 20].encode("ascii", "backslashreplace").decode()
         return f"the name of a file or folder is not UTF-8, near {name!r}: rename it"
-    if not isinstance(error, OSError) or error.strerror is None:
-        return str(error)
-    if error.filename is None:  # raised by taskscape, whose messages name the file
-        return error.strerror
-    files = " and ".join(str(file) for file in (error.filename, error.filename2) if file is not None)
-    remedy = f"; {access_remedy(Path(os.fsdecode(error.filename)))}" if error.errno == errno.EACCES else ""
-    return f"{files}: {error.strerror}{remedy}"
+    if isinstance(error, OSError) and error.errno == errno.EACCES and error.filename is not None:
+        return f"{message_of(error)}; {access_remedy(Path(os.fsdecode(error.filename)))}"
+    return message_of(error)
 
 
 if __name__ == "__main__":

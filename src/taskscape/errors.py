@@ -45,6 +45,14 @@ class SettingError(ValueError):
         return f"{self.setting}: {self.reason}"
 
 
+def message_of(error: BaseException) -> str:
+    """Return the message of an error; of one of the operating system with its files, but without its number."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    files = " and ".join(str(file) for file in (error.filename, error.filename2) if file is not None)
+    return f"{files}: {error.strerror}" if files else error.strerror  # taskscape's own messages name the file
+
+
 class TrainingError(RuntimeError):
     """Training cannot continue. Files saved before are left as they are."""
 

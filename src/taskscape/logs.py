@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from taskscape.errors import message_of
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -79,7 +81,7 @@ def written_to_file(only: Path | None = None) -> Iterator[Callable[[Path], None]
             yield write_to
         except BaseException as error:
             is_user_error = isinstance(error, KeyboardInterrupt | ValueError | OSError)
-            message = str(error) or type(error).__name__
+            message = message_of(error) or type(error).__name__
             exc_info = None if is_user_error else (type(error), error, error.__traceback__)
             buffer.handle(_LOGGER.makeRecord(_LOGGER.name, logging.ERROR, __file__, 0, "%s", (message,), exc_info))
             raise

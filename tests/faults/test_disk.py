@@ -26,6 +26,7 @@ from taskscape.modalities import Depth
 from taskscape.report import html
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
+from taskscape.sweeps import worker
 
 CASES = {
     errno.ENOSPC: "No space left on device; make room and continue",
@@ -179,6 +180,27 @@ def test_a_log_that_cannot_be_written_hides_no_error(tmp_path: Path) -> None:
         logging.getLogger("taskscape").warning("a message")
         keep_in(tmp_path / "train.log")
         raise OSError(errno.ENOSPC, "could not write it; make room")
+
+
+def test_logs_and_sweeps_tell_errors_as_commands_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the number of the operating system."""
+    message = "could not write last.ckpt: No space left on device; make room and continue"
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, message)
+
+    with pytest.raises(OSError, match="make room"), logs.written_to_file() as keep_in:
+        keep_in(tmp_path / "train.log")
+        fail()
+    assert (tmp_path / "train.log").read_text("utf-8").endswith(f" ERROR {message}\n")
+    monkeypatch.setattr(worker, "work", fail)
+    monkeypatch.setattr(worker, "end_with", lambda parent: None)
+    monkeypatch.setattr("sys.argv", ["worker", str(tmp_path), "1", "0"])
+    with pytest.raises(SystemExit):
+        worker.main()
+    assert capsys.readouterr().err == f"{message}\n"
 
 
 def test_a_lock_for_which_there_is_no_room_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,7 @@ def _train(path: str, threads: int, folder: str) -> str:
     Errors are returned, not raised: Ray should retry only after the loss of a process or node, since any other error
     would occur again.
     """
-    from taskscape.errors import TrainingError
+    from taskscape.errors import TrainingError, message_of
     from taskscape.sweeps.worker import work
 
     os.chdir(folder)
@@ -106,7 +106,7 @@ def _train(path: str, threads: int, folder: str) -> str:
     try:
         work(Path(path), threads)
     except (ValueError, OSError, TrainingError) as error:
-        return " ".join(str(error).split())
+        return " ".join(message_of(error).split())
     except KeyboardInterrupt as interrupt:
         return str(interrupt) or "stopped"
     return ""

@@ -10,7 +10,7 @@ import sys
 from contextlib import redirect_stderr
 from pathlib import Path
 
-from taskscape.errors import Interrupted, TrainingError
+from taskscape.errors import Interrupted, TrainingError, message_of
 from taskscape.parallel import end_with, use_threads
 from taskscape.sweeps.executor import ENDED, STACK
 
@@ -67,7 +67,7 @@ def train_stack(path: Path, threads: int) -> None:
     failed = {}
     for folder, outcome in zip(folders, outcomes, strict=True):
         if isinstance(outcome, Exception):
-            failed[str(folder)] = " ".join(str(outcome).split())
+            failed[str(folder)] = " ".join(message_of(outcome).split())
         else:
             write_report(folder)
     atomic_write(path / ENDED, json.dumps(failed) + "\n")
@@ -82,7 +82,7 @@ def main() -> None:
     except Interrupted as interrupt:
         sys.exit(128 + interrupt.signum)
     except (ValueError, OSError, TrainingError) as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
+        print(" ".join(message_of(error).split()), file=sys.stderr)
         sys.exit(1)
 
 
