@@ -21,6 +21,8 @@ QUICK_IMAGES = 64
 """Largest number of images per split that ``quick`` reads."""
 QUICK_PIXELS = 1 << 20
 """Approximate number of pixels per split that ``quick`` reads."""
+_FEWEST_COMPARED = 8
+"""Least number of images of each split by which ``quick`` compares them."""
 
 
 @dataclass
@@ -69,10 +71,12 @@ def check(path: str | Path, report: ProgressCallback | None = None) -> Findings:
 def quick(stores: Mapping[str, Store], fields: Collection[str], said: Collection[str] = ()) -> list[str]:
     """Return warnings about a sample of each split's images and of these labels, in about half a second.
 
-    Images and splits are not compared with each other; only ``check`` does that. Images without labels are not named
-    for the fields in ``said``, for which the user knows them already.
+    Images are not compared with each other, and splits only by quantities that have a median, in which a sample is
+    enough; ``check`` does the rest. Images without labels are not named for the fields in ``said``, for which the user
+    knows them already.
     """
     warnings = []
+    findings: dict[str, Findings] = {}
     for split, split_store in stores.items():
         for name, store, used_fields in split_store.parts:
             pixels = store.size[0] * store.size[1]
@@ -81,8 +85,14 @@ def quick(stores: Mapping[str, Store], fields: Collection[str], said: Collection
             indices = np.unique(np.linspace(0, len(store) - 1, count).astype(np.int64)).tolist()
             for start in range(0, len(indices), _BATCH_SIZE):
                 sums.add(indices[start : start + _BATCH_SIZE])
-            messages = _warnings(split, sums.statistics(), store.manifest, said)
+            statistics = sums.statistics()
+            messages = _warnings(split, statistics, store.manifest, said)
             warnings += [f"{name}, {warning}" for warning in messages] if name else messages
+            if statistics.images >= _FEWEST_COMPARED:
+                findings.setdefault(name, Findings(store.fields)).splits[split] = statistics
+    for name, part in findings.items():
+        messages = _compare(part, sampled=True)
+        warnings += [f"{name}, {warning}" for warning in messages] if name else messages
     return warnings
 
 
@@ -171,12 +181,16 @@ def _remarks(split: str, statistics: SplitStatistics, manifest: Manifest) -> lis
     ]
 
 
-def _compare(findings: Findings) -> list[str]:
-    """Return the warnings that come from comparing the splits."""
+def _compare(findings: Findings, sampled: bool = False) -> list[str]:
+    """Return the warnings that come from comparing the splits; of a sample, only quantities that have a median."""
     warnings = []
     for name, modality in findings.fields.items():
-        by_split = {split: statistics.fields[name] for split, statistics in findings.splits.items()}
-        counts = {split: stats.histogram for split, stats in by_split.items() if stats.valid}
+        by_split = {split: stats.fields[name] for split, stats in findings.splits.items() if name in stats.fields}
+        counts = {
+            split: stats.histogram
+            for split, stats in by_split.items()
+            if stats.valid and not (sampled and stats.median is None)
+        }
         if counts:
             warnings += [f"{name}: {text}" for text in modality.split_warnings(counts)]
     return warnings
