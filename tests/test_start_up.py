@@ -178,6 +178,14 @@ def light() -> Iterator[subprocess.Popen[str]]:
         ("sweep joint --seeds 0 1 --workers 0", "--workers 0: it must be at least 1"),
         ("sweep joint --seeds 0 1 --stack 1", "--stack 1: it must be at least 2"),
         (f"sweep joint --seeds 0 1 --out {__file__}", "is a file: name a folder for the sweep"),
+        ("demo --minutes 0", "--minutes 0: it must be above 0 and finite"),
+        (f"demo --out {__file__}", "is a file: name a folder for the run"),
+        ("doctor --device gpu", "device is 'gpu'"),
+        ("bench joint --out run", "leave out --out and --resume"),
+        ("synth streets --count 0", "--count 0: it must be at least 1"),
+        (f"synth {__file__}", "is a file: name a folder for the streets"),
+        ("synth --out streets", "there is no flag --out; OUT is given without a flag"),
+        ("data show nowhere --images 0", "--images 0: it must be at least 1"),
         ("predict --watch nowhere", "--watch: there is no folder nowhere"),
         ("predict photo.jpg --view depth --out there", "--view depth is not TASK.SETTING=VALUE"),
         ("predict taskscape/nothing . --out there", "there is no released model 'taskscape/nothing'"),
@@ -272,6 +280,7 @@ def test_torch_is_not_imported(line: str, said: str, light: subprocess.Popen[str
 @pytest.mark.parametrize(
     ("line", "said"),
     [
+        ("evaluate runs/old/experiment.yaml", "is a file of a run: name its folder, runs/old"),
         ("evaluate runs/old --device gpu", "device is 'gpu'"),
         ("evaluate runs/old --tta-as nothing", "there is no test-time augmentation 'nothing'"),
         ("label nowhere store --out new", "nowhere is not a run"),

@@ -394,6 +394,16 @@ def test_evaluating_again_gives_the_same_result(store: Path, tmp_path: Path, mon
         runs.evaluate(tmp_path, height=0)
 
 
+def test_a_finished_run_is_finished_wherever_it_is(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine may lack what training needs, such as pretrained weights."""
+    result = runs.train(replace(tiny(store), epochs=1), tmp_path / "run", quiet=True)
+    monkeypatch.setattr(runs.Experiment, "check", None)
+    again = runs.train(runs.read_experiment(tmp_path / "run"), tmp_path / "run", resume=True, quiet=True)
+    assert again.metrics == result.metrics
+
+
 def test_a_run_that_is_continued_with_other_settings_says_so(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

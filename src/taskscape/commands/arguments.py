@@ -65,7 +65,7 @@ def read(
             _check_place(word, len(positionals), places, setting, tree)
             positionals.append(word)
             continue
-        name, attached = _parse_flag(word, settings, tree, also)
+        name, attached = _parse_flag(word, settings, tree, places, also)
         setting = settings[name]
         following = [attached] if attached is not None else list(takewhile(lambda item: not _is_flag(item), remaining))
         if is_switch(setting.kind):
@@ -100,14 +100,19 @@ def _is_flag(word: str) -> bool:
 
 
 def _parse_flag(
-    word: str, settings: Mapping[str, Setting], tree: Sequence[Node], also: Iterable[str]
+    word: str, settings: Mapping[str, Setting], tree: Sequence[Node], places: Sequence[Place], also: Iterable[str]
 ) -> tuple[str, str | None]:
     """Return the name of a flag, and the value attached to it with ``=``, or None."""
     name, equals, value = word.lstrip("-").partition("=")
     name = name.replace("_", "-")
     if not word.startswith("--") or name not in settings:
         shown = word.partition("=")[0]
-        hint = _choice_hint(name, tree) or _other_classes_hint(name, tree) or _similar_hint(name, tree, also)
+        hint = (
+            _place_hint(name, places)
+            or _choice_hint(name, tree)
+            or _other_classes_hint(name, tree)
+            or _similar_hint(name, tree, also)
+        )
         raise ValueError(f"there is no flag {shown}{hint}")
     return name, value if equals else None
 
@@ -140,6 +145,11 @@ def _flag_values(name: str, setting: Setting, following: Sequence[str]) -> tuple
     if range_in_words := missed(setting.kind, words):
         raise ValueError(f"--{name} {' '.join(words)}: it must be {range_in_words}")
     return [spelled(setting.kind, word) for word in words], count or len(words)
+
+
+def _place_hint(name: str, places: Sequence[Place]) -> str:
+    """Return a hint for the error message if the flag is the name of a positional argument."""
+    return next((f"; {place.name} is given without a flag" for place in places if place.name == name.upper()), "")
 
 
 def _choice_hint(name: str, tree: Iterable[Node]) -> str:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from taskscape.commands.experiment import parse, scaled
+from taskscape.commands.experiment import CommandLine, parse, scaled
 from taskscape.commands.layout import filled, line, usage
 from taskscape.commands.parts import without
 from taskscape.commands.recipes import described_recipe, read_recipe
@@ -67,12 +67,16 @@ def main(arguments: Sequence[str]) -> None:
 
 def _experiment(recipe: str, words: Sequence[str]) -> "Experiment":
     if (stand_in := described_recipe(recipe)) is not None:
-        parse(recipe, stand_in, words, "bench", SWITCHES)  # find mistakes before torch is imported
+        _require_no_run(parse(recipe, stand_in, words, "bench", SWITCHES))  # before torch is imported
     command_line = scaled(recipe, read_recipe(recipe), words, "bench", SWITCHES)
-    if command_line.out or command_line.resume:
-        raise ValueError("taskscape bench keeps nothing, so it has no run folder: leave out --out and --resume")
+    _require_no_run(command_line)
     experiment: Experiment = command_line.experiment
     return experiment
+
+
+def _require_no_run(command_line: CommandLine) -> None:
+    if command_line.out or command_line.resume:
+        raise ValueError("taskscape bench keeps nothing, so it has no run folder: leave out --out and --resume")
 
 
 def plain(measured: "Bench") -> dict[str, Any]:

@@ -11,6 +11,7 @@ from taskscape.commands.call import call
 from taskscape.commands.layout import usage
 from taskscape.commands.recipes import print_list, read_recipe
 from taskscape.serialization import nearest
+from taskscape.serialization.ranges import Count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,15 +51,13 @@ def check_stores(stores: Stores, /) -> None:
         _check(store)
 
 
-def show(stores: Stores, /, *, out: Path | None = None, images: int = 8) -> None:
+def show(stores: Stores, /, *, out: Path | None = None, images: Count = 8) -> None:
     """Write a contact sheet of each store: a few images of each split with their labels, and the mean image.
 
     Args:
         out: File of the contact sheet, for a single store; by default STORE.png next to each store.
         images: Number of images per split, evenly spaced.
     """
-    if images < 1:
-        raise ValueError(f"--images {images}: it must be 1 or more")
     if out is not None and len(stores) > 1:
         raise ValueError(f"--out {out} is one file, and {len(stores)} stores are named: leave it out, or name one")
     for store in _existing(stores):

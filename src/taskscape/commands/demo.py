@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from taskscape.commands.call import call
 from taskscape.commands.train import print_outcome, resumable
+from taskscape.serialization.ranges import Positive
 
 if TYPE_CHECKING:
     from taskscape.run_folder import Result
@@ -18,7 +19,7 @@ def main(arguments: Sequence[str]) -> None:
     call(demo, arguments, "demo")
 
 
-def demo(*, out: Path | None = None, minutes: float = 5.9) -> None:
+def demo(*, out: Path | None = None, minutes: Positive = 5.9) -> None:
     """Render streets, train and evaluate a small network on them, and write a report. Nothing is downloaded.
 
     Args:
@@ -26,8 +27,10 @@ def demo(*, out: Path | None = None, minutes: float = 5.9) -> None:
         minutes: Total time, including the report.
     """
     started = time.monotonic()
-    if not minutes > 0:
-        raise ValueError(f"--minutes {minutes}: it must be more than 0")
+    if out is not None:
+        from taskscape.run_folder.fresh import require_fresh
+
+        require_fresh(out)
     with _compiling_streets():
         from taskscape.demo import demo as train_demo
         from taskscape.demo import photograph

@@ -52,6 +52,9 @@ def doctor(*, json: bool = False, device: str = "auto") -> None:
         json: Print JSON instead of a table.
         device: Device to check: auto (a GPU if there is one), cpu, cuda, cuda:1 or mps.
     """
+    from taskscape.devices import check_device_name
+
+    check_device_name(device)
     lines = [*_versions(), *_hardware(), *_threads(), _memory(), *_cache(), *_precision(device)]
     fine = all(line.state != "off" for line in lines)
     if json:

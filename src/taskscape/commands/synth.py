@@ -8,8 +8,9 @@ import tyro
 
 from taskscape.commands.call import call
 from taskscape.commands.parts import SharingFlags
-from taskscape.commands.shared import if_interrupted
+from taskscape.commands.shared import if_interrupted, require_usable
 from taskscape.serialization import agreeing, counted
+from taskscape.serialization.ranges import Count, Seed
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -21,10 +22,10 @@ def synth(
     /,
     *,
     split: str = "train",
-    count: int = 20000,
+    count: Count = 20000,
     size: tuple[int, int] = (128, 256),
-    samples: int = 4,
-    seed: int = 0,
+    samples: Count = 4,
+    seed: Seed = 0,
     style: Literal["classic", "photographs"] = "classic",
     sharing: SharingFlags,
 ) -> None:
@@ -42,6 +43,7 @@ def synth(
             be used on photographs.
     """
     portion = sharing.portion()
+    require_usable(out, "the streets")
     from taskscape.data.readers.miniscapes import write_miniscapes
     from taskscape.progress import progress_bar, reporter
 

@@ -32,6 +32,8 @@ class RunFolder:
         """Raise ``FileNotFoundError`` with the remedy if the folder holds no run."""
         if self.experiment.is_file():
             return
+        if self.path.is_file() and RunFolder(self.path.parent).experiment.is_file():
+            raise FileNotFoundError(f"{self.path} is a file of a run: name its folder, {self.path.parent}")
         if runs := self.runs():
             raise FileNotFoundError(f"{self.path} is not a run, but contains runs: name one, such as {runs[0]}")
         folders = (self.path.parent, RUNS / self.path.parent)  # perhaps the default parent was left out

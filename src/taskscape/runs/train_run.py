@@ -62,11 +62,11 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
     or the data, if the folder's run is finished and was trained with other settings or data, and if another process
     writes to the folder; ``TrainingError`` and ``Interrupted`` as ``Trainer.run`` does.
     """
-    experiment.check()
     folder = RunFolder(Path(run))
-    if resume and is_finished(folder, experiment):
+    if resume and is_finished(folder, experiment):  # even if it could not be trained here, for lack of weights or data
         require_same_settings(folder, experiment)
         return Result.load(folder.result())
+    experiment.check()
     start = None if resume and folder.checkpoint.exists() else Start.of(experiment)
     fabric = launch(experiment.device)
     if not resume and fabric.is_global_zero and folder.has_progress:
