@@ -55,7 +55,26 @@ def test_what_was_kept_and_cannot_be_read_is_made_again(exported: list[Path], tm
     index.write_text("<p>of an earlier version</p>")
     assert prepare([MODEL], lambda text: None)[0].content == "2"
     assert prepare([MODEL], lambda text: None)[0].content == "2"
-    assert not list((tmp_path / "cache" / "app").glob("part-*"))
+    assert len(list((tmp_path / "cache" / "app").iterdir())) == 1
+
+
+def test_what_a_killed_process_left_is_removed(exported: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "cache" / "app" / "part").mkdir(parents=True)
+    (tmp_path / "cache" / "app" / "part" / "model.onnx").write_bytes(b"half")
+    assert prepare([MODEL], lambda text: None)[0].content == "1"
+    (folder,) = (tmp_path / "cache" / "app").iterdir()
+    assert not (folder / "model.onnx").exists()
+
+
+def test_what_another_process_exported_meanwhile_is_used(exported: list[Path], tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def other_is_faster(text: str) -> None:
+        if not told:
+            told.append(text)
+            prepare([MODEL], told.append)
+
+    assert prepare([MODEL], other_is_faster)[0].content == "1" and len(exported) == 1
 
 
 def test_networks_that_were_used_longest_ago_make_room(
@@ -109,6 +128,7 @@ def test_a_run_without_weights_is_trained_by_a_command_that_can_be_copied(export
 
 def test_what_fails_leaves_nothing(exported: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fail(run: Path, to: str, folder: Path, *, confidence: bool) -> None:
+        folder.mkdir()
         (folder / "model.onnx").write_bytes(b"half")
         raise ValueError("it computed other values")
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import tyro
+from filelock import FileLock
 from samples import FIELDS, NAMES
 
 from taskscape.data import SOURCES, DataSource, Packed, Store, Streets
@@ -61,6 +62,19 @@ def test_two_that_start_together(tmp_path: Path, streets: ModuleType) -> None:
         first, second = pool.map(lambda _: options(tmp_path).open()["train"], range(2))
     assert len(streets.rendered) == 6
     assert torch.equal(first.gather([3], (), CPU).image, second.gather([3], (), CPU).image)
+
+
+def test_streets_can_be_rendered_after_an_error_that_is_remembered(
+    tmp_path: Path, streets: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a notebook, which keeps the last error with its variables: its lock must not block the next attempt."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Streets, "_render", lambda *_: {}["full"])
+        with pytest.raises(KeyError) as remembered:
+            options(tmp_path).open()
+    (lock,) = tmp_path.glob("*.lock")
+    FileLock(lock).acquire(timeout=0).lock.release()
+    assert len(options(tmp_path).open()["train"]) == 4 and remembered.value
 
 
 def test_the_cache_may_be_elsewhere(tmp_path: Path, streets: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,12 +4,13 @@ import hashlib
 import importlib.util
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
+
+from filelock import FileLock
 
 from taskscape.export import export, onnx_file
 from taskscape.export.export import prepare as traced
@@ -66,21 +67,26 @@ def _read(folder: Path) -> PageModel | None:
 
 
 def _exported(run: Path, name: str, folder: Path, tell: Callable[[str], None]) -> PageModel:
-    """Export the network of a run to a folder atomically, and return it."""
+    """Export the network of a run to a folder atomically, and return it; one process exports, the others wait."""
     tell(f"preparing {name} for the browser, which takes a minute; it is kept for the next time in {folder.parent}")
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
-    try:
-        with _named(name):
-            export(run, "web", temporary, confidence=_has_confidence(run))
-        model = read_folder(temporary / PAGE)[0]
-        shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # another process was faster with the same network
-            temporary.rename(folder)
-        return model
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        lock = FileLock(folder.parent.with_suffix(".lock")).acquire()
+    temporary = folder.with_name("part")
+    with lock:
+        if (model := _read(folder)) is not None:  # exported meanwhile
+            return model
+        shutil.rmtree(temporary, ignore_errors=True)  # left by a killed process
+        try:
+            with _named(name):
+                export(run, "web", temporary, confidence=_has_confidence(run))
+            model = read_folder(temporary / PAGE)[0]
+            shutil.rmtree(folder, ignore_errors=True)
+            with writing(folder):
+                temporary.rename(folder)
+            return model
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager

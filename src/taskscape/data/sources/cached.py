@@ -25,10 +25,10 @@ def make_once(path: Path, make: Callable[[], None], last: str = MANIFEST) -> Non
         # The system releases the lock when its holder is killed.
         lock = FileLock(path.with_name(path.name + ".lock"))
         try:
-            lock.acquire(timeout=0)
+            held = lock.acquire(timeout=0)
         except Timeout:
             _LOGGER.info("another process is making %s: waiting for it", path)
-            lock.acquire()
-    with lock:
+            held = lock.acquire()
+    with held:
         if not (path / last).exists():
             make()
