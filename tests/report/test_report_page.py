@@ -289,6 +289,13 @@ def test_a_run_that_its_minutes_ended_says_how_many_epochs_it_had(make_run: Make
     assert "4, of at most 9" in text and "unfinished" not in text
 
 
+def test_a_misspelled_result_is_answered_with_the_nearest(make_run: MakeRun) -> None:
+    run = make_run("run")
+    Result.load(run / "result.json").save(RunFolder(run).result("rooms-val-height32"))
+    with pytest.raises(ValueError, match=r"no result-room-val-height32\.json yet; did you mean rooms-val-height32"):
+        write_report(run, "room-val-height32")
+
+
 def test_the_best_epoch_is_the_logged_one(make_run: MakeRun) -> None:
     """However the run was continued; a run of an earlier version did not log it, and may have changed the metric."""
     run = make_run("run", settings={"continued": "after step 9 with monitor depth/abs_rel (none before)"})

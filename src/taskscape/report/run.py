@@ -129,8 +129,11 @@ class Run:
         result = folder.result(split, tta)
         if not result.is_file():
             remedy = f"yet; make it with `{folder.evaluate_command(split, tta)}`"
+            similar = nearest(split, _evaluated(folder))
             if (splits := _splits(folder)) and split not in splits:
-                remedy = f"and its data has no split {split!r}{nearest(split, splits)}"
+                remedy = f"and its data has no split {split!r}{nearest(split, [*splits, *_evaluated(folder)])}"
+            elif "did you mean" in similar:
+                remedy = f"yet{similar}"
             raise ValueError(f"{path} has no {result.name} {remedy}")
         settings = read_yaml(folder.experiment)
         if not isinstance(settings, dict):
@@ -178,6 +181,11 @@ class Run:
         """Return an upper bound on the bytes of this result's sample images, with all arrays of every task."""
         height, width = self.result.size
         return min(_MAX_SAMPLES * height * width * (8 + 64 * len(self.result.tasks)) + (1 << 20), MOST_BYTES)
+
+
+def _evaluated(folder: RunFolder) -> list[str]:
+    """Return the names of the results of a run other than that of val, such as ``rooms-val-height32``."""
+    return [path.stem.removeprefix("result-") for path in folder.results()[1:]]
 
 
 def _splits(folder: RunFolder) -> list[str]:
