@@ -491,6 +491,13 @@ def test_labels_that_are_displaced(field: str, down: int, right: int, remedy: st
     assert len(displaced.warnings()) == 1 and remedy in displaced.warnings()[0], displaced.warnings()
 
 
+def test_edges_may_be_of_color_only() -> None:
+    """A red and a green of one brightness differ."""
+    image = np.full((8, 12, 3), (90, 10, 20), np.uint8)
+    image[:, 6:] = 20, 90, 10
+    assert contrast(image)[:, 6].min() > 3 and not contrast(image)[1:, :6].any()
+
+
 def test_labels_of_other_images_are_noticed() -> None:
     random = np.random.default_rng(0)
     own, shuffled, at_rest = Alignment(), Alignment(), Alignment()

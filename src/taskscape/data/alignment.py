@@ -45,12 +45,11 @@ UNRELATED = 1.5
 
 
 def contrast(image: Array) -> Contrast:
-    """Return the local contrast of an (H, W, 3) image, (H, W), with a mean of 1."""
-    red, green, blue = np.moveaxis(image.astype(np.float32), -1, 0)
-    gray = red + green + blue
-    change = np.zeros_like(gray)
-    change[1:] += np.abs(np.diff(gray, axis=0))
-    change[:, 1:] += np.abs(np.diff(gray, axis=1))
+    """Return the local contrast of the colors of an (H, W, 3) image, (H, W), with a mean of 1."""
+    values = image.astype(np.float32)
+    change = np.zeros(values.shape[:2], np.float32)
+    change[1:] += np.abs(np.diff(values, axis=0)).sum(-1)
+    change[:, 1:] += np.abs(np.diff(values, axis=1)).sum(-1)
     change = np.minimum(change, np.float32(4) * change.mean())  # so that a few sharp edges do not dominate
     return np.asarray(change / max(float(change.mean()), 1e-6), np.float32)
 

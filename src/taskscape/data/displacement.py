@@ -41,7 +41,7 @@ class Displacement:
 
     def warnings(self) -> list[str]:
         """Return a warning if the labels clearly fit their images better where they are not."""
-        if self._reach < 2 or not self._count:
+        if self._reach < 2 or len(self._names) < 2 or not self._count:
             return []
         reach = self._reach
         sums = np.fft.irfft2(self._product, s=self._shape)
@@ -49,7 +49,7 @@ class Displacement:
         row, column = np.unravel_index(means.argmax(), means.shape)
         down, right = int(row) - reach, int(column) - reach
         # Some ten neighboring pixels of an edge count as one observation, of a contrast that varies by its mean, 1.
-        by_chance = 5 * np.sqrt(10 / self._count)
+        by_chance = 3 * np.sqrt(10 / self._count)
         # Edges that are unrelated to the images lie on less than the mean contrast, displaced or not.
         gain = means[row, column] - max(1, means[reach, reach]) - by_chance
         if max(abs(down), abs(right)) < 2 or gain < GAIN:
