@@ -46,7 +46,7 @@ def print_models(*, tasks: Tasks = (), encoder: str | None = None, released: boo
     if encoder is not None:
         require_encoder(encoder, "--encoder")
     table = Table(box=None, padding=(0, 2))
-    table.add_column("network", no_wrap=True)
+    table.add_column("network", overflow="fold")
     table.add_column("parameters", justify="right")
     table.add_column("FLOPs", justify="right")
     table.add_column("paper")

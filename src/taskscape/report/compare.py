@@ -28,9 +28,9 @@ STARTS = {**dict.fromkeys((".html", ".htm", ""), "<!doctype html"), **text.START
 def start_of(out: Path) -> str:
     """Return the first characters of a comparison in this file. Raises ``ValueError`` for an unknown suffix."""
     if (suffix := out.suffix.lower()) not in STARTS:
-        ending = f"ends in {suffix}" if suffix else "has no ending"
         raise ValueError(
-            f"{out} {ending}: end it in .html for a page, or in {', '.join(text.STARTS)} for a table of the metrics"
+            f"{out} ends in {suffix}: end it in .html for a page, or in {', '.join(text.STARTS)} for a table of the "
+            "metrics"
         )
     return STARTS[suffix]
 
