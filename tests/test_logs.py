@@ -1,10 +1,14 @@
 """Messages of a run are shown and saved in its folder, and failures of either do not end it."""
 
+import gc
 import logging
+import weakref
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 from taskscape import logs, runs
@@ -80,3 +84,25 @@ def test_quiet_and_verbose(
     with pytest.raises(SystemExit):
         main(["recipes", "--quiet", "--verbose"])
     assert "exclude each other" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_a_logged_error_keeps_nothing_alive(is_written: bool, tmp_path: Path) -> None:
+    """After a run that fails for lack of memory, the next one has all memory without a garbage collection."""
+    networks = []
+
+    def fail() -> None:
+        network = torch.nn.Linear(1, 1)
+        networks.append(weakref.ref(network))
+        with logs.written_to_file() as keep_in:
+            if is_written:
+                keep_in(tmp_path / "train.log")
+            raise RuntimeError("out of memory")
+
+    gc.disable()
+    try:
+        with suppress(RuntimeError):
+            fail()
+        assert networks[0]() is None
+    finally:
+        gc.enable()

@@ -80,15 +80,21 @@ def written_to_file(only: Path | None = None) -> Iterator[Callable[[Path], None]
         try:
             yield write_to
         except BaseException as error:
-            is_user_error = isinstance(error, KeyboardInterrupt | ValueError | OSError)
-            message = message_of(error) or type(error).__name__
-            exc_info = None if is_user_error else (type(error), error, error.__traceback__)
-            buffer.handle(_LOGGER.makeRecord(_LOGGER.name, logging.ERROR, __file__, 0, "%s", (message,), exc_info))
+            buffer.handle(_record_of(error))
             raise
         finally:
+            buffer.buffer.clear()  # a record holds its error, whose frames hold this buffer and the run's network
             if buffer.target is not None:
                 with suppress(OSError):  # a full disk must not replace the error that ends the run
                     buffer.target.close()
+
+
+def _record_of(error: BaseException) -> logging.LogRecord:
+    """Return a record of an error, with its traceback unless the user can fix it."""
+    is_user_error = isinstance(error, KeyboardInterrupt | ValueError | OSError)
+    exc_info = None if is_user_error else (type(error), error, error.__traceback__)
+    message = message_of(error) or type(error).__name__
+    return _LOGGER.makeRecord(_LOGGER.name, logging.ERROR, __file__, 0, "%s", (message,), exc_info)
 
 
 @contextmanager
