@@ -363,7 +363,7 @@ def test_synth_writes_streets_and_skips_those_that_are_there(here: Path, capsys:
         ("synth my.py --count 1", "my.py"),
         ("predict x --submission city", "--submission city: give one or more of cityscapes, coco-panoptic"),
         ("models --tasks semseg", "--tasks semseg: give each task a name and its number of output channels"),
-        ("demo --minutes 0", "--minutes 0.0: it must be more than 0"),
+        ("demo --minutes 0", "--minutes 0: it must be above 0 and finite"),
     ],
 )
 def test_wrong_input_ends_with_2_and_a_remedy(
