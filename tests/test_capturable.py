@@ -244,9 +244,10 @@ def test_an_operator_that_no_graph_holds_is_named(what: Callable[[Tensor], objec
 
 @pytest.fixture
 def counts_on_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make methods with their own optimizer count its steps in a tensor, as on a GPU."""
+    """Make methods with their own optimizer count its steps in a tensor, and read no loss, as on a GPU."""
     monkeypatch.setattr("taskscape.weighting.own_adam._DEVICES_WITH_GRAPHS", ("cpu",))
     monkeypatch.setattr(import_module("torch.optim.adam"), "_get_capturable_supported_devices", lambda: ["cpu"])
+    monkeypatch.setattr("taskscape.weighting.base.Weighting.check_nonnegative", lambda weighting, losses: None)
 
 
 class Balanced:

@@ -178,6 +178,15 @@ class Weighting(nn.Module, ABC):
             if task not in self.tasks:
                 raise ValueError(f"there is a loss of {task!r}, but the tasks are {', '.join(self.tasks)}")
 
+    def check_nonnegative(self, losses: Losses) -> None:
+        """Raise ``ValueError`` for a negative loss; not on a GPU, since reading values would force a synchronization."""
+        for task, loss in losses.items():
+            if loss.device.type == "cpu" and loss < 0:
+                raise ValueError(
+                    f"the loss of {task} is {loss:g}, but this weighting compares ratios of losses: add a constant that "
+                    "keeps the loss above 0, or choose a weighting such as uncertainty or pcgrad"
+                )
+
     @override
     def extra_repr(self) -> str:
         return f"{', '.join(self.tasks)}; {self.config}"
@@ -212,16 +221,6 @@ def require_gradients(losses: Losses) -> None:
             f"the loss of {constant[0]} has no gradient, so the task would learn nothing: do not detach it in the "
             "network or in the loss, or leave the task out"
         )
-
-
-def check_nonnegative(losses: Losses) -> None:
-    """Raise ``ValueError`` for a negative loss; not on a GPU, since reading values would force a synchronization."""
-    for task, loss in losses.items():
-        if loss.device.type == "cpu" and loss < 0:
-            raise ValueError(
-                f"the loss of {task} is {loss:g}, but this weighting compares ratios of losses: add a constant that "
-                "keeps the loss above 0, or choose a weighting such as uncertainty or pcgrad"
-            )
 
 
 def stack(losses: Losses) -> Tensor:

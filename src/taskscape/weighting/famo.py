@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.serialization.ranges import NonNegative, Positive
-from taskscape.weighting.base import Losses, WeightingConfig, check_nonnegative, stack
+from taskscape.weighting.base import Losses, WeightingConfig, stack
 from taskscape.weighting.own_adam import OwnAdam
 from taskscape.weighting.weighted_sum import WeightedSum
 
@@ -57,7 +57,7 @@ class FAMO(WeightedSum, config=FAMOConfig):
     @override
     def weights(self, losses: Losses) -> Tensor:
         """Return c · z_k / L_k."""
-        check_nonnegative(losses)
+        self.check_nonnegative(losses)
         self.losses_before = stack(losses) + _TINY
         ratios = torch.softmax(self.select(losses, self.logits), 0) / self.losses_before
         return ratios / ratios.sum()

@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 from typing_extensions import override
 
-from taskscape.weighting.base import Losses, WeightingConfig, check_nonnegative, stack
+from taskscape.weighting.base import Losses, WeightingConfig, stack
 from taskscape.weighting.weighted_sum import WeightedSum
 
 _TINY = 1e-8
@@ -41,6 +41,6 @@ class Geometric(WeightedSum, config=GeometricConfig):
     @override
     def weights(self, losses: Losses) -> Tensor:
         """Return M / (K·L_k)."""
-        check_nonnegative(losses)
+        self.check_nonnegative(losses)
         clamped = stack(losses).clamp_min(_TINY)
         return clamped.log().mean().exp() / (len(losses) * clamped)

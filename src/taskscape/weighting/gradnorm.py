@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.serialization.ranges import NonNegative, Positive
-from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, check_nonnegative, stack
+from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
 from taskscape.weighting.gradients import global_gradients
 from taskscape.weighting.own_adam import OwnAdam
 
@@ -93,7 +93,7 @@ class GradNorm(Weighting, config=GradNormConfig):
 
     def _rates(self, losses: Losses) -> Tensor:
         """Return each task's loss relative to its first one; record the first loss of a new task."""
-        check_nonnegative(losses)
+        self.check_nonnegative(losses)
         values = stack(losses)
         for task, value in zip(losses, values, strict=True):
             first_loss = self.initial[self.tasks.index(task)]
