@@ -179,12 +179,12 @@ class Weighting(nn.Module, ABC):
                 raise ValueError(f"there is a loss of {task!r}, but the tasks are {', '.join(self.tasks)}")
 
     def check_nonnegative(self, losses: Losses) -> None:
-        """Raise ``ValueError`` for a negative loss; not on a GPU, since reading values would force a synchronization."""
+        """Raise ``ValueError`` for a negative loss; not on a GPU, since reading it would force a synchronization."""
         for task, loss in losses.items():
             if loss.device.type == "cpu" and loss < 0:
                 raise ValueError(
-                    f"the loss of {task} is {loss:g}, but this weighting compares ratios of losses: add a constant that "
-                    "keeps the loss above 0, or choose a weighting such as uncertainty or pcgrad"
+                    f"the loss of {task} is {loss:g}, but this weighting compares ratios of losses: add a constant "
+                    "that keeps the loss above 0, or choose a weighting such as uncertainty or pcgrad"
                 )
 
     @override
