@@ -1,11 +1,12 @@
-"""The tables of docs/performance.md, from ``against_originals.py``, ``ratios.py``, ``inference.py``, ``growth.py`` and
-``stacked.py``; those of a GPU are written if there are results.
+"""The tables of docs/performance.md and of steps, from ``against_originals.py``, ``ratios.py``, ``inference.py``,
+``growth.py``, ``stacked.py`` and ``taskscape bench``; those of a GPU are written if there are results.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from table import RESULTS, load, table
+from taskscape.training.ways import PLAIN
 
 
 def _results(name: str) -> Any:
@@ -204,6 +205,19 @@ def growth() -> str:
     return table(["with", "from … to", "exponent of time", "exponent of memory"], rows, texts=2)
 
 
+def ways() -> str:
+    """Return a row per way of computing the steps of two recipes, with the speedups over an untuned loop."""
+    results = [load("bench_joint"), load("bench_mtan")]
+    heads, rows = [""], [[way] for way in results[0]["seconds of a step"]]
+    for result in results:
+        images, _, height, width = result["batch"]
+        heads += [f"{result['network']}, {images} of {height}x{width}: images/s", "ratio"]
+        seconds = result["seconds of a step"]
+        for row in rows:
+            row += [f"{images / seconds[row[0]]:.3g}", f"{seconds[str(PLAIN)] / seconds[row[0]]:.2f}"]
+    return table(heads, rows)
+
+
 NOT_MEASURED = "It was not measured yet."
 
 
@@ -283,6 +297,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "speed-targets": targets,
     "speed-originals": originals,
     "speed-roofs": roofs,
+    "speed-ways": ways,
     "speed-loading": loading,
     "speed-inference": inference,
     "speed-memory": step_memory,
