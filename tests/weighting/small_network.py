@@ -88,7 +88,7 @@ def images(step: int, dtype: torch.dtype = torch.float64) -> Batch:
         valid["normals"][:] = False
     if step // PER_EPOCH == 2:
         valid["depth"][:] = False
-    image = torch.randn(b, 3, h, w, generator=g, dtype=dtype)
+    image = torch.rand(b, 3, h, w, generator=g, dtype=dtype)
     # Unequal parts: the first process has one more image than the second.
     part = slice(0, b) if world_size() == 1 else (slice(0, 3), slice(3, 4))[rank()]
     return Batch(image[part], {t: Target(value[t][part], valid[t][part]) for t in TASKS}, torch.arange(b)[part])
