@@ -20,6 +20,7 @@ PROJECT = ROOT.parents[1]
 
 ROOMS = (
     "errors",
+    "lazy",
     "imports",
     "files",
     "logs",

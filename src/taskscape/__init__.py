@@ -9,8 +9,9 @@ The public names are available here and are imported on first use::
     prediction = taskscape.load("runs/joint").predict("photo.jpg")
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from taskscape.lazy import imported_on_first_use
 
 __version__ = "0.1.0"
 
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
     from taskscape.runs import Experiment, evaluate
 
 _MODULES = {
-    "Experiment": "taskscape.runs",
-    "evaluate": "taskscape.runs",
-    "load": "taskscape.inference",
-    "train": "taskscape.recipes",
+    "Experiment": "runs",
+    "evaluate": "runs",
+    "load": "inference",
+    "train": "recipes",
 }
 """The modules of the public names that are not subpackages."""
 
@@ -46,16 +47,4 @@ __all__ = [
     "weighting",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use, because importing torch alone takes seconds."""
-    if name in _MODULES:
-        value = globals()[name] = getattr(import_module(_MODULES[name]), name)
-        return value
-    if name in __all__:
-        return import_module(f"taskscape.{name}")
-    raise AttributeError(f"module 'taskscape' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = imported_on_first_use(__name__, __all__, _MODULES)

@@ -3,8 +3,9 @@
 Names are imported on first use, so that a command can check a test-time augmentation without importing torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from taskscape.lazy import imported_on_first_use
 
 if TYPE_CHECKING:
     from taskscape.evaluation.baselines import Baseline, baseline
@@ -52,12 +53,4 @@ __all__ = [
     "seconds_of",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = imported_on_first_use(__name__, __all__, _MODULES)

@@ -3,9 +3,9 @@
 Metrics that need torch are imported when first accessed, so reports can read the specs without torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from taskscape.lazy import imported_on_first_use
 from taskscape.metrics.joint import JOINT, JointMetric
 from taskscape.metrics.spec import MetricSpec
 
@@ -41,12 +41,4 @@ _MODULES = {
     "TaskMetric": "base",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = imported_on_first_use(__name__, __all__, _MODULES)

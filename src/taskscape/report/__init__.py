@@ -3,8 +3,9 @@
 Names are imported on first use, so parts of this package work without matplotlib.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from taskscape.lazy import imported_on_first_use
 
 if TYPE_CHECKING:
     from taskscape.report.compare import write_comparison
@@ -21,12 +22,4 @@ _MODULES = {
 
 __all__ = ["print_metrics", "without_tta", "write_comparison", "write_report"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = imported_on_first_use(__name__, __all__, _MODULES)
