@@ -154,6 +154,6 @@ def _leave() -> None:
 
     Threads of the group would still release what it was given in Python, such as the hook that sums gradients.
     """
-    gc.collect()  # modules with such a hook are in reference cycles
-    if dist.is_initialized():
+    if dist.is_initialized():  # not if an earlier call left it: each launch registers one
+        gc.collect()  # modules with such a hook are in reference cycles
         dist.destroy_process_group()

@@ -53,7 +53,6 @@ def compare(
     from taskscape.report.compare import start_of
 
     require_replaceable(out, start_of(out).encode(), "comparison")
-
     require_writable(out.parent, "the comparison")
     augmentation = chosen_tta(tta, tta_as)
 

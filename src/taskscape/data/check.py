@@ -69,7 +69,7 @@ def check(path: str | Path, report: ProgressCallback | None = None) -> Findings:
 
 
 def quick(stores: Mapping[str, Store], fields: Collection[str], said: Collection[str] = ()) -> list[str]:
-    """Return warnings about a sample of each split's images and of these labels, in about half a second.
+    """Return warnings about a sample of each split's images and of these labels, in less than a second.
 
     Images are not compared with each other, and splits only by quantities that have a median, in which a sample is
     enough; ``check`` does the rest. Images without labels are not named for the fields in ``said``, for which the user

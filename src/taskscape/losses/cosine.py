@@ -27,7 +27,7 @@ class Cosine(PixelLoss):
     def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:
         """Return plain values and their mask as a target.
 
-        Raises ``ValueError`` if shapes do not match, and for valid vectors of length 0.
+        Raises ``ValueError`` as ``check_target`` does, and for valid vectors of length 0.
         """
         return checked_directions(super().target_of(prediction, value, valid))
 

@@ -64,7 +64,7 @@ class Likelihood(PixelLoss):
     def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:
         """Return plain values and their mask as a target.
 
-        Raises ``ValueError`` if shapes do not match, and for a prediction without the channel of the width.
+        Raises ``ValueError`` as ``check_target`` does, and for a prediction without the channel of the width.
         """
         if prediction.ndim == 4 and prediction.shape == value.shape:
             raise ValueError(
