@@ -30,7 +30,7 @@ RATE = 2.0**-7
 @pytest.fixture(autouse=True)
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip the check of image ranges, which networks do on a CPU only."""
-    monkeypatch.setattr("taskscape.models.base._has_numbers", lambda image: False)
+    monkeypatch.setattr("taskscape.models.images._has_numbers", lambda image: False)
 
 
 def moved(data: Batch, device: str) -> Batch:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from taskscape.models.base import unit_range
+from taskscape.models.images import unit_range
 
 VALUES = 1 << 26
 """Maximum number of values computed at a time; 256 MiB of float32."""

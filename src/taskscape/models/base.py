@@ -1,17 +1,14 @@
 """Base classes of the networks, their settings and their outputs."""
 
-import math
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Collection, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
-from numbers import Integral
+from collections.abc import Collection, ItemsView, Iterable, KeysView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, SupportsIndex, overload
 
-import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from taskscape.modalities.rgb import in_unit_range
+from taskscape.models.images import unit_range
+from taskscape.models.tasks import checked_channels
 from taskscape.serialization import named, nearest
 from taskscape.serialization.ranges import RangedSettings
 
@@ -123,6 +120,8 @@ class Network(nn.Module, ABC):
     and a settings object or its fields: ``Mine({"semseg": 19, "depth": 1}, width=64)``.
     """
 
+    config_class: ClassVar[type[NetworkConfig]]
+    """The class of the settings."""
     out_channels: dict[str, int]
     """Number of output channels per task."""
     has_shared_features: ClassVar[bool] = True
@@ -135,10 +134,11 @@ class Network(nn.Module, ABC):
         super().__init_subclass__()
         if config is not None:
             config.network = cls
+            cls.config_class = config
 
     def __init__(self, out_channels: Mapping[str, int], config: Any = None, **options: Any) -> None:
         super().__init__()
-        self.out_channels = _checked_channels(out_channels)
+        self.out_channels = checked_channels(out_channels)
 
     @override
     def __call__(self, image: Tensor) -> Outputs:
@@ -226,93 +226,16 @@ class Network(nn.Module, ABC):
         if not isinstance(modules, Iterable):
             class_name = type(modules).__name__
             raise ValueError(f"{named(type(self).shared_modules)} gives a {class_name}: return a tuple of modules")
-        return tuple(_trainable(modules))
+        return _trainable(modules)
 
     def task_parameters(self) -> tuple[nn.Parameter, ...]:
         """Return all other trainable parameters: those of the task-specific layers."""
-        shared = {id(parameter) for parameter in self.shared_parameters()}
-        return tuple(p for p in self.parameters() if p.requires_grad and id(p) not in shared)
+        shared = set(self.shared_parameters())
+        return tuple(p for p in self.parameters() if p.requires_grad and p not in shared)
 
     def last_shared_parameters(self) -> tuple[nn.Parameter, ...]:
         """Return the parameters of ``last_shared_layers``, for which GradNorm measures the gradients."""
-        return tuple(_trainable(self.last_shared_layers()))
-
-
-_MODULES = nn.ModuleDict()
-"""Networks keep the parts of each task in such a dict, so no task can have the name of one of its attributes."""
-
-
-def is_used_by_torch(name: str) -> bool:
-    """Return whether no task can have this name, since torch's modules have an attribute of this name."""
-    return hasattr(_MODULES, name)
-
-
-BESIDE_THE_MAIN_PATH = frozenset({"downsample", "se", "shortcut"})
-"""Module names, in timm and here, of the shortcuts of residual blocks and of squeeze-and-excitation gates."""
-
-
-def _checked_channels(out_channels: Any) -> dict[str, int]:
-    """Return the channels per task as a dictionary of ints. Raises ``ValueError`` if they are invalid."""
-    example = 'give the output channels of each task by its name, such as {"semseg": 19, "depth": 1}'
-    if not isinstance(out_channels, Mapping):
-        raise ValueError(f"out_channels is {out_channels!r}: {example}")
-    if not out_channels:
-        raise ValueError(f"a network needs at least one task: {example}")
-    for task, channels in out_channels.items():
-        if not isinstance(task, str):
-            raise ValueError(f"out_channels has the key {task!r}, but task names are strings: {example}")
-        if not task or "." in task or is_used_by_torch(task):
-            raise ValueError(
-                f"out_channels: {task!r} cannot be the name of a task, since torch uses it: choose another"
-            )
-        if isinstance(channels, bool) or not isinstance(channels, Integral) or channels < 1:
-            raise ValueError(f"out_channels of {task} is {channels!r}: it must be a whole number, at least 1")
-    return {task: int(channels) for task, channels in out_channels.items()}
-
-
-_LARGEST_MAGNITUDE = 16.0
-"""Greater than the magnitude of any value in a 0..1 image, however it was augmented or normalized."""
-_USUAL_RANGE = (-1.0, 2.0)
-"""Contains all values of 0..1 images, however they were augmented, but not those of images that were normalized."""
-
-
-def unit_range(image: Tensor) -> Tensor:
-    """Return (B, 3, H, W) images in 0..1, given uint8 images in 0..255 or floating-point images in 0..1.
-
-    Raises ``ValueError`` for other types and shapes, for NaN and for floating-point images in 0..255, and warns about
-    images that seem to be normalized. On a GPU the values are not checked, since reading them would force a
-    synchronization.
-    """
-    if image.ndim != 4 or image.shape[1] != 3:
-        raise ValueError(
-            f"the image is {tuple(image.shape)}: a network takes batches of RGB images, (B, 3, H, W); "
-            "use image.unsqueeze(0) for a single one, and image.permute(2, 0, 1) where channels are last"
-        )
-    if image.dtype == torch.uint8:
-        return in_unit_range(image)
-    if not image.is_floating_point():
-        raise ValueError(f"the image is {image.dtype}: give uint8 in 0..255, or floating-point numbers in 0..1")
-    if image.device.type == "cpu" and _has_numbers(image):
-        lowest, highest = (x.item() for x in image.detach().aminmax())
-        if not math.isfinite(highest - lowest):
-            raise ValueError(f"the image is {lowest:g} … {highest:g}: it must not have NaN or infinite values")
-        if max(-lowest, highest) > _LARGEST_MAGNITUDE:
-            raise ValueError(
-                f"the image is {lowest:g} … {highest:g}: a network takes floating-point images in 0..1; divide those "
-                "in 0..255 by 255"
-            )
-        if lowest < _USUAL_RANGE[0] or highest > _USUAL_RANGE[1]:
-            warnings.warn(  # the same words for all images, so that Python shows them once
-                f"an image has values outside {_USUAL_RANGE[0]:g} … {_USUAL_RANGE[1]:g}, as if it were normalized: "
-                "give RGB in 0..1, since networks normalize images themselves",
-                stacklevel=3,
-            )
-    return image
-
-
-def _has_numbers(image: Tensor) -> bool:
-    """Return whether a tensor's values can be read, which they cannot while a network is compiled or exported."""
-    return image.numel() > 0 and type(image) is Tensor and not torch.compiler.is_compiling()
+        return _trainable(self.last_shared_layers())
 
 
 def check_outputs(network: Network, outputs: Any, image: Tensor) -> None:
@@ -336,39 +259,20 @@ def _shape(x: Tensor) -> str:
     return f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}"
 
 
+_BESIDE_THE_MAIN_PATH = frozenset({"downsample", "se", "shortcut"})
+"""Module names, in timm and here, of the shortcuts of residual blocks and of squeeze-and-excitation gates."""
+
+
 def main_path(*modules: nn.Module) -> list[nn.Module]:
     """Return the trainable convolutions and linear layers of these modules, without those in shortcuts and gates."""
     return [
         layer
         for module in modules
         for name, layer in module.named_modules()
-        if BESIDE_THE_MAIN_PATH.isdisjoint(name.split("."))
+        if _BESIDE_THE_MAIN_PATH.isdisjoint(name.split("."))
         and any(p.ndim > 1 and p.requires_grad for p in layer.parameters(recurse=False))
     ]
 
 
-def known_tasks(setting: str, tasks: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
-    """Return the tasks that a setting lists. Raises ``ValueError`` naming the setting if one is unknown."""
-    known, tasks = tuple(known), tuple(tasks)
-    for task in tasks:
-        if task not in known:
-            raise ValueError(f"network.{setting}: there is no task {task!r}{nearest(task, known)}")
-    return tasks
-
-
-def ring(tasks: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the (source, target) pairs of ``auxiliary["transferred"]``: each task to the next, the last to the first.
-
-    Two tasks are transferred to each other; a single task has no pair.
-    """
-    names = list(tasks)
-    return list(zip(names, names[1:] + names[:1], strict=True)) if len(names) > 1 else []
-
-
-def _trainable(modules: Iterable[nn.Module]) -> Iterator[nn.Parameter]:
-    seen: set[int] = set()
-    for module in modules:
-        for parameter in module.parameters():
-            if parameter.requires_grad and id(parameter) not in seen:
-                seen.add(id(parameter))
-                yield parameter
+def _trainable(modules: Iterable[nn.Module]) -> tuple[nn.Parameter, ...]:
+    return tuple(dict.fromkeys(p for module in modules for p in module.parameters() if p.requires_grad))

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
-from taskscape.models.base import Network, Outputs, known_tasks, ring
-from taskscape.models.class_tasks import class_tasks, tasks_of_classes
+from taskscape.models.base import Network, Outputs
 from taskscape.models.layers.encoder import EncoderConfig
 from taskscape.models.layers.resize import resize_like
 from taskscape.models.layers.shared_features import shared_features
+from taskscape.models.tasks import class_tasks, known_tasks, ring, tasks_of_classes
 
 if TYPE_CHECKING:
     from taskscape.tasks import Task
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class XTaskConfig(EncoderConfig):
     """One encoder, a decoder per task, and networks that transfer each task's prediction to the next task.
 
-    31,562,560 parameters for 19 classes and depth. ``models.base.ring`` pairs source and target tasks. In training the
+    31,562,560 parameters for 19 classes and depth. ``models.tasks.ring`` pairs source and target tasks. In training the
     network also returns the transferred predictions, for the objective ``CrossTaskConsistency``::
 
         >>> import torch

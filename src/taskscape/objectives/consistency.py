@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from taskscape.batch import Target
 from taskscape.losses import Loss
-from taskscape.models.base import ring
+from taskscape.models.tasks import ring
 from taskscape.objectives.base import Objective, Tasks, global_mean
 from taskscape.objectives.supervised import Supervised
 from taskscape.serialization import nearest

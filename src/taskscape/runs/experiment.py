@@ -17,8 +17,8 @@ from taskscape.evaluation import find_tta
 from taskscape.files.paths import is_file_name
 from taskscape.modalities import Modality
 from taskscape.models import DeeplabJointConfig, Network, NetworkConfig
-from taskscape.models.base import is_used_by_torch
 from taskscape.models.layers.meta import without_numbers
+from taskscape.models.tasks import is_used_by_torch
 from taskscape.objectives import Objective, Supervised
 from taskscape.runs.sizes import check_memory, oversized_settings, too_large
 from taskscape.serialization import dump, short

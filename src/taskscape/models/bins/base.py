@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Self
 from torch import Tensor, nn
 from typing_extensions import override
 
-from taskscape.models.base import known_tasks
 from taskscape.models.bins.adaptive_bins import AdaptiveBins, TokenSource
 from taskscape.models.branches import SharedEncoder
 from taskscape.models.layers.attention import AttentionScale
 from taskscape.models.layers.encoder import AtrousConfig
 from taskscape.models.layers.grid_transformer import GridTransformer, Position
 from taskscape.models.layers.shared_features import shared_features
+from taskscape.models.tasks import known_tasks
 from taskscape.serialization.ranges import BelowOne, Count, CountOrZero, Positive
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
-from taskscape.models.base import known_tasks
 from taskscape.models.deeplab.distillation import Distillation
 from taskscape.models.layers.encoder import AtrousConfig
 from taskscape.models.layers.message_passing import GatedConvolution
 from taskscape.models.layers.squeeze_excite import SqueezeExcitation
 from taskscape.models.layers.up_decoder import UpDecoder
 from taskscape.models.layers.up_projection import Phases
+from taskscape.models.tasks import known_tasks
 
 if TYPE_CHECKING:
     from taskscape.tasks import Task

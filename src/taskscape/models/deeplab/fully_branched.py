@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from torch import Tensor, nn
 from typing_extensions import override
 
-from taskscape.models.base import Network, Outputs, known_tasks
-from taskscape.models.class_tasks import class_tasks, tasks_of_classes
+from taskscape.models.base import Network, Outputs
 from taskscape.models.layers.aspp import ASPP
 from taskscape.models.layers.encoder import AtrousConfig, EncoderConfig
 from taskscape.models.layers.resize import resize_like
 from taskscape.models.layers.skip_decoder import SkipDecoder
+from taskscape.models.tasks import class_tasks, known_tasks, tasks_of_classes
 from taskscape.serialization.ranges import Count
 
 if TYPE_CHECKING:
