@@ -23,11 +23,6 @@ from taskscape.training import checkpoint
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_run(tmp_path_factory.mktemp("run"), three_tasks())
-
-
-@pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photos")
     for number, size in enumerate([(50, 70), (50, 70), (40, 40), (50, 70), (50, 70), (50, 70)]):

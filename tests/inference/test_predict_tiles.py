@@ -10,21 +10,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from predicting import make_run, rgb, three_tasks
+from predicting import rgb
 from taskscape.inference import Predictor, bands, load
 from taskscape.inference.predict import about_sizes
 from taskscape.inference.tiles import Tiles, blended
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_run(tmp_path_factory.mktemp("run"), three_tasks())
-
-
-@pytest.fixture(scope="module")
-def predictor(run: Path) -> Predictor:
-    return load(run, native_resolution=True, device="cpu")
-
 
 # -- blending ----------------------------------------------------------------------------------------------------------
 

@@ -18,21 +18,7 @@ from taskscape.inference.sources import name_images
 from taskscape.modalities import Depth
 from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.run_folder import RunFolder
-from taskscape.tasks import SemanticSegmentation
 from taskscape.views import view
-from tiny import tiny
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    tasks = {**tiny(Path("nowhere")).tasks, "semseg": SemanticSegmentation(classes=CITYSCAPES_2)}
-    return make_run(tmp_path_factory.mktemp("run"), tasks)
-
-
-@pytest.fixture(scope="module")
-def predictor(run: Path) -> Predictor:
-    return load(run, native_resolution=True, device="cpu")
-
 
 # -- in Python ---------------------------------------------------------------------------------------------------------
 
