@@ -15,7 +15,7 @@ import torchjd.aggregation as theirs
 from torch import Tensor
 
 from taskscape import weighting
-from taskscape.weighting.gradients import TaskGradients
+from taskscape.weighting.task_gradients import TaskGradients
 
 
 def best(function: Callable[[], Tensor]) -> tuple[float, Tensor]:

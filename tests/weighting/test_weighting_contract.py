@@ -2,11 +2,9 @@
 
 import builtins
 import copy
-import doctest
 import subprocess
 import sys
 from dataclasses import fields, is_dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +59,6 @@ def test_a_class_name_hints_at_the_name(name: str) -> None:
         structure({"type": name}, "run.yaml", WeightingConfig)
     with pytest.raises(ValueError, match="did you mean pcgrad"):
         structure({"type": "PCGrad"}, "run.yaml", WeightingConfig)
-
-
-@pytest.mark.parametrize("module", sorted({"taskscape.weighting", *(c.__module__ for c in CONFIGS.values())}))
-def test_examples_in_docstrings(module: str) -> None:
-    assert doctest.testmod(import_module(module)).failed == 0
 
 
 def test_settings_or_their_fields() -> None:

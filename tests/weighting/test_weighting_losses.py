@@ -147,6 +147,11 @@ def test_random_loss_weights_are_a_softmax_of_normal_numbers() -> None:
     assert q.step(again, "depth")[1].sum() == pytest.approx(1)
 
 
+def test_random_weights_with_the_largest_seed() -> None:
+    """A run accepts any seed below 2⁶³."""
+    assert Quadratics().step(build(RandomLossConfig(), seed=2**63 - 1))[1].sum() == pytest.approx(1)
+
+
 class TestGeometric:
     def test_equation(self) -> None:
         q = Quadratics()

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from taskscape.weighting.gradients import Combined, GradientConfig, GradientWeighting, TaskGradients
+from taskscape.weighting.gradients import GradientConfig, GradientWeighting
 from taskscape.weighting.step_generator import StepGenerator
+from taskscape.weighting.task_gradients import Combined, TaskGradients
 
 if TYPE_CHECKING:  # importing torchjd takes a second or two, so only the methods that use it do
     from torchjd.aggregation import Aggregator

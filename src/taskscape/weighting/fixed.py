@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 from typing_extensions import override
 
+from taskscape.devices import constant
 from taskscape.serialization.ranges import NonNegative
-from taskscape.weighting.base import Losses, WeightingConfig
+from taskscape.weighting.base import Losses, WeightingConfig, stack
 from taskscape.weighting.weighted_sum import WeightedSum
 
 
@@ -37,16 +37,8 @@ class Fixed(WeightedSum, config=FixedConfig):
 
     config: FixedConfig
     capturable = True
-    values: Tensor
-    """The weights, (tasks,), on the device of the losses, so that no step waits for a copy to a GPU."""
-
-    def __init__(
-        self, tasks: Sequence[str], config: FixedConfig | None = None, *, seed: int = 0, **options: Any
-    ) -> None:
-        super().__init__(tasks, config, **options)
-        values = torch.tensor([self.config.weights.get(task, 1.0) for task in tasks])
-        self.register_buffer("values", values, persistent=False)
 
     @override
     def weights(self, losses: Losses) -> Tensor:
-        return self.select(losses, self.values)
+        weights = constant((self.config.weights.get(task, 1.0) for task in losses), stack(losses))
+        return weights.clone()  # the caller may change them

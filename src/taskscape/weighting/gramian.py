@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from typing_extensions import override
 
-from taskscape.weighting.gradients import Combined, GradientWeighting, TaskGradients
+from taskscape.weighting.gradients import GradientWeighting
+from taskscape.weighting.task_gradients import Combined, TaskGradients
 
 Array = NDArray[np.float64]
 

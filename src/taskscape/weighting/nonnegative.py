@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from taskscape.weighting.gramian import Array
 
 
 def nonnegative_minimum(matrix: Array, linear: Array) -> Array:

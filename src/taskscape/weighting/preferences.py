@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
+
+from taskscape.weighting.gramian import Array
 
 
-def preferences(preference: Mapping[str, float], tasks: Iterable[str]) -> NDArray[np.float64]:
+def preferences(preference: Mapping[str, float], tasks: Iterable[str]) -> Array:
     """Return the preferences of these tasks, (tasks,), with 1 for tasks not listed, scaled to sum to one."""
-    weights: NDArray[np.float64] = np.array([preference.get(task, 1.0) for task in tasks], np.float64)
+    weights: Array = np.array([preference.get(task, 1.0) for task in tasks], np.float64)
     weights /= weights.sum()
     return weights

@@ -22,7 +22,7 @@ class StepGenerator(nn.Module):
     def fork(self, device: torch.device) -> Iterator[None]:
         """Seed torch's generators for the draws of one step, restore them afterwards, and count the step."""
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(1_000_003 * self.seed + self.step)
+            torch.manual_seed((1_000_003 * self.seed + self.step) % 2**64)
             yield
         self.step += 1
 

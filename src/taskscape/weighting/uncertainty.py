@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from taskscape.devices import constant
 from taskscape.serialization import nearest
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
 
@@ -64,23 +65,18 @@ class Uncertainty(Weighting, config=UncertaintyConfig):
     one_backward = True
     capturable = True
 
-    divisor: Tensor
-    """The divisor of each weight, (tasks,): 2, or 1 for a classification."""
-
     def __init__(
         self, tasks: Sequence[str], config: UncertaintyConfig | None = None, *, seed: int = 0, **options: Any
     ) -> None:
         super().__init__(tasks, config, **options)
         self.penalty, start = _VARIANTS[self.config.variant]
         self.log_variance = nn.Parameter(torch.full((len(tasks),), start))
-        divisors = [1.0 if task in self.config.classification else 2.0 for task in tasks]
-        self.register_buffer("divisor", torch.tensor(divisors), persistent=False)
 
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
         """Run one backward pass through the network and to the s_k."""
         s = self.select(losses, self.log_variance)
-        weights = torch.exp(-s) / self.select(losses, self.divisor)
+        weights = torch.exp(-s) * constant((1.0 if task in self.config.classification else 0.5 for task in losses), s)
         network_terms = weights.detach() * stack(losses)
         s_terms = weights * stack(context.global_losses) + self.penalty * s
         (network_terms + s_terms).sum().backward()

@@ -27,6 +27,7 @@ class WeightedSum(Weighting):
 
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
+        self.check_names(losses)
         local_losses = stack(losses)
         weights = self.weights(context.global_losses)
         if not isinstance(weights, Tensor) or weights.shape != local_losses.shape:
