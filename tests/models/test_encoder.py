@@ -44,6 +44,15 @@ def test_patches_cover_the_image() -> None:
         assert gradient[..., -1, :].abs().sum() > 0 and gradient[..., -1].abs().sum() > 0
 
 
+def test_maps_are_remembered_for_one_tensor() -> None:
+    """Not for a view of the same memory, such as the transposed image."""
+    encoder, image = Encoder("test_resnet").eval(), torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        computed = encoder.maps(image.mT)[-1]
+        encoder.remember(image, dict(enumerate(encoder.maps(image))))
+        assert torch.equal(encoder.maps(image.mT)[-1], computed)
+
+
 @pytest.mark.parametrize("name", ["resnet10t", "mobilenetv3_small_050", "tf_efficientnet_lite0", "convnext_atto"])
 def test_stages_coarser_than_wanted_are_left_out(name: str) -> None:
     torch.manual_seed(0)

@@ -24,6 +24,10 @@ class SharedEncoder(Network):
         """Select the features that every branch reads from the encoder's levels, which are ordered fine to coarse."""
 
     @override
+    def shared_modules(self) -> tuple[nn.Module, ...]:
+        return (self.encoder,)
+
+    @override
     def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:
         return (self.branches,)
 

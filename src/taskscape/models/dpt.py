@@ -119,10 +119,6 @@ class DPT(SharedEncoder, config=DPTConfig):
         )
 
     @override
-    def shared_modules(self) -> tuple[nn.Module, ...]:
-        return (self.encoder,)
-
-    @override
     def read(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return the unresized maps of a plain transformer, since resampling is learned; otherwise the levels."""
         if self.encoder.is_plain:

@@ -26,11 +26,11 @@ class AdaptiveBins(nn.Module):
         deep: int,
         skip: int,
         transformer: GridTransformer,
-        tokens: TokenSource = "encoder",
-        rates: Sequence[int] = (3, 6, 9),
-        start: float = 10.0,
-        skip_width: int = 64,
-        convolutions: int = 3,
+        tokens: TokenSource,
+        rates: Sequence[int],
+        start: float,
+        skip_width: int,
+        convolutions: int,
     ) -> None:
         """Create it for ``deep`` channels of the bottleneck and ``skip`` channels at stride 4.
 

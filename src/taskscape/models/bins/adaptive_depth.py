@@ -1,8 +1,10 @@
 """Depth as an expectation over bins that a transformer predicts for each image."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
+
+from torch import nn
+from typing_extensions import override
 
 from taskscape.models.bins.base import BinsConfig, BinsNetwork
 from taskscape.models.layers.branch import Branch
@@ -30,11 +32,6 @@ class AdaptiveDepthConfig(BinsConfig):
 class AdaptiveDepth(BinsNetwork, config=AdaptiveDepthConfig):
     """Encoder → depth: tokens → bins, decoder → expectation; others: ASPP → decoder → bilinear to the image."""
 
-    def __init__(
-        self, out_channels: Mapping[str, int], config: AdaptiveDepthConfig | None = None, **options: Any
-    ) -> None:
-        config = AdaptiveDepthConfig.of(config, options)
-        rates, decoder = config.rates, config.decoder()
-        super().__init__(
-            out_channels, config, lambda deep, skip, channels: Branch(deep, skip, channels, rates, lite=True, **decoder)
-        )
+    @override
+    def branch(self, config: BinsConfig, deep: int, skip: int, channels: int) -> nn.Module:
+        return Branch(deep, skip, channels, config.rates, lite=True, **config.decoder())

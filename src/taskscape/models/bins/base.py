@@ -1,8 +1,9 @@
 """Base classes of networks with adaptive bins: one encoder, bins for the depth, a branch per other task."""
 
-from collections.abc import Callable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from torch import Tensor, nn
 from typing_extensions import override
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_START = 10.0
 """The initial value of the bins, unless the settings or the task's range determine another."""
-
-MakeBranch = Callable[[int, int, int], nn.Module]
-"""Creates a branch, from skip and bottleneck to a task's raw map, given the channels of bottleneck, skip and map."""
 
 
 @dataclass(frozen=True)
@@ -113,15 +111,15 @@ class BinsConfig(AtrousConfig):
         """Build a transformer over the cells of a map of ``inputs`` channels."""
         return GridTransformer(
             inputs,
-            self.grid,
-            self.width,
-            self.heads,
-            self.blocks,
-            self.expansion,
-            self.dropout,
-            self.temperature,
-            self.position,
-            self.attention_scale,
+            grid=self.grid,
+            width=self.width,
+            heads=self.heads,
+            blocks=self.blocks,
+            expansion=self.expansion,
+            dropout=self.dropout,
+            temperature=self.temperature,
+            position=self.position,
+            scale=self.attention_scale,
         )
 
     def decoder(self, skip_width: int = 48, convolutions: int = 2) -> dict[str, int]:
@@ -138,9 +136,11 @@ class BinsNetwork(SharedEncoder):
     If no task has bins, as in a single-task baseline for another task, every task has such a branch.
     """
 
-    def __init__(self, out_channels: Mapping[str, int], config: BinsConfig, branch: MakeBranch) -> None:
-        """Create it; ``branch`` creates the branches of tasks without bins."""
+    config_class: ClassVar[type[BinsConfig]]
+
+    def __init__(self, out_channels: Mapping[str, int], config: BinsConfig | None = None, **options: Any) -> None:
         super().__init__(out_channels)
+        config = self.config_class.of(config, options)
         self.encoder = config.build_encoder(config.output_stride)
         self.skip_level = self.encoder.level(4)
         deep, skip = self.encoder.channels[-1], self.encoder.channels[self.skip_level]
@@ -154,11 +154,14 @@ class BinsNetwork(SharedEncoder):
                     deep, skip, transformer, config.tokens, config.rates, start, **config.decoder(64, 3)
                 )
             else:
-                self.branches[task] = branch(deep, skip, channels)
+                self.branches[task] = self.branch(config, deep, skip, channels)
 
-    @override
-    def shared_modules(self) -> tuple[nn.Module, ...]:
-        return (self.encoder,)
+    @abstractmethod
+    def branch(self, config: BinsConfig, deep: int, skip: int, channels: int) -> nn.Module:
+        """Create the branch of a task without bins, from skip and bottleneck to its raw map.
+
+        ``deep``, ``skip`` and ``channels`` are the channels of the bottleneck, the skip and the raw map.
+        """
 
     @override
     def read(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -1,8 +1,7 @@
 """A learned token per class, refined by cross-attention to the image; the score of a class is token · pixel."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +28,7 @@ class CrossAttentionConfig(BinsConfig):
 class ClassTokenBranch(nn.Module):
     """One task: ASPP → decoder → features; tokens attend to the features → token · feature."""
 
-    def __init__(self, deep: int, skip: int, channels: int, config: CrossAttentionConfig) -> None:
+    def __init__(self, deep: int, skip: int, channels: int, config: BinsConfig) -> None:
         super().__init__()
         width = config.width
         self.aspp = ASPP(deep, rates=config.rates, lite=True)
@@ -76,15 +75,9 @@ class ClassTokenBranch(nn.Module):
 class CrossAttention(BinsNetwork, config=CrossAttentionConfig):
     """Encoder → depth: tokens → bins, decoder → expectation; others: decoder → tokens · pixels → bilinear."""
 
-    def __init__(
-        self, out_channels: Mapping[str, int], config: CrossAttentionConfig | None = None, **options: Any
-    ) -> None:
-        settings = CrossAttentionConfig.of(config, options)
-
-        def branch(deep: int, skip: int, channels: int) -> nn.Module:
-            return ClassTokenBranch(deep, skip, channels, settings)
-
-        super().__init__(out_channels, settings, branch)
+    @override
+    def branch(self, config: BinsConfig, deep: int, skip: int, channels: int) -> nn.Module:
+        return ClassTokenBranch(deep, skip, channels, config)
 
     @override
     def attention_maps(self, image: Tensor) -> dict[str, Tensor]:

@@ -1,10 +1,10 @@
 """A transformer for every task: adaptive bins for depth, tokens that are folded back into a map for the others."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 from taskscape.models.bins.adaptive_bins import TokenSource
 from taskscape.models.bins.base import BinsConfig, BinsNetwork
@@ -38,8 +38,8 @@ class TokenBranch(nn.Module):
         channels: int,
         transformer: GridTransformer,
         rates: tuple[int, ...],
-        skip_width: int = 48,
-        convolutions: int = 2,
+        skip_width: int,
+        convolutions: int,
     ) -> None:
         super().__init__()
         self.aspp = ASPP(deep, rates=rates, lite=True)
@@ -57,12 +57,6 @@ class TokenBranch(nn.Module):
 class Transformer(BinsNetwork, config=TransformerConfig):
     """Encoder → depth: tokens → bins, decoder → expectation; others: ASPP → tokens → decoder → bilinear."""
 
-    def __init__(
-        self, out_channels: Mapping[str, int], config: TransformerConfig | None = None, **options: Any
-    ) -> None:
-        settings = TransformerConfig.of(config, options)
-
-        def branch(deep: int, skip: int, channels: int) -> nn.Module:
-            return TokenBranch(deep, skip, channels, settings.transformer(256), settings.rates, **settings.decoder())
-
-        super().__init__(out_channels, settings, branch)
+    @override
+    def branch(self, config: BinsConfig, deep: int, skip: int, channels: int) -> nn.Module:
+        return TokenBranch(deep, skip, channels, config.transformer(256), config.rates, **config.decoder())

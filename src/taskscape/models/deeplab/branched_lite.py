@@ -44,9 +44,5 @@ class DeeplabBranchedLite(SharedEncoder, config=DeeplabBranchedLiteConfig):
         )
 
     @override
-    def shared_modules(self) -> tuple[nn.Module, ...]:
-        return (self.encoder,)
-
-    @override
     def read(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return pyramid[self.skip_level], pyramid[-1]

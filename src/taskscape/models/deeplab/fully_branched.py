@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from torch import Tensor, nn
 from typing_extensions import override
 
-from taskscape.models.base import Network, Outputs
+from taskscape.models.base import Outputs
 from taskscape.models.layers.aspp import ASPP
 from taskscape.models.layers.encoder import AtrousConfig, EncoderConfig
 from taskscape.models.layers.resize import resize_like
 from taskscape.models.layers.skip_decoder import SkipDecoder
 from taskscape.models.tasks import class_tasks, known_tasks, tasks_of_classes
+from taskscape.models.unshared import Unshared
 from taskscape.serialization.ranges import Count
 
 if TYPE_CHECKING:
@@ -67,11 +68,8 @@ class SingleTask(nn.Module):
         return resize_like(self.head(self.decoder(self.aspp(pyramid[-1]), pyramid[self.skip_level])), image)
 
 
-class DeeplabFullyBranched(Network, config=DeeplabFullyBranchedConfig):
+class DeeplabFullyBranched(Unshared, config=DeeplabFullyBranchedConfig):
     """For each task: encoder → ASPP → decoder with a skip at stride 4 → bilinear to the image."""
-
-    has_shared_features = False
-    has_shared_parameters = False
 
     def __init__(
         self, out_channels: Mapping[str, int], config: DeeplabFullyBranchedConfig | None = None, **options: Any
@@ -87,10 +85,6 @@ class DeeplabFullyBranched(Network, config=DeeplabFullyBranchedConfig):
                 for task, channels in out_channels.items()
             }
         )
-
-    @override
-    def shared_modules(self) -> tuple[nn.Module, ...]:
-        return ()
 
     @override
     def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:

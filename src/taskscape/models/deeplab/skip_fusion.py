@@ -76,9 +76,5 @@ class DeeplabSkipFusion(SharedEncoder, config=DeeplabSkipFusionConfig):
         )
 
     @override
-    def shared_modules(self) -> tuple[nn.Module, ...]:
-        return (self.encoder,)
-
-    @override
     def read(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return tuple(pyramid[level] for level in self.levels)

@@ -16,7 +16,7 @@ class Branch(nn.Module):
         deep: int,
         skip: int,
         channels: int,
-        rates: Sequence[int] = (3, 6, 9),
+        rates: Sequence[int],
         skip_width: int = 48,
         convolutions: int = 2,
         lite: bool = False,

@@ -13,18 +13,16 @@ from typing_extensions import override
 
 from taskscape.imports import late_compiler
 from taskscape.models.base import NetworkConfig
+from taskscape.models.layers.backbone import build_backbone
 from taskscape.models.layers.depthwise import depthwise_in_float32
 from taskscape.models.layers.dilated import quick_dilations
 from taskscape.models.layers.freezing import Freeze, freeze_layers, freezing_message, frozen_modules
-from taskscape.models.layers.hub import WeightsMissingError, cached_weights, packaged_weights
+from taskscape.models.layers.hub import cached_weights, packaged_weights
 from taskscape.models.layers.low_rank import LowRankLayers, add_low_rank
 from taskscape.models.layers.meta import without_numbers
-from taskscape.models.layers.plain_backbone import PlainBackbone
 from taskscape.models.layers.pretrained import fitting_weights
 from taskscape.models.layers.pyramid import Pyramid
 from taskscape.models.layers.stages import layer_numbers
-from taskscape.models.layers.traits import Traits, traits
-from taskscape.serialization import nearest
 from taskscape.serialization.ranges import Count, CountOrZero
 
 if TYPE_CHECKING:
@@ -146,7 +144,7 @@ class Encoder(nn.Module):
             pretrained = packaged_weights(name) or True
         elif pretrained is not False:
             pretrained = Path(pretrained)
-        self._traits, self.backbone = _build_backbone(name, output_stride, coarsest, pretrained=pretrained is True)
+        self._traits, self.backbone = build_backbone(name, output_stride, coarsest, pretrained=pretrained is True)
         depthwise_in_float32(self.backbone)
         quick_dilations(self.backbone)
         notes = []
@@ -181,13 +179,12 @@ class Encoder(nn.Module):
             self.sources = tuple(range(len(self.strides)))
             self.channels = self._traits.channels[: len(self.strides)]
 
-    def layer_numbers(self, *, stages: bool = False) -> dict[str, int]:
-        """Return the layer number of each parameter of ``backbone``, 0 for the stem, as timm groups them.
+    def layer_numbers(self) -> dict[str, int]:
+        """Return the layer number of each parameter of ``backbone``, 0 for the stem, then one per block.
 
-        Layers are blocks, or with ``stages`` sequences of blocks; in a plain transformer they are always blocks. Raises
-        ``ValueError`` if timm does not group this backbone's layers.
+        Raises ``ValueError`` if timm does not group this backbone's layers.
         """
-        return layer_numbers(self.backbone, self.name, stages=stages)
+        return layer_numbers(self.backbone, self.name)
 
     @override
     def train(self, mode: bool = True) -> Self:
@@ -258,64 +255,10 @@ class Encoder(nn.Module):
         return self.pyramid(self.maps(image), image.shape[-2:])
 
 
-def _build_backbone(name: str, output_stride: int, coarsest: int, *, pretrained: bool) -> tuple[Traits, Any]:
-    """Return a timm backbone with random weights or those of the hub; arguments and errors as for ``Encoder``."""
-    with late_compiler():
-        import timm
-
-    model, _, tag = name.partition(".")
-    if not timm.is_model(model):
-        suggestion = nearest(model, timm.list_models()) or "; see timm.list_models()"
-        raise ValueError(f"network.encoder: timm has no model {name!r}{suggestion}")
-    tags = [full_name.partition(".")[2] for full_name in timm.models.get_arch_pretrained_cfgs(model)]
-    if tag and tags and tag not in tags:
-        raise ValueError(f"network.encoder: timm has no weights {tag!r} of {model}; it has {', '.join(tags)}")
-    options: dict[str, Any] = {"pretrained": pretrained}
-    try:
-        if pretrained and (cached := cached_weights(name)) is not None:
-            options["pretrained_cfg_overlay"] = {"file": str(cached)}
-        model_traits = traits(name)
-        if model_traits.is_plain:
-            return model_traits, PlainBackbone(name, **options)
-        if output_stride != 32:
-            options["output_stride"] = output_stride
-        strides = [min(stride, output_stride) for stride in model_traits.strides]
-        if max(strides) > coarsest:
-            options["out_indices"] = [i for i, stride in enumerate(strides) if stride <= coarsest]
-        backbone = timm.create_model(name, features_only=True, **options)
-    except WeightsMissingError:
-        raise
-    except Exception as error:  # timm, the hub and torch raise anything from KeyError to HTTPError here
-        raise ValueError(_failure_message(name, output_stride, pretrained, error)) from error
-    if "out_indices" in options:
-        _leave_out_unread(backbone)
-    return model_traits, backbone
-
-
-def _leave_out_unread(backbone: Any) -> None:
-    """Remove the stages after the last one that is read; timm keeps them only in EfficientNets and MobileNets."""
-    if (indices := getattr(backbone, "_stage_out_idx", None)) is not None:
-        del backbone.blocks[max(indices) :]
-
-
 def _is_same(image: Tensor, remembered: Tensor) -> bool:
     return (
         image.shape == remembered.shape
+        and image.stride() == remembered.stride()
         and image.device == remembered.device
         and image.data_ptr() == remembered.data_ptr()
     )
-
-
-def _failure_message(name: str, output_stride: int, pretrained: bool, error: Exception) -> str:
-    if pretrained:
-        return (
-            f"network.pretrained: the weights of {name} could not be fetched from the hub ({error}); "
-            "download a checkpoint of this model elsewhere and give its path"
-        )
-    reason = f" ({error})" if str(error) else ""
-    if output_stride != 32:
-        return (
-            f"network.encoder: {name} cannot be built with output_stride {output_stride}, since timm cannot dilate "
-            f"it{reason}; set it to 32 to use the encoder without dilation, or choose another encoder"
-        )
-    return f"network.encoder: {name} cannot be built{reason}; choose another encoder"

@@ -5,12 +5,12 @@ from torch import Tensor, nn
 
 
 class SqueezeExcitation(nn.Module):
-    """Scale each channel by a gate computed from the mean of all channels."""
+    """Scale each channel by a gate computed from the mean of all channels, with the paper's reduction ratio of 16."""
 
-    def __init__(self, channels: int, ratio: int = 16) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.squeeze = nn.Conv2d(channels, channels // ratio, 1)
-        self.excite = nn.Conv2d(channels // ratio, channels, 1)
+        self.squeeze = nn.Conv2d(channels, channels // 16, 1)
+        self.excite = nn.Conv2d(channels // 16, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x · σ(excite(relu(squeeze(mean(x))))), shaped as x, (B, channels, h, w)."""

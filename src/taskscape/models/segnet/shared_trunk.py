@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from typing_extensions import override
@@ -24,8 +25,11 @@ class SplitConfig(SegnetConfig):
 class SharedTrunk(Network):
     """Trunk → head per task."""
 
-    def __init__(self, out_channels: Mapping[str, int], config: SplitConfig) -> None:
+    config_class: ClassVar[type[SplitConfig]]
+
+    def __init__(self, out_channels: Mapping[str, int], config: SplitConfig | None = None, **options: Any) -> None:
         super().__init__(out_channels)
+        config = self.config_class.of(config, options)
         self.trunk = SegnetTrunk(config.widths, config.repeat)
         self.heads = nn.ModuleDict({task: Head(config.widths[0], n) for task, n in out_channels.items()})
         initialize(self, nn.init.xavier_normal_)

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 from typing_extensions import override
 
-from taskscape.models.base import Network, Outputs
+from taskscape.models.base import Outputs
 from taskscape.models.segnet.head import Head
 from taskscape.models.segnet.stages import SegnetConfig, initialize
 from taskscape.models.segnet.trunk import SegnetTrunk
+from taskscape.models.unshared import Unshared
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,8 @@ class SegnetSingleConfig(SegnetConfig):
     link: ClassVar[str] = "https://arxiv.org/abs/1511.00561"
 
 
-class SegnetSingle(Network, config=SegnetSingleConfig):
+class SegnetSingle(Unshared, config=SegnetSingleConfig):
     """For each task: trunk → head. With several tasks these are single-task baselines trained side by side."""
-
-    has_shared_features = False
-    has_shared_parameters = False
 
     def __init__(
         self, out_channels: Mapping[str, int], config: SegnetSingleConfig | None = None, **options: Any
@@ -43,10 +41,6 @@ class SegnetSingle(Network, config=SegnetSingleConfig):
             }
         )
         initialize(self, nn.init.xavier_normal_)
-
-    @override
-    def shared_modules(self) -> tuple[nn.Module, ...]:
-        return ()
 
     @override
     def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:

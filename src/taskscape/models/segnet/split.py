@@ -1,8 +1,7 @@
 """SegNet shared by all tasks except for their heads."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from taskscape.models.segnet.shared_trunk import SharedTrunk, SplitConfig
 
@@ -22,8 +21,3 @@ class SegnetSplitConfig(SplitConfig):
 
 class SegnetSplit(SharedTrunk, config=SegnetSplitConfig):
     """Trunk → head per task."""
-
-    def __init__(
-        self, out_channels: Mapping[str, int], config: SegnetSplitConfig | None = None, **options: Any
-    ) -> None:
-        super().__init__(out_channels, SegnetSplitConfig.of(config, options))

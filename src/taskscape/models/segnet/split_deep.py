@@ -1,8 +1,7 @@
 """SegNet of twice the depth, shared by all tasks except for their heads."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from taskscape.models.segnet.shared_trunk import SharedTrunk, SplitConfig
 from taskscape.serialization.ranges import Count
@@ -26,8 +25,3 @@ class SegnetSplitDeepConfig(SplitConfig):
 
 class SegnetSplitDeep(SharedTrunk, config=SegnetSplitDeepConfig):
     """Trunk → head per task."""
-
-    def __init__(
-        self, out_channels: Mapping[str, int], config: SegnetSplitDeepConfig | None = None, **options: Any
-    ) -> None:
-        super().__init__(out_channels, SegnetSplitDeepConfig.of(config, options))

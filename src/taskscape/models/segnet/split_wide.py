@@ -1,8 +1,7 @@
 """SegNet with a wider last stage, shared by all tasks except for their heads."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from taskscape.models.segnet.shared_trunk import SharedTrunk, SplitConfig
 from taskscape.serialization.ranges import Count
@@ -26,8 +25,3 @@ class SegnetSplitWideConfig(SplitConfig):
 
 class SegnetSplitWide(SharedTrunk, config=SegnetSplitWideConfig):
     """Trunk → head per task."""
-
-    def __init__(
-        self, out_channels: Mapping[str, int], config: SegnetSplitWideConfig | None = None, **options: Any
-    ) -> None:
-        super().__init__(out_channels, SegnetSplitWideConfig.of(config, options))

@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 from typing_extensions import override
 
-from taskscape.models.base import Network, Outputs
+from taskscape.models.base import Outputs
 from taskscape.models.layers.per_task import PerTask
 from taskscape.models.segnet.attended_trunk import AttendedTrunk
 from taskscape.models.segnet.head import Head
 from taskscape.models.segnet.stages import SegnetConfig, initialize
+from taskscape.models.unshared import Unshared
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,8 @@ class SegnetStanConfig(SegnetConfig):
     link: ClassVar[str] = "https://arxiv.org/abs/1803.10704"
 
 
-class SegnetStan(Network, config=SegnetStanConfig):
+class SegnetStan(Unshared, config=SegnetStanConfig):
     """For each task: trunk with attention → head. Several tasks are trained in parallel."""
-
-    has_shared_features = False
-    has_shared_parameters = False
 
     def __init__(self, out_channels: Mapping[str, int], config: SegnetStanConfig | None = None, **options: Any) -> None:
         super().__init__(out_channels)
@@ -38,10 +36,6 @@ class SegnetStan(Network, config=SegnetStanConfig):
         self.trunks = nn.ModuleDict({task: AttendedTrunk([task], widths) for task in out_channels})
         self.heads = PerTask({task: Head(widths[0], channels) for task, channels in out_channels.items()})
         initialize(self, nn.init.xavier_normal_)
-
-    @override
-    def shared_modules(self) -> tuple[nn.Module, ...]:
-        return ()
 
     @override
     def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:

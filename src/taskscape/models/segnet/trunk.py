@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from taskscape.models.segnet.pooling import pool, unpool
-from taskscape.models.segnet.stages import WIDTHS, decoder_channels, encoder_channels, stages
+from taskscape.models.segnet.stages import decoder_channels, encoder_channels, stages
 
 
 class SegnetTrunk(nn.Module):
     """An encoder, and a decoder that unpools with the encoder's pooling indices."""
 
-    def __init__(self, widths: Sequence[int] = WIDTHS, repeat: int = 1) -> None:
+    def __init__(self, widths: Sequence[int], repeat: int = 1) -> None:
         super().__init__()
         self.encoder = stages(encoder_channels(widths, repeat))
         self.decoder = stages(decoder_channels(widths, repeat))
