@@ -218,7 +218,7 @@ def test_names_of_tasks_are_checked():
         with pytest.raises(ValueError, match="no task 'semsge'; did you mean semseg"):
             CrossTaskConsistency(**settings)(TASKS, final, {"transferred": transferred}, targets)
     for settings in ({"weight": 1.5}, {"weights": {"depth": -0.1}}):
-        with pytest.raises(ValueError, match="from 0 to 1"):
+        with pytest.raises(ValueError, match="at least 0 and at most 1"):
             CrossTaskConsistency(**settings)
 
 

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from taskscape.batch import Target
-from taskscape.losses.directions import checked_directions
+from taskscape.losses.directions import DirectionLoss
 from taskscape.losses.likelihood import LEAST_WIDTH, Likelihood
 
 _SHORTEST = 1e-6
@@ -17,7 +16,7 @@ _SHORTEST = 1e-6
 
 
 @dataclass(frozen=True)
-class Angular(Likelihood):
+class Angular(DirectionLoss, Likelihood):
     """Angular von Mises–Fisher density of directions: p = (κ² + 1)·exp(-κθ) / (2π·(1 + exp(-κπ))) for the angle θ.
 
     -log p = κθ - log(κ² + 1) + log(1 + exp(-κπ)) + log 2π, a density over the sphere. The network predicts b = 1 / κ in
@@ -26,15 +25,6 @@ class Angular(Likelihood):
     """
 
     name: ClassVar[str] = "angular"
-    suits: ClassVar[tuple[str, ...]] = ("normals",)
-
-    @override
-    def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:
-        """Return plain values and their mask as a target.
-
-        Raises ``ValueError`` as for every ``Likelihood``, and for valid vectors of length 0.
-        """
-        return checked_directions(super().target_of(prediction, value, valid))
 
     @override
     def nll(self, prediction: Tensor, width: Tensor, value: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.batch import Target
-from taskscape.losses.base import Loss, LossTerm, at_least_float32, check_positive
+from taskscape.losses.base import Loss, LossTerm, at_least_float32
+from taskscape.serialization.ranges import Positive
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,9 @@ class BalancedCrossEntropy(Loss):
     name: ClassVar[str] = "balanced-cross-entropy"
     suits: ClassVar[tuple[str, ...]] = ("boundaries",)
 
-    negative_weight: float = 1.0
+    negative_weight: Positive = 1.0
     """Total weight of the pixels of value 0 relative to those of value 1: 1 in HED, 1.1 in RCF
     (https://arxiv.org/abs/1612.02103) and BDCN (https://arxiv.org/abs/1902.10903)."""
-
-    def __post_init__(self) -> None:
-        """Check the settings. Raises ``ValueError``."""
-        super().__post_init__()
-        check_positive("negative_weight", self.negative_weight)
 
     @override
     def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:

@@ -1,6 +1,5 @@
 """Base classes of the losses, frozen dataclasses that compute a sum and a count."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -186,9 +185,3 @@ def check_target(prediction: Tensor, value: Tensor, valid: Tensor | None, shape:
 def at_least_float32(x: Tensor) -> Tensor:
     """Return ``x``, widened if it is narrower than float32."""
     return x if x.dtype.itemsize >= 4 else x.float()
-
-
-def check_positive(field: str, value: float) -> None:
-    """Raise ``ValueError`` naming the field unless the value is positive and finite."""
-    if not 0 < value < math.inf:
-        raise ValueError(f"{field} is {value}: it must be positive and finite")

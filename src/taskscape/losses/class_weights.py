@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -42,7 +42,7 @@ def class_weights(rule: ClassWeightRule, counts: ClassCounts) -> tuple[float, ..
     """Return a positive weight per class. Raises ``ValueError`` if no pixel has a label."""
     if not counts.pixels.any():
         raise ValueError("no training image has a label, so class weights cannot be computed: give them as numbers")
-    return tuple(float(f"{weight:.6g}") for weight in RULES[rule](counts).tolist())
+    return tuple(float(f"{weight:.6g}") for weight in _RULES[rule](counts).tolist())
 
 
 def median_frequency(counts: ClassCounts) -> Tensor:
@@ -78,7 +78,8 @@ def effective_number(counts: ClassCounts) -> Tensor:
     return torch.where(occurs, weights / weights[occurs].mean(), 1.0)
 
 
-RULES: dict[ClassWeightRule, Callable[[ClassCounts], Tensor]] = dict(
-    zip(get_args(ClassWeightRule), (median_frequency, inverse_log, effective_number), strict=True)
-)
-"""The rules by name."""
+_RULES: dict[ClassWeightRule, Callable[[ClassCounts], Tensor]] = {
+    "median-frequency": median_frequency,
+    "inverse-log": inverse_log,
+    "effective-number": effective_number,
+}

@@ -6,30 +6,19 @@ from typing import ClassVar
 from torch import Tensor
 from typing_extensions import override
 
-from taskscape.batch import Target
-from taskscape.losses.base import PixelLoss
-from taskscape.losses.directions import checked_directions
+from taskscape.losses.directions import DirectionLoss
 
 _SHORTEST = 1e-8  # its square is still a normal float32
 
 
 @dataclass(frozen=True)
-class Cosine(PixelLoss):
+class Cosine(DirectionLoss):
     """Angle of the directions: 1 - cos(angle between prediction and value), 0 … 2; neither needs to have unit length.
 
     Lengths are clamped to at least 1e-8, so that the gradient stays finite.
     """
 
     name: ClassVar[str] = "cosine"
-    suits: ClassVar[tuple[str, ...]] = ("normals",)
-
-    @override
-    def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:
-        """Return plain values and their mask as a target.
-
-        Raises ``ValueError`` as ``check_target`` does, and for valid vectors of length 0.
-        """
-        return checked_directions(super().target_of(prediction, value, valid))
 
     @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:

@@ -10,8 +10,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.batch import Target
-from taskscape.losses.base import LossTerm, at_least_float32, check_positive
+from taskscape.losses.base import LossTerm, at_least_float32
 from taskscape.losses.weighted_class_loss import WeightedClassLoss
+from taskscape.serialization.ranges import Positive
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,8 @@ class CrossEntropyJaccard(WeightedClassLoss):
     name: ClassVar[str] = "cross-entropy-jaccard"
     suits: ClassVar[tuple[str, ...]] = ("semseg",)
 
-    jaccard: float = 1.0
+    jaccard: Positive = 1.0
     """Weight of the soft Jaccard loss, relative to 1 for cross-entropy."""
-
-    def __post_init__(self) -> None:
-        """Check the settings. Raises ``ValueError``."""
-        super().__post_init__()
-        check_positive("jaccard", self.jaccard)
 
     @override
     def term(self, prediction: Tensor, target: Target) -> LossTerm:

@@ -9,6 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.losses.base import ClassLoss
+from taskscape.serialization.ranges import BelowOne
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,8 @@ class KLDivergence(ClassLoss):
     name: ClassVar[str] = "kl-divergence"
     suits: ClassVar[tuple[str, ...]] = ("semseg",)
 
-    label_smoothing: float = 0.0
+    label_smoothing: BelowOne = 0.0
     """Fraction of the label that is spread over all classes, at least 0 and below 1."""
-
-    def __post_init__(self) -> None:
-        """Check the settings. Raises ``ValueError``."""
-        super().__post_init__()
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing is {self.label_smoothing}: it must be at least 0 and below 1")
 
     @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:

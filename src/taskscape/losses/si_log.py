@@ -1,6 +1,5 @@
 """Scale-invariant logarithmic error, for depth."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +9,7 @@ from typing_extensions import override
 
 from taskscape.batch import Target
 from taskscape.losses.base import Loss, LossTerm, Space, at_least_float32
+from taskscape.serialization.ranges import Fraction, Positive
 
 
 @dataclass(frozen=True)
@@ -24,22 +24,14 @@ class SILog(Loss):
     suits: ClassVar[tuple[str, ...]] = ("depth",)
     space: ClassVar[Space] = "value"
 
-    gamma: float = 0.15
+    gamma: Fraction = 0.15
     """Weight of the squared mean log error: 0 is fully scale-invariant, 1 the root mean square of the log errors."""
-    eps: float = 1e-5
+    eps: Positive = 1e-5
     """Smallest depth in metres, to which depths are clamped; also keeps the square root's slope finite at a perfect
     fit."""
     per_image: bool = True
     """Compute variance and mean per image and average over the images with valid pixels; otherwise compute them over
     the whole batch."""
-
-    def __post_init__(self) -> None:
-        """Check the settings. Raises ``ValueError``."""
-        super().__post_init__()
-        if not 0 <= self.gamma <= 1:
-            raise ValueError(f"gamma is {self.gamma}: it must be from 0 to 1")
-        if not 0 < self.eps < math.inf:
-            raise ValueError(f"eps is {self.eps}: it must be positive, such as 1e-5")
 
     @override
     def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:

@@ -1,6 +1,5 @@
 """Absolute error, squared near zero."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +8,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.losses.base import PixelLoss
+from taskscape.serialization.ranges import Positive
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,9 @@ class SmoothL1(PixelLoss):
     name: ClassVar[str] = "smooth-l1"
     suits: ClassVar[tuple[str, ...]] = ("depth",)
 
-    beta: float = 1.0
-    """The difference below which the loss is quadratic, in the unit of the compared quantity."""
-
-    def __post_init__(self) -> None:
-        """Check the settings. Raises ``ValueError``."""
-        super().__post_init__()
-        if not 0 < self.beta < math.inf:
-            raise ValueError(f"beta is {self.beta}: it must be positive; the limit beta → 0 is the loss l1")
+    beta: Positive = 1.0
+    """The difference below which the loss is quadratic, in the unit of the compared quantity. The limit beta → 0 is the
+    loss l1."""
 
     @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:

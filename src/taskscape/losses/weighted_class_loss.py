@@ -1,6 +1,5 @@
 """Base class of cross-entropy and related losses: class weights, label smoothing, logit adjustment."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -14,6 +13,7 @@ from taskscape.devices import constant
 from taskscape.losses.base import ClassLoss, LossTerm, at_least_float32
 from taskscape.losses.class_weights import ClassCounts, ClassWeightRule, class_weights
 from taskscape.serialization import counted
+from taskscape.serialization.ranges import BelowOne, Fraction
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,9 @@ class WeightedClassLoss(ClassLoss):
     """A positive weight per class, or the rule by which a run computes the weights from its training labels
     (``taskscape.losses.class_weights``): median-frequency, inverse-log as in ENet, or effective-number. None gives all
     classes equal weights."""
-    label_smoothing: float = 0.0
+    label_smoothing: BelowOne = 0.0
     """Fraction of the label that is spread over all classes, at least 0 and below 1."""
-
-    logit_adjustment: float = 0.0
+    logit_adjustment: Fraction = 0.0
     """Strength a, from 0 to 1, of a logit adjustment: scores + a·log(class weight) are compared with the labels, so the
     scores themselves favor classes of large weight less. 1 cancels the effect of the weights on the scores, but not
     their effect on the features (based on Menon et al., ICLR 2021, https://arxiv.org/abs/2007.07314)."""
@@ -35,16 +34,12 @@ class WeightedClassLoss(ClassLoss):
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
         super().__post_init__()
-        if not 0 <= self.logit_adjustment <= 1:
-            raise ValueError(f"logit_adjustment is {self.logit_adjustment}: it must be from 0 to 1")
         weights = () if isinstance(self.class_weights, str) else self.class_weights or ()
-        if not all(0 < weight < math.inf for weight in weights):
+        if not all(weight > 0 for weight in weights):
             raise ValueError(
                 f"class_weights are {self.class_weights}: each must be positive; "
                 "to ignore a class, mark its pixels as invalid in the data"
             )
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing is {self.label_smoothing}: it must be at least 0 and below 1")
 
     @override
     def for_labels(self, targets: Callable[[], Iterable[Target]], channels: Sequence[str]) -> tuple[Self, list[str]]:
@@ -61,15 +56,11 @@ class WeightedClassLoss(ClassLoss):
     @override
     def term(self, prediction: Tensor, target: Target) -> LossTerm:
         """Return the sum of the losses of all pixels that are not ignored, and the ``normalizer``."""
-        return super().term(self.adjusted(prediction), target)
-
-    def adjusted(self, prediction: Tensor) -> Tensor:
-        """Return the scores, (B, C, H, W), that are compared with the labels; unchanged without an adjustment."""
         offsets = self._score_offsets(at_least_float32(prediction[:0]))
-        if offsets is None:
-            return prediction
-        self.check_classes(prediction.shape[1])
-        return at_least_float32(prediction) + offsets
+        if offsets is not None:
+            self.check_classes(prediction.shape[1])
+            prediction = at_least_float32(prediction) + offsets
+        return super().term(prediction, target)
 
     def _score_offsets(self, prediction: Tensor) -> Tensor | None:
         """Return the offset of the scores, (C, 1, 1), in the dtype of ``prediction``; None for no offset."""

@@ -45,6 +45,8 @@ class AlbedoMetrics(TaskMetric):
     0.0
     """
 
+    specs = SPECS
+
     sums: Tensor
     """The sum of both errors over images, (2,) float64."""
     images: Tensor
@@ -54,11 +56,6 @@ class AlbedoMetrics(TaskMetric):
         super().__init__()
         self.add_state("sums", torch.zeros(2, dtype=torch.float64))
         self.add_state("images", torch.zeros(2, dtype=torch.int64))
-
-    @property
-    @override
-    def specs(self) -> dict[str, MetricSpec]:
-        return SPECS
 
     @override
     def update(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> None:

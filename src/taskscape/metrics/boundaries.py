@@ -54,6 +54,8 @@ class BoundaryMetrics(TaskMetric):
     100.0
     """
 
+    specs = SPECS
+
     counts: Tensor
     """Pixels by interval of probability, (3, 100) int64: all pixels and those near a true boundary by their own
     probability, then true boundary pixels by the highest probability near them."""
@@ -72,11 +74,6 @@ class BoundaryMetrics(TaskMetric):
         self.add_state("true", torch.zeros((), dtype=torch.int64))
         self.add_state("best", torch.zeros(4, dtype=torch.int64))
         self.add_state("total", torch.zeros((), dtype=torch.float64))
-
-    @property
-    @override
-    def specs(self) -> dict[str, MetricSpec]:
-        return SPECS
 
     @override
     def update(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> None:

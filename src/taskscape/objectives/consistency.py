@@ -13,6 +13,7 @@ from taskscape.models.tasks import ring
 from taskscape.objectives.base import Objective, Tasks, global_mean
 from taskscape.objectives.supervised import Supervised
 from taskscape.serialization import nearest
+from taskscape.serialization.ranges import Fraction
 from taskscape.tasks import Task
 
 
@@ -32,9 +33,9 @@ class CrossTaskConsistency(Objective):
 
     name: ClassVar[str] = "consistency"
 
-    weight: float = 0.01
+    weight: Fraction = 0.01
     """λ; the paper uses 0.01 for Cityscapes and 0.0001 for NYUv2."""
-    weights: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, Fraction] = field(default_factory=dict)
     """λ of individual tasks, by the name of the task whose prediction is transferred: the paper's λ1 is that of
     segmentation, λ2 that of depth."""
     target: Literal["prediction", "truth"] = "prediction"
@@ -44,13 +45,6 @@ class CrossTaskConsistency(Objective):
     L1 and SSIM of depth in its representation, and cross-entropy and KL divergence for classes. Its label smoothing s
     spreads over the other classes only, which for C classes corresponds to s·C/(C - 1) here. On the command line:
     ``objective.losses.NAME:LOSS``."""
-
-    def __post_init__(self) -> None:
-        """Check the settings. Raises ``ValueError``."""
-        super().__post_init__()
-        for weight in (self.weight, *self.weights.values()):
-            if not 0 <= weight <= 1:
-                raise ValueError(f"the weight of consistency is {weight}: it must be from 0 to 1")
 
     @override
     def __call__(

@@ -46,8 +46,8 @@ def read_safetensors(path: Path, *, own: bool = False) -> dict[str, Tensor]:
     try:
         header, data = _header_and_data(content)
         metadata = header.pop(_METADATA, None)
-        expected = metadata.get(_CHECKSUM) if metadata is not None else None
-        is_valid = expected == _digest(header, data) if expected is not None or (own and metadata is not None) else True
+        is_checked = metadata is not None and (own or _CHECKSUM in metadata)
+        is_valid = not is_checked or metadata.get(_CHECKSUM) == _digest(header, data)
         tensors = safetensors.torch.load(content) if is_valid else {}
     except Exception as error:  # safetensors has its own error class; the JSON may be anything
         reason = why_unreadable(path) or error

@@ -14,6 +14,7 @@ from taskscape.losses import BalancedCrossEntropy, BoundaryLoss
 from taskscape.losses.base import at_least_float32
 from taskscape.metrics.boundaries import BoundaryMetrics
 from taskscape.modalities import Modality
+from taskscape.serialization.ranges import BelowOne
 from taskscape.tasks.base import Task, read_as
 from taskscape.tasks.distributions.classes import Bernoulli
 
@@ -27,7 +28,7 @@ class Boundaries(Task):
 
     name: ClassVar[str] = "boundaries"
 
-    tolerance: float = 0.0075
+    tolerance: BelowOne = 0.0075
     """Largest distance between a predicted and a true boundary that the metrics accept, as a fraction of the image's
     diagonal."""
     loss: BoundaryLoss = field(default_factory=BalancedCrossEntropy)
@@ -36,12 +37,6 @@ class Boundaries(Task):
     """Calibrate and measure the confidence, the probability of the decision: boundary or not."""
     source: str | None = None
     """The store's field of boundaries or classes; none for the field with the task's name."""
-
-    def __post_init__(self) -> None:
-        """Check the settings. Raises ``ValueError``."""
-        super().__post_init__()
-        if not 0 <= self.tolerance < 1:
-            raise ValueError(f"tolerance is {self.tolerance}: it must be a fraction of the diagonal, such as 0.0075")
 
     @property
     @override

@@ -31,7 +31,6 @@ class Distribution(ABC):
     """The condition for a prediction to count as right, as text."""
     error_title: ClassVar[str]
     """A short name of ``error``."""
-    error_unit: ClassVar[str] = ""
 
     @property
     def confidence_words(self) -> str:

@@ -22,7 +22,6 @@ class NormalsAngular(Distribution):
 
     right_when: ClassVar[str] = "the angle is below 11.25°"
     error_title: ClassVar[str] = "angle"
-    error_unit: ClassVar[str] = "°"
 
     density: Angular
 
