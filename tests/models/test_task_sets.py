@@ -63,9 +63,10 @@ def test_a_network_trains_or_refuses_its_tasks(name: str, tasks: dict[str, Task]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tasks_are_checked_before_their_classes_are_known(name: str) -> None:
-    tasks = {"labels": SemanticSegmentation(), "range": METRES}
-    small(name).check(tasks)
-    small(name).for_tasks(tasks)
+    for other in ({"range": METRES}, {"normals": SurfaceNormals()}):
+        tasks: dict[str, Task] = {"labels": SemanticSegmentation(), **other}
+        small(name).check(tasks)
+        small(name).for_tasks(tasks)
 
 
 @pytest.mark.parametrize("name", BINS)

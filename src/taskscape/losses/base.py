@@ -124,10 +124,14 @@ class ClassLoss(PixelLoss):
     @override
     def term(self, prediction: Tensor, target: Target) -> LossTerm:
         """Return the sum of the losses of all pixels that are not ignored, and the ``normalizer``."""
-        if 0 <= self.ignore_index < prediction.shape[1]:  # other ids are masked already
-            target = target._replace(valid=target.valid & (target.value != self.ignore_index))
         # In channels-last format, a softmax over classes takes five times as long; results are bit-identical.
-        return super().term(prediction.contiguous(), target)
+        return super().term(prediction.contiguous(), self.without_ignored(target, prediction.shape[1]))
+
+    def without_ignored(self, target: Target, classes: int) -> Target:
+        """Return the target without the pixels of ``ignore_index`` if it is a class; other ids are masked already."""
+        if not 0 <= self.ignore_index < classes:
+            return target
+        return target._replace(valid=target.valid & (target.value != self.ignore_index))
 
     @override
     def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:

@@ -39,10 +39,9 @@ class CrossEntropyJaccard(WeightedClassLoss):
     @override
     def term(self, prediction: Tensor, target: Target) -> LossTerm:
         """Return the normalizer, and as one vector the summed cross-entropy and each class's Σ p·y, Σ p and Σ y."""
-        valid, classes = target.valid, prediction.shape[1]
-        if 0 <= self.ignore_index < classes:
-            valid = valid & (target.value != self.ignore_index)
-        ids = target.value.masked_fill(~valid, 0)
+        classes = prediction.shape[1]
+        value, valid = self.without_ignored(target, classes)
+        ids = value.masked_fill(~valid, 0)
         like = at_least_float32(prediction[:0])
         weights, offsets = self._weights(like), self._score_offsets(like)
         if weights is None:

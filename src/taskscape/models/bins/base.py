@@ -75,8 +75,8 @@ class BinsConfig(AtrousConfig):
         super().check(tasks)
         bins = known_tasks("bin_tasks", self.for_tasks(tasks).bin_tasks or (), tasks)
         if self.bin_tasks is None and not bins:
-            single_channel = (name for name, task in tasks.items() if task.channels - task.loss.scale_channels == 1)
-            bins = tuple(name for name in single_channel if not tasks[name].predicts_classes)
+            quantities = {name: task for name, task in tasks.items() if not task.predicts_classes}
+            bins = tuple(name for name, task in quantities.items() if task.channels - task.loss.scale_channels == 1)
         for name in bins:
             if tasks[name].loss.scale_channels:
                 raise ValueError(
