@@ -94,10 +94,9 @@ class Decoder(nn.Module):
 
     def forward(self, *maps: Tensor) -> Tensor:
         """Return the raw map, at twice the size of the finest reassembled map."""
-        finest, *coarser = [reassemble(x) for reassemble, x in zip(self.reassembly, maps, strict=True)]
-        fused = None
-        for level, x in reversed(list(enumerate((finest, *coarser)))):
-            fused = self.fusion[level](x, fused)
+        fused: Tensor | None = None
+        for level in (3, 2, 1, 0):
+            fused = self.fusion[level](self.reassembly[level](maps[level]), fused)
         raw: Tensor = self.head(fused)
         return raw
 
