@@ -3,7 +3,7 @@
 ``learning.py networks`` trains every network, ``learning.py weightings`` one network with every weighting and its
 single-task baselines, all with the same streets, seed, epochs and optimizer. Runs are kept in ``--out``: finished ones
 are not trained again, interrupted ones are resumed. The time of a step is measured separately, after all training.
-Prints a Markdown table and writes the figures as JSON.
+Prints a Markdown table and writes the figures as JSON; with ``--only``, rows of other names in the file are kept.
 
 Δm is the mean relative change of the metrics semseg/miou, semseg/pixel_accuracy, depth/abs_err and depth/abs_rel
 against the single-task networks, signed so that worse is positive: lower is better.
@@ -14,6 +14,7 @@ import json
 import os
 import statistics
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -25,8 +26,10 @@ import tables
 from taskscape import models, recipes, runs, weighting
 from taskscape.data import Streets
 from taskscape.distributed import launch
+from taskscape.evaluation.baselines import baseline
 from taskscape.losses import SILog
-from taskscape.report.groups import Group, delta_m_of, single_task_groups
+from taskscape.report.comparison.delta_m import delta_m_of, single_task_groups
+from taskscape.report.groups import Group
 from taskscape.report.run import Run
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
@@ -96,6 +99,21 @@ def row(group: Group, step: float, single: dict[str, Group]) -> dict[str, Any]:
     return figures
 
 
+def image_blind(streets: Streets) -> list[dict[str, Any]]:
+    """Return the figures of both image-blind baselines."""
+    stores = streets.open()
+    metrics = baseline(stores["train"], stores["val"])
+    by_name = {"blind, constant": metrics.constant, "blind, by position": metrics.by_position}
+    return [{"name": name} | {metric: values[metric] for metric in SHOWN} for name, values in by_name.items()]
+
+
+def merged(rows: list[dict[str, Any]], file: Path, names: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the rows and those of other names in a file of results, in the order of ``names``."""
+    earlier = json.loads(file.read_text("utf-8"))["rows"] if file.exists() else []
+    by_name = {row["name"]: row for row in [*earlier, *rows]}
+    return [by_name[name] for name in names if name in by_name]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("networks", "weightings"))
@@ -109,11 +127,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
     experiments = networks() if arguments.what == "networks" else weightings(arguments.recipe)
-    budget = {
-        "epochs": arguments.epochs,
-        "batch_size": arguments.batch,
-        "data": Streets(train=arguments.streets, val=200, size=(64, 128)),
-    }
+    streets = Streets(train=arguments.streets, val=200, size=(64, 128))
+    budget = {"epochs": arguments.epochs, "batch_size": arguments.batch, "data": streets}
     groups: dict[str, Group] = {}
     for name, experiment in experiments.items():
         if arguments.only and name not in arguments.only:
@@ -134,14 +149,19 @@ def main() -> None:
     print(tables.learning(rows))
     if arguments.json:
         machine = {**runs.environment(launch("auto").device), "cores": str(os.cpu_count())}
-        settings = {
+        settings: dict[str, Any] = {
             "what": arguments.what,
             "recipe": arguments.recipe,
             "epochs": arguments.epochs,
             "streets": arguments.streets,
             "batch": arguments.batch,
+            "machine": machine,
         }
-        arguments.json.write_text(json.dumps({**settings, "machine": machine, "rows": rows}, indent=1) + "\n")
+        if arguments.what == "networks":
+            settings["baselines"] = image_blind(streets)
+        if arguments.only:
+            rows = merged(rows, arguments.json, experiments)
+        arguments.json.write_text(json.dumps({**settings, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
