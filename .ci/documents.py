@@ -24,7 +24,6 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import taskscape
 from blocks import pack
 from documents import PAGES, README, ROOT, blocks
 from taskscape import recipes, runs
@@ -40,7 +39,7 @@ ELSEWHERE = {
     r"--pretrained (True|resnet34)|photographs/": "needs the data or weights of its page: benchmarks/photographs.py",
     r"(?i)cityscapes\b.*stores/cityscapes|camvid|nyuv2|miniscapes": "needs raw data to be downloaded",
     r"--on (ray|slurm)|--address|SLURM": "needs a cluster",
-    r"--trackers": "needs the extras wandb and mlflow; tests/training has it",
+    r"--trackers": "needs the extras wandb and mlflow; tests/test_trackers.py has it",
     r"--search": "needs the extra sweep; tests/sweeps has it",
     r"sweep ladder/|train ladder/|STORE": "takes hours, or a store of the reader's",
     r"runs/(both|streets|learning|photographs)|teacher\.onnx": "needs the runs of its page, which take hours",
@@ -187,5 +186,4 @@ def expanded(word: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    assert taskscape.__file__
     main()

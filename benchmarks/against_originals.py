@@ -46,6 +46,8 @@ from torch import Tensor, nn
 
 from original_mtan import definitions, segnet
 from original_xtask import encoder_of_torchvision
+from random_data import CPU, random_batch
+from table import RESULTS
 from taskscape.batch import Batch, Target
 from taskscape.bench.profile import profiled
 from taskscape.bench.roof import roof
@@ -64,8 +66,6 @@ from taskscape.training.step import TrainingStep
 from taskscape.training.ways import Way
 from taskscape.weighting import CAGradConfig, FixedConfig, PCGradConfig, WeightingConfig
 
-CPU = torch.device("cpu")
-RESULTS = Path(__file__).parent / "results"
 STEPS_OF_A_ROUND = {"cpu": 1, "cuda": 5}
 """Consecutive steps of each: several on a GPU, since in training the host may be ahead of it."""
 
@@ -89,23 +89,6 @@ class Pair(NamedTuple):
     """Builds a new network at each call."""
     ours: Experiment
     batch: Batch
-
-
-def random_batch(
-    images: int, size: tuple[int, int], classes: ClassSet, device: torch.device, *, with_normals: bool
-) -> Batch:
-    """Return random images, with labels that are valid everywhere."""
-    generator = torch.Generator().manual_seed(0)
-    everywhere = torch.ones(images, *size, dtype=torch.bool)
-    normals = F.normalize(torch.randn(images, 3, *size, generator=generator), dim=1)
-    targets = {
-        "semseg": Target(torch.randint(len(classes), (images, *size), generator=generator), everywhere),
-        "depth": Target(1 + 9 * torch.rand(images, 1, *size, generator=generator), everywhere),
-        **({"normals": Target(normals, everywhere)} if with_normals else {}),
-    }
-    batch = Batch(torch.rand(images, 3, *size, generator=generator), targets, torch.arange(images))
-    targets = {name: Target(*(x.to(device) for x in target)) for name, target in batch.targets.items()}
-    return Batch(batch.image.to(device), targets, batch.indices.to(device))
 
 
 def tasks_of(batch: Batch, classes: ClassSet) -> dict[str, Task]:
@@ -156,14 +139,14 @@ def tuned(theirs: Theirs, image: Tensor) -> Step:
 def mtan(checkout: Path, images: int, size: tuple[int, int], device: torch.device) -> Pair:
     """Return the pair for SegNet-MTAN with segmentation, depth and normals."""
     utils = checkout / "im2im_pred" / "utils.py"
-    batch = random_batch(images, size, NYUV2_13, device, with_normals=True)
+    batch = random_batch(images, size, ("semseg", "depth", "normals"), NYUV2_13, device)
     return _mtan(lambda: segnet(checkout, "mtan", weight="equal"), utils, batch)
 
 
 def mtan_of_two(checkout: Path, images: int, size: tuple[int, int], device: torch.device) -> Pair:
     """Return the pair for SegNet-MTAN with segmentation and depth, from the copy in ``xtask_mt``."""
     folder = checkout / "model" / "mtan"
-    batch = random_batch(images, size, NYUV2_13, device, with_normals=False)
+    batch = random_batch(images, size, classes=NYUV2_13, device=device)
     network = definitions(folder / "segnets.py")["SegNet2tasks"]
     return _mtan(lambda: network(len(NYUV2_13)), folder / "utils.py", batch)
 
@@ -204,7 +187,7 @@ def xtask(checkout: Path, images: int, size: tuple[int, int], device: torch.devi
     from model.xtask_ts import XTaskTSNet  # type: ignore[import-not-found]
     from module import XTaskLoss  # type: ignore[import-not-found]
 
-    batch = random_batch(images, size, CITYSCAPES_7, device, with_normals=False)
+    batch = random_batch(images, size, classes=CITYSCAPES_7, device=device)
     inverse = (0.4 * torch.rand(images, 1, *size, generator=torch.Generator().manual_seed(1)) + 0.01).to(device)
     depth = Target(0.4922 / inverse, batch.targets["depth"].valid)
     batch = batch._replace(targets=batch.targets | {"depth": depth})
@@ -312,7 +295,7 @@ def libmtl(
     config: WeightingConfig,
 ) -> Pair:
     """Return the pair for a network of LibMTL with segmentation, depth and normals."""
-    batch = random_batch(images, size, NYUV2_13, device, with_normals=True)
+    batch = random_batch(images, size, ("semseg", "depth", "normals"), NYUV2_13, device)
     labels = {name: target.value for name, target in batch.targets.items()}
     arguments = {"calpha": 0.5, "rescale": 1} if weighting == "CAGrad" else {}
 

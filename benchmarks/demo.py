@@ -59,8 +59,7 @@ def weighted(experiment: Experiment) -> Experiment:
 def small(experiment: Experiment, encoder: str = "resnet10t", width: int = 64, fine: bool = True) -> Experiment:
     """Return the experiment with a smaller decoder, twice the learning rate and 400 streets."""
     network = DeeplabJointConfig(encoder=encoder, output_stride=32, rates=(1,), width=width, fine_skip=fine)
-    data = Streets(train=400, val=200, size=(64, 128))
-    return replace(weighted(experiment), network=network, optimizer=AdamWConfig(lr=4e-3), data=data)
+    return replace(few_streets(weighted(experiment)), network=network, optimizer=AdamWConfig(lr=4e-3))
 
 
 def quick(experiment: Experiment, lr: float) -> Experiment:
@@ -96,10 +95,8 @@ def as_it_was(experiment: Experiment) -> Experiment:
 
 VARIANTS: dict[str, Callable[[], Experiment]] = {
     "before": former_recipe,
-    "before, 400 streets": lambda: replace(former_recipe(), data=Streets(train=400, val=200, size=(64, 128))),
-    "class weights, 400 streets": lambda: replace(
-        weighted(former_recipe()), data=Streets(train=400, val=200, size=(64, 128))
-    ),
+    "before, 400 streets": lambda: few_streets(former_recipe()),
+    "class weights, 400 streets": lambda: few_streets(weighted(former_recipe())),
     "class weights": lambda: weighted(former_recipe()),
     "class weights, lr 4e-3": lambda: replace(weighted(former_recipe()), optimizer=AdamWConfig(lr=4e-3)),
     "class weights, batch 16, lr 3e-3": lambda: replace(

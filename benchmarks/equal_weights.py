@@ -1,104 +1,82 @@
-"""Compare weights before and after the restructuring: five recipes trained by two versions of the package.
+"""Compare the weights that two versions of the package train from the same seeds, bit for bit.
 
-    git worktree add ../before 9338b13
-    python benchmarks/equal_weights.py --before ../before --json benchmarks/results/equal_weights.json
+    git worktree add ../before COMMIT
+    python benchmarks/equal_weights.py --before ../before
 
-trains each recipe for a few steps with each version, in separate processes, and compares all tensors of the networks
-and of the weightings bit for bit.
+trains five recipes for a few steps with each version, in separate processes, and compares all tensors of the networks
+and of the weightings. It exits with code 1 if any differ.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-BEFORE = """
-import sys
-from dataclasses import replace
-from pathlib import Path
-import torch
-torch.set_num_threads(1)
 from taskscape import recipes, runs
 from taskscape.data import Augmentation, Streets
-from taskscape.weighting import DWA, PCGrad
-name, run = sys.argv[1:]
-variants = {
-    "three_tasks": recipes.three_tasks,
-    "segnet_mtan": lambda: replace(recipes.segnet_mtan(), weighting=DWA()),
-    "distill_up": lambda: replace(recipes.distill_up(), weighting=PCGrad()),
-    "adaptive_depth": recipes.adaptive_depth,
-    "xtask": recipes.xtask,
-}
-data = Streets(train=24, val=8, size=(32, 64), samples=1)
-moves = Augmentation(flip=True, scales=(1.0, 1.2), rotation=5.0, brightness=0.2, hue=0.1)
-experiment = replace(
-    variants[name](), data=data, augmentation=moves, epochs=2, batch_size=8, precision="fp32", device="cpu"
-)
-runs.train(experiment, Path(run))
-"""
-
-AFTER = """
-import sys
-from dataclasses import replace
-from pathlib import Path
-import torch
-torch.set_num_threads(1)
-from taskscape import recipes, runs
-from taskscape.data import Augmentation, Streets
+from taskscape.runs import Experiment
 from taskscape.weighting import DWAConfig, PCGradConfig
-name, run = sys.argv[1:]
-variants = {
+
+RECIPES: dict[str, Callable[[], Experiment]] = {
     "three_tasks": recipes.three_tasks,
     "segnet_mtan": lambda: replace(recipes.of_network("segnet-mtan"), weighting=DWAConfig()),
     "distill_up": lambda: replace(recipes.of_network("deeplab-distill-up"), weighting=PCGradConfig()),
     "adaptive_depth": recipes.adaptive_depth,
     "xtask": recipes.xtask,
 }
-data = Streets(train=24, val=8, size=(32, 64), samples=1)
-moves = Augmentation(flip=True, scale_choices=(1.0, 1.2), rotation=5.0, brightness=0.2, hue=0.1)
-experiment = replace(
-    variants[name](), data=data, augmentation=moves, epochs=2, batch_size=8, precision="fp32", device="cpu"
-)
-if hasattr(experiment, "keep_checkpoint"):  # before, it was always kept
-    experiment = replace(experiment, keep_checkpoint=True)
-runs.train(experiment, Path(run))
-"""
-
-RECIPES = ("three_tasks", "segnet_mtan", "distill_up", "adaptive_depth", "xtask")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", type=Path, required=True, help="checkout of the previous version")
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=RECIPES)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--train", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.train is not None:
+        train(RECIPES[arguments.recipes[0]](), arguments.train)
+        return
     after = Path(__file__).resolve().parents[1]
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.recipes:
-            states = [
-                trained(code, checkout / "src", name, Path(folder) / f"{name}-{label}")
-                for code, checkout, label in ((BEFORE, arguments.before, "before"), (AFTER, after, "after"))
-            ]
-            results[name] = compared(*states)
+            before, now = (
+                trained(name, checkout, Path(folder) / f"{name}-{number}")
+                for number, checkout in enumerate((arguments.before, after))
+            )
+            results[name] = compared(before, now)
             print(f"{name:<16}{results[name]}", flush=True)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
     if not all(result["equal"] == result["tensors"] for result in results.values()):
         sys.exit(1)
 
 
-def trained(code: str, source: Path, name: str, run: Path) -> dict[str, Any]:
-    """Train in a process that imports the package from ``source``, and return the checkpoint."""
-    environment = os.environ | {"PYTHONPATH": str(source.resolve()), "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-c", code, name, str(run)], env=environment, check=True, stderr=subprocess.DEVNULL)
+def train(recipe: Experiment, run: Path) -> None:
+    """Train a recipe for a few steps with the version of the package that this process imports."""
+    torch.set_num_threads(1)
+    experiment = replace(
+        recipe,
+        data=Streets(train=24, val=8, size=(32, 64), samples=1),
+        augmentation=Augmentation(flip=True, scale_choices=(1.0, 1.2), rotation=5.0, brightness=0.2, hue=0.1),
+        epochs=2,
+        batch_size=8,
+        precision="fp32",
+        device="cpu",
+        keep_checkpoint=True,
+    )
+    runs.train(experiment, run, quiet=True)
+
+
+def trained(name: str, checkout: Path, run: Path) -> dict[str, Any]:
+    """Train a recipe in a process that imports the package of a checkout, and return the checkpoint."""
+    environment = os.environ | {"PYTHONPATH": str(checkout.resolve() / "src"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, __file__, "--before", str(checkout), "--recipes", name, "--train", str(run)]
+    subprocess.run(command, env=environment, check=True)
     checkpoint: dict[str, Any] = torch.load(run / "last.ckpt", map_location="cpu", weights_only=True)
     return checkpoint
 

@@ -14,7 +14,8 @@ from contextlib import nullcontext
 
 import torch
 
-from growth import WAY, experiment_of, random_batch
+from growth import WAY, experiment_of
+from random_data import random_batch
 from taskscape.batch import Batch
 from taskscape.runs.fastest import in_format_of, trial_step
 from taskscape.training.freed_memory import freed_memory_kept

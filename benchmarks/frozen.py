@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from random_store import random_store
+from random_data import random_store
 from taskscape.data import Packed, Store
 from taskscape.distributed import launch
 from taskscape.modalities.class_sets import CITYSCAPES_19

@@ -27,11 +27,11 @@ from threading import BrokenBarrierError
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
+from random_data import random_batch
 from table import RESULTS
 from taskscape import recipes
-from taskscape.batch import Batch, Target
+from taskscape.batch import Batch
 from taskscape.bench.roof import roof
 from taskscape.files import atomic_write
 from taskscape.modalities.class_sets import CITYSCAPES_19
@@ -65,19 +65,10 @@ class Case:
 
     def batch(self, experiment: Experiment, device: torch.device) -> Batch:
         """Return random images and labels."""
-        generator = torch.Generator().manual_seed(0)
         semseg = experiment.tasks["semseg"]
-        shape = (self.images, *self.size)
-        everywhere = torch.ones(shape, dtype=torch.bool)
-        values = {
-            "semseg": torch.randint(semseg.channels, shape, generator=generator),
-            "depth": 5 + 40 * torch.rand(self.images, 1, *self.size, generator=generator),
-            "normals": F.normalize(torch.randn(self.images, 3, *self.size, generator=generator), dim=1),
-        }
-        image = torch.rand(self.images, 3, *self.size, generator=generator)
-        targets = {name: Target(values[name].to(device), everywhere.to(device)) for name in experiment.tasks}
-        image = image.to(device).contiguous(memory_format=torch.channels_last)
-        return Batch(image, targets, torch.arange(self.images, device=device))
+        assert isinstance(semseg, SemanticSegmentation) and semseg.classes is not None
+        batch = random_batch(self.images, self.size, tuple(experiment.tasks), semseg.classes, device)
+        return batch._replace(image=batch.image.contiguous(memory_format=torch.channels_last))
 
 
 def _joint() -> Experiment:

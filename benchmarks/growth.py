@@ -30,12 +30,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from random_store import random_store
+from random_data import CPU, random_batch, random_store
 from table import RESULTS
 from taskscape import models, recipes
-from taskscape.batch import Batch, Target
+from taskscape.batch import Batch
 from taskscape.bench.memory import memory
 from taskscape.data import Store
 from taskscape.distributed import all_reduce_sum, launch, rank, world_size
@@ -49,7 +48,6 @@ from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
 from taskscape.training.usage import Usage
 from taskscape.training.ways import Way
 
-CPU = torch.device("cpu")
 WAY = Way("bf16", channels_last=True)
 SIZES = ((64, 128), (96, 192), (128, 256))
 BATCHES = (2, 4, 8)
@@ -57,19 +55,6 @@ IMAGES, SIZE = 4, (64, 128)
 STORES = (100, 1_000, 10_000)
 PROCESSES = (1, 2)
 GLOBAL_BATCH = 8
-
-
-def random_batch(images: int, size: tuple[int, int], tasks: Sequence[str] = ("semseg", "depth")) -> Batch:
-    """Return random images, with labels that are valid everywhere."""
-    generator = torch.Generator().manual_seed(0)
-    everywhere = torch.ones(images, *size, dtype=torch.bool)
-    targets = {
-        "semseg": Target(torch.randint(len(CITYSCAPES_19), (images, *size), generator=generator), everywhere),
-        "depth": Target(1 + 99 * torch.rand(images, 1, *size, generator=generator), everywhere),
-        "normals": Target(F.normalize(torch.randn(images, 3, *size, generator=generator)), everywhere),
-    }
-    image = torch.rand(images, 3, *size, generator=generator)
-    return Batch(image, {name: targets[name] for name in tasks}, torch.arange(images))
 
 
 def experiment_of(network: str, tasks: Sequence[str] = ("semseg", "depth")) -> Experiment:

@@ -87,7 +87,7 @@ def main() -> None:
         "prepare": ["prepare", "folder", "raw", "store"],
         "prepare in shards of 1,000": ["prepare", "folder", "raw", "shards", "--shard", "1000"],
         "check": ["data", "check", "store"],
-        "train": ["train", "my.py:experiment", "--run", "run"],
+        "train": ["train", "my.py:experiment", "--out", "run"],
     }
     results: dict[str, Any] = {name: {} for name in commands}
     stores = {}

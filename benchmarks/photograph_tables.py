@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from table import RESULTS, load, table
+from table import load, table
 
 Run = Mapping[str, Any]
 Read = Callable[[Run], float | None]
@@ -13,13 +13,9 @@ Column = tuple[str, Read, str]
 """Title, reader of the number, and its format."""
 
 
-NOT_RUN = "Not run here."
-
-
 def runs(name: str) -> list[Run]:
     """Return the runs of all seeds; empty if the job was not trained."""
-    results = load("photographs") if (RESULTS / "photographs.json").exists() else {}
-    return list(results.get(name, {}).values())
+    return list(load("photographs").get(name, {}).values())
 
 
 def metric(key: str, *path: str) -> Read:
@@ -56,7 +52,7 @@ def rows(names: Mapping[str, str], columns: Sequence[Column], first: str = "") -
         for name, text in names.items()
         if (job_runs := runs(name))
     ]
-    return table([first, "seeds", *(title for title, _, _ in columns)], table_rows) if table_rows else NOT_RUN
+    return table([first, "seeds", *(title for title, _, _ in columns)], table_rows)
 
 
 def left_out(part: str, names: Sequence[str]) -> str:
@@ -66,7 +62,7 @@ def left_out(part: str, names: Sequence[str]) -> str:
         return ""
     command = f"python benchmarks/photographs.py {part} --ablate --only {' '.join(missing)} --seeds 0 1 2"
     return (
-        "Not run here, as the time of the GPU was over; a run takes two cores half an hour to two hours:\n\n"
+        "Not run here for lack of GPU time; on two cores, a run takes half an hour to two hours:\n\n"
         f"```bash\n{command}\n```"
     )
 
@@ -111,21 +107,15 @@ def camvid() -> str:
 
 def camvid_classes() -> str:
     """Return a row per kind of initial weights, with a column per class."""
-    example_runs = runs("camvid/streets")
-    classes = [
-        key.removeprefix("semseg/iou/")
-        for key in (example_runs[0]["metrics"] if example_runs else {})
-        if "/iou/" in key
-    ]
+    example, *_ = runs("camvid/streets")
+    classes = [key.removeprefix("semseg/iou/") for key in example["metrics"] if "/iou/" in key]
     table_rows = [
         [text, *(_mean(name, metric(f"semseg/iou/{class_name}")) for class_name in classes)]
         for name, text in _CAMVID.items()
-        if runs(name)
     ]
-    if runs("streets/small"):
-        readers = [metric(f"semseg/iou/{class_name}", "camvid", "360") for class_name in classes]
-        table_rows.append(["streets alone, no photograph", *(_mean("streets/small", read) for read in readers)])
-    return table(["IoU %", *classes], table_rows) if classes else NOT_RUN
+    readers = [metric(f"semseg/iou/{class_name}", "camvid", "360") for class_name in classes]
+    table_rows.append(["streets alone, no photograph", *(_mean("streets/small", read) for read in readers)])
+    return table(["IoU %", *classes], table_rows)
 
 
 def _mean(name: str, read: Read) -> str:
@@ -287,7 +277,6 @@ def consistent() -> str:
 
 def times() -> str:
     """Return a row per recipe."""
-    measurements = load("photographs").get("times", {}) if (RESULTS / "photographs.json").exists() else {}
     table_rows = [
         [
             f"`photographs/{name}`",
@@ -297,10 +286,10 @@ def times() -> str:
             f"{100 * measurement['of_augmentation'] / measurement['seconds_per_step']:.0f} %",
             f"{measurement['minutes_on_two_cores']:.0f}",
         ]
-        for name, measurement in measurements.items()
+        for name, measurement in load("photographs")["times"].items()
     ]
     head = ["recipe", "batch", "steps", "processor seconds a step", "of that augmentation", "minutes on two cores"]
-    return table(head, table_rows) if table_rows else "Not measured yet."
+    return table(head, table_rows)
 
 
 def readme() -> str:

@@ -26,10 +26,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from consistency import consistency
 from table import RESULTS
-from taskscape.data import Augmentation, DataSource, Packed, Streets
+from taskscape import runs
+from taskscape.data import Augmentation, DataSource, Packed, Store, Streets
 from taskscape.data.augment import Lens, Light, Sensor, Texture
 from taskscape.data.sources import Mixed, MixedPart, Part
+from taskscape.distributed import launch
 from taskscape.files import atomic_write
 from taskscape.models import DeeplabJointConfig
 from taskscape.recipes import photographs
@@ -284,8 +289,6 @@ def streets_in(data: DataSource) -> list[Streets]:
 
 def train(job: Job, seed: int, run: Path, place: Place) -> dict[str, Any]:
     """Train a job, evaluate it, and return the results for the document."""
-    from taskscape import runs
-
     experiment = replace(job.experiment, seed=seed)
     began = time.perf_counter()
     result = runs.train(experiment, run, resume=True, quiet=True)
@@ -311,7 +314,9 @@ def train(job: Job, seed: int, run: Path, place: Place) -> dict[str, Any]:
         camvid_result = runs.evaluate(run, data=place.camvid, height=height, device=place.device, quiet=True)
         results.setdefault("camvid", {})[str(height)] = rounded(camvid_result.metrics)
     if job.consistent:
-        results["consistency"] = consistency(run, place)
+        every, size = (50, (48, 64)) if place.tiny else (1, (240, 320))
+        store = Store.open(place.camvid, "val")
+        results["consistency"] = consistency(runs.load(run, place.device), store, size, every)
     return results | {"total_seconds": round(time.perf_counter() - began, 1)}
 
 
@@ -321,78 +326,6 @@ def tta_result_file(run: Path, tta: str) -> Path:
 
 def rounded(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: float(f"{value:.6g}") for name, value in metrics.items()}
-
-
-def consistency(run: Path, place: Place) -> dict[str, float]:
-    """Evaluate depth and normals on CamVid's photographs, which have no such labels, by properties that must hold.
-
-    - The road is a plane, on which inverse depth is linear in the image: the median relative distance from the best
-      plane through the pixels that are labeled road, and the fraction of the variance of inverse depth it explains.
-    - The road faces up: the median angle between its normals and the vertical of the camera.
-    - The prediction for a mirror image is mirrored: the median relative difference of depth, and the median angle
-      between normals.
-    - An image zoomed by 1.25 about its center looks as if everything were nearer to the same camera by 1.25.
-    """
-    import numpy as np
-    import torch
-    import torch.nn.functional as F
-
-    from taskscape import runs
-    from taskscape.data import Store
-
-    model = runs.load(run, place.device)
-    store = Store.open(place.camvid, "val")
-    height, width = (240, 320) if not place.tiny else (48, 64)
-    road = store.fields["semseg"].classes.classes.index("road")  # type: ignore[attr-defined]
-    values_by_name: dict[str, list[float]] = {}
-
-    def add(name: str, value: Any) -> None:
-        values_by_name.setdefault(name, []).append(float(value))
-
-    def decoded(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        final = model.forward(image).final
-        semseg, depth, normals = (
-            model.tasks[name].decode(final[name]).cpu() for name in ("semseg", "depth", "normals")
-        )
-        return semseg[0], depth[0, 0], normals[0]
-
-    def angle(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return torch.rad2deg((a * b).sum(0).clamp(-1, 1).acos())
-
-    zoom = 1.25
-    for index in range(0, len(store), 1 if not place.tiny else 50):
-        batch = store.gather([index], ["semseg"], torch.device("cpu"))
-        image = F.interpolate(batch.image, (height, width), mode="bilinear", antialias=True)
-        label = F.interpolate(batch.targets["semseg"].value[None].float(), (height, width))[0, 0]
-        valid = F.interpolate(batch.targets["semseg"].valid[None].float(), (height, width))[0, 0] > 0
-        semseg, depth, normals = decoded(image)
-        on_road = (label == road) & valid
-        if on_road.sum() > 500:
-            y, x = torch.nonzero(on_road, as_tuple=True)
-            inverse = (1 / depth[on_road]).double().numpy()
-            plane = np.stack([x.numpy(), y.numpy(), np.ones(len(x))], 1)
-            fit, *_ = np.linalg.lstsq(plane / inverse[:, None], np.ones(len(x)), rcond=None)  # relative distances
-            error = np.abs(plane @ fit / inverse - 1)
-            add("road/relative_error", np.median(error))
-            add("road/explained", 1 - np.var(inverse - plane @ fit) / np.var(inverse))
-            add("road/from_vertical", angle(normals[:, on_road], torch.tensor([0.0, -1.0, 0.0])[:, None]).median())
-        mirrored = [flipped.flip(-1) for flipped in decoded(image.flip(-1))]
-        near = depth < 100
-        add("mirror/depth", ((mirrored[1] - depth).abs() / depth)[near].median())
-        add("mirror/normals", angle(mirrored[2] * torch.tensor([-1.0, 1, 1])[:, None, None], normals)[near].median())
-        add("mirror/classes", 100 * (mirrored[0] == semseg).float().mean())
-        top, left = round(height * (1 - 1 / zoom) / 2), round(width * (1 - 1 / zoom) / 2)
-        part = (..., slice(top, height - top), slice(left, width - left))
-        zoomed = decoded(F.interpolate(image[part], (height, width), mode="bilinear"))
-        part_shape = depth[part].shape
-        zoomed_depth = F.interpolate(zoomed[1][None, None], part_shape, mode="bilinear")[0, 0] * zoom
-        add("zoom/depth", ((zoomed_depth - depth[part]).abs() / depth[part])[near[part]].median())
-        add("zoom/scale", (zoomed_depth / depth[part])[near[part]].median())
-        add(
-            "zoom/classes",
-            100 * (F.interpolate(zoomed[0][None, None].float(), part_shape)[0, 0] == semseg[part]).float().mean(),
-        )
-    return {name: float(f"{float(np.median(values)):.4g}") for name, values in values_by_name.items()}
 
 
 # -- times on a CPU ----------------------------------------------------------------------------------------------------
@@ -409,12 +342,6 @@ TIMED = {
 
 def times(place: Place, only: list[str], steps: int = 3) -> Iterator[tuple[str, dict[str, float]]]:
     """Measure a step of each recipe on the CPU in processor time, on which other programs have little effect."""
-    import torch
-
-    from taskscape import runs
-    from taskscape.data import Loader
-    from taskscape.distributed import launch
-
     torch.set_num_threads(1)
     for name, (recipe, images) in TIMED.items():
         if only and name not in only:
@@ -425,8 +352,7 @@ def times(place: Place, only: list[str], steps: int = 3) -> Iterator[tuple[str, 
         stores = runs.open_data(experiment, fabric, quiet=True)
         experiment = experiment.for_data(stores["train"])
         trainer = runs.assemble(experiment, stores, fabric, RunFolder(place.out / "times"))
-        loader: Loader = trainer.train_data
-
+        loader = trainer.train_data
         batch = next(iter(loader.epoch(0)))
         unaugmented_experiment = replace(experiment, augmentation=Augmentation(crop=experiment.augmentation.crop))
         unaugmented_loader = unaugmented_experiment.loader(stores["train"], fabric.device, training=True)

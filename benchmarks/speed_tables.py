@@ -1,16 +1,12 @@
 """The tables of docs/performance.md and of steps, from ``against_originals.py``, ``ratios.py``, ``inference.py``,
-``growth.py``, ``stacked.py`` and ``taskscape bench``; those of a GPU are written if there are results.
+``growth.py``, ``stacked.py`` and ``taskscape bench``.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from table import RESULTS, load, table
+from table import load, table
 from taskscape.training.ways import PLAIN
-
-
-def _results(name: str) -> Any:
-    return load(name) if (RESULTS / f"{name}.json").exists() else {}
 
 
 def originals() -> str:
@@ -164,15 +160,14 @@ def loading() -> str:
 
 def inference() -> str:
     """Return a row per network: milliseconds per image in each way, images per second, and operations."""
-    results = _results("inference")
-    compiled = results.get("compiled", {})
+    results = load("inference")
     rows = []
-    for name, result in results.get("rows", {}).items():
+    for name, result in results["rows"].items():
         seconds = result["seconds"]
         ways = ("fp32", "bf16", "bf16, depth", "onnx", "openvino", "openvino bf16")
         cells = [f"{1000 * seconds[way]:.0f}" if way in seconds else "–" for way in ways]
         share = 100 * result["flops"]["depth"] / result["flops"]["all"]
-        compiled_result = compiled.get(name)
+        compiled_result = results["compiled"].get(name)
         cells.append(
             f"{compiled_result['seconds']['bf16'] / compiled_result['seconds']['compiled']:.2f}"
             if compiled_result
@@ -186,10 +181,9 @@ def inference() -> str:
 
 def step_memory() -> str:
     """Return a row per network: the peak memory of a training process."""
-    results = _results("step_memory").get("found", {})
     rows = [
         [f"`{name}`", f"{usage['peak'] / 2**30:.2f}", f"{usage['per image'] / 2**20:.0f}"]
-        for name, usage in sorted(results.items(), key=lambda item: float(item[1]["peak"]))
+        for name, usage in sorted(load("step_memory")["found"].items(), key=lambda item: float(item[1]["peak"]))
     ]
     return table(["network", "peak, GiB", "each further image, MiB"], rows)
 
@@ -197,7 +191,7 @@ def step_memory() -> str:
 def growth() -> str:
     """Return a row per varied property: the exponents."""
     rows = []
-    for name, result in _results("step_growth").get("found", {}).items():
+    for name, result in load("step_growth")["found"].items():
         first, *_, last = result["seconds"]
         memory = f"{result['exponent of memory']:.2f}" if "exponent of memory" in result else "–"
         sizes = f"{float(first):g} to {float(last):g}"
@@ -218,46 +212,43 @@ def ways() -> str:
     return table(heads, rows)
 
 
-NOT_MEASURED = "It was not measured yet."
-
-
 def gpu() -> str:
     """Return the GPU of the other tables, and the version of torch."""
-    about = _results("inference_gpu").get("environment")
-    return f"{about['device']}, torch {about['torch'].partition('+')[0]}" if about else "a GPU"
+    about = load("inference_gpu")["environment"]
+    return f"{about['device']}, torch {about['torch'].partition('+')[0]}"
 
 
 def originals_on_gpu() -> str:
     """Return a row per step that was compared with the authors' code on a GPU."""
     rows = []
-    for name, result in _results("against_originals_gpu").items():
+    for name, result in load("against_originals_gpu").items():
         if "seconds" not in result:
             rows.append([name, f"failed: {result['failed']}", *("–" for _ in range(6))])
             continue
         ways = ("published", "bf16 and channels last", "ours without graphs", "ours")
         milliseconds = [f"{1000 * result['seconds'][way]:.1f}" for way in ways]
-        graphs = result.get("graphs", "no: of this method there are none")
+        graphs = result.get("graphs", "not for this method")
         is_captured = "yes" if graphs == "captured" else graphs
         rows.append([name, is_captured, *milliseconds, f"{result['ratio']:.1f}", f"{result['to bf16']:.1f}"])
     head = ["step, ms", "ours as a graph", "published", "theirs with bf16 and channels last", "ours without graphs"]
-    return table([*head, "ours", "ratio", "to their bf16"], rows, texts=2) if rows else NOT_MEASURED
+    return table([*head, "ours", "ratio", "to their bf16"], rows, texts=2)
 
 
 def inference_on_gpu() -> str:
     """Return a row per network: milliseconds per image, and images per second of a batch, on a GPU."""
     rows = []
-    for name, result in _results("inference_gpu").get("rows", {}).items():
+    for name, result in load("inference_gpu")["rows"].items():
         seconds, rates = result["seconds"], result["images a second"]
         cells = [f"{1000 * seconds[way]:.2f}" if way in seconds else "–" for way in ("fp32", "bf16", "graph")]
         cells += [f"{rates[way]:,.0f}" if way in rates else "–" for way in ("bf16", "graph")]
         rows.append([f"`{name}`", *cells])
     head = ["network", "fp32, ms", "bf16, ms", "bf16 as a graph, ms", "images a second, bf16", "as a graph"]
-    return table(head, rows) if rows else NOT_MEASURED
+    return table(head, rows)
 
 
 def ratios_on_gpu() -> str:
     """Return a row per ratio on a GPU, with its goal."""
-    ratios = _results("ratios_gpu")
+    ratios = load("ratios_gpu")
     rows = []
     if "loading" in ratios:
         result = ratios["loading"]
@@ -277,20 +268,20 @@ def ratios_on_gpu() -> str:
         ratio = ratios["evaluation"]["ratio"]
         work = "evaluation with every metric of three tasks, against the forward passes alone"
         rows.append([work, "at most 1.1×", f"{ratio:.2f}×", _reached(ratio < 1.105)])
-    return table(["work", "goal", "on the GPU", ""], rows, texts=4) if rows else NOT_MEASURED
+    return table(["work", "goal", "on the GPU", ""], rows, texts=4)
 
 
 def stacked_on_gpu() -> str:
     """Return a row per network of which several runs were trained at once on a GPU."""
     rows = []
-    for result in _results("stacked").get("rows", []):
+    for result in load("stacked")["rows"]:
         if "seconds" not in result:
             rows.append([result["case"], "–", "–", "–", "–", result["error"]])
             continue
         milliseconds = [f"{1000 * result['seconds'][way]:.1f}" for way in ("one", "after another", "stacked")]
         rows.append([result["case"], *milliseconds, f"{result['against one']:.1f}", ""])
     head = ["step of 8 runs, ms", "one", "one after the other", "stacked", "stacked, times one", "not measured"]
-    return table(head, rows) if rows else NOT_MEASURED
+    return table(head, rows)
 
 
 PARTS: dict[str, Callable[[], str]] = {

@@ -32,7 +32,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from random_store import random_store
+from random_data import random_store
 from table import RESULTS
 from taskscape.data import Augmentation, Packed
 from taskscape.distributed import launch
@@ -43,9 +43,10 @@ from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment, assemble
 from taskscape.tasks import Depth, SemanticSegmentation
 from taskscape.training.loop import NextStep, Trainer
+from taskscape.training.networks_as_one import Networks
 from taskscape.training.optimization import AdamWConfig
 from taskscape.training.precision import autocast
-from taskscape.training.stack import Networks, Stack
+from taskscape.training.stack import Stack
 from taskscape.training.together import batch_of
 from taskscape.weighting import FixedConfig, PCGradConfig, WeightingConfig
 

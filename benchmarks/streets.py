@@ -13,9 +13,9 @@ from itertools import product
 from pathlib import Path
 
 import street_tables
+from table import RESULTS
 from taskscape.streets import STYLES, render, render_many
 
-RESULTS = Path(__file__).parent / "results"
 CASES = [((128, 256), 4), ((128, 256), 1), ((256, 512), 4), ((256, 512), 1)]
 
 
@@ -73,7 +73,6 @@ def main() -> None:
         begin = time.perf_counter()
         scaling[processes] = round(sum(1 for _ in scenes) / (time.perf_counter() - begin), 1)
     print("scenes per second, by processes:", scaling)
-    RESULTS.mkdir(exist_ok=True)
     result = {
         "versions": STYLES,
         "machine": f"{platform.machine()}, Python {platform.python_version()}",

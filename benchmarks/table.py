@@ -1,5 +1,6 @@
 """Load results, and format Markdown tables."""
 
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +10,9 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
 
+@functools.cache
 def load(name: str) -> Any:
-    """Return the content of a result file."""
+    """Return the content of a result file, which is read once."""
     return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
 
 

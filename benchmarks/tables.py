@@ -21,7 +21,7 @@ import photograph_tables
 import speed_tables
 import street_tables
 import video_tables
-from table import RESULTS, ROOT, load, table
+from table import ROOT, load, table
 from taskscape.commands.published import published_sweeps
 from taskscape.commands.recipes import by_group
 
@@ -310,8 +310,8 @@ def recipes_of_claims() -> list[str]:
 
 def experiments() -> dict[str, Any]:
     """Return the results of experiments.py."""
-    nothing: dict[str, Any] = {"runs": {}, "failed": {}, "left_out": [], "times": {}}
-    return nothing | (load("experiments") if (RESULTS / "experiments.json").exists() else {})
+    results: dict[str, Any] = load("experiments")
+    return results
 
 
 def higher_is_better(metric: str) -> bool:
@@ -405,7 +405,7 @@ def about_experiments() -> str:
             f"{machine}: {len(all_runs)} runs of {sum(map(bool, runs_here.values()))} recipes, {steps:,} steps each, "
             f"measured on {val} images"
         )
-    return "; ".join(parts) or "Nothing has been trained here yet."
+    return "; ".join(parts)
 
 
 def _trained(name: str) -> str:
