@@ -101,6 +101,29 @@ def test_names_say_split_and_augmentation() -> None:
     assert run.evaluate_command("test", tta=True) == "taskscape evaluate runs/a --split test --tta"
 
 
+def test_the_command_for_a_file_is_the_one_that_writes_it(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    for split in ("val", "test"):
+        for tta in (False, True, "flips"):
+            for path in (run.result(split, tta), run.samples(split, tta)):
+                assert run.command_for(path) == run.evaluate_command(split, tta)
+    run.result("test", tta="flips").write_text("{")
+    with pytest.raises(
+        ValueError, match=rf"evaluate the run again with `taskscape evaluate {tmp_path} --split test --"
+    ):
+        Result.load(run.result("test", tta="flips"))
+    assert run.command_for(tmp_path / "other.json") == run.evaluate_command()
+
+
+def test_the_command_for_a_result_on_other_data_names_no_split_that_the_run_does_not_have(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.data.write_text('{"train": {}, "val": {}, "small": {}}')
+    assert run.evaluate_command("small") == f"taskscape evaluate {tmp_path} --split small"
+    for name in ("rooms-val", "val-height32", "val-cityscapes-to-7"):
+        options = "[--data STORE] [--split SPLIT] [--classes MAP] [--height N]"
+        assert run.evaluate_command(name, tta=True) == f"taskscape evaluate {tmp_path} {options} --tta"
+
+
 def test_rows_of_metrics(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     assert run.metric_rows() == []

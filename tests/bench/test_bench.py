@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.autograd import DeviceType  # type: ignore[attr-defined]
+from torch.autograd.profiler_util import FunctionEventAvg
 
 from taskscape.bench import Memory, bench
-from taskscape.bench.profile import OTHER, kind_of
+from taskscape.bench.profile import OTHER, by_kind, kind_of
 from taskscape.bench.roof import roof
 from taskscape.cli import main
 from taskscape.commands.bench import plain
@@ -54,11 +56,21 @@ def test_a_trial_adds_up(store: Path, precision: str) -> None:
         ("aten::cat", "concatenation"),
         ("aten::add_", "sums and products"),
         ("aten::_foreach_addcdiv_", "sums and products"),
+        ("aten::linalg_vector_norm", "sums and products"),
+        ("aten::_foreach_norm", "sums and products"),
+        ("aten::native_group_norm", "normalization"),
         ("aten::nonzero", OTHER),
     ],
 )
 def test_operators_have_a_kind(operator: str, kind: str) -> None:
     assert kind_of(operator) == kind
+
+
+def test_the_time_on_a_gpu_counts_once() -> None:
+    operator, kernel = FunctionEventAvg(), FunctionEventAvg()
+    operator.key, operator.device_type, operator.self_device_time_total = "aten::cudnn_convolution", DeviceType.CPU, 30
+    kernel.key, kernel.device_type, kernel.self_device_time_total = "sm90_xmma_fprop", DeviceType.CUDA, 30
+    assert by_kind([operator, kernel], on_gpu=True) == {"convolutions": 30}
 
 
 def test_the_roof_has_every_layer_as_often_as_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,9 +90,7 @@ def test_the_largest_batch_is_on_a_straight_line() -> None:
 def test_memory_grows_with_images(store: Path) -> None:
     experiment = replace(tiny(store), network=replace(tiny(store).network, width=256))  # type: ignore[type-var]
     found = bench(experiment, seconds=0.1).memory
-    if found is None:
-        pytest.skip("this system does not tell")
-    assert 2**26 < found.peak < 2**34
+    assert found is not None and 2**26 < found.peak < 2**34
     assert found.per_image >= 0 and found.images == experiment.batch_size
 
 

@@ -12,10 +12,12 @@ from taskscape.modalities import Depth
 from taskscape.report import write_comparison, write_report
 from taskscape.report.columns import best_group
 from taskscape.report.compare import start_of
+from taskscape.report.comparison.delta_m import delta_m_of, single_task_groups
 from taskscape.report.comparison.differ import Difference, differ
 from taskscape.report.comparison.pairs import paired, pairs
+from taskscape.report.comparison.settings import differences
 from taskscape.report.glossary import leading
-from taskscape.report.groups import delta_m_of, differences, group, single_task_groups
+from taskscape.report.groups import group
 from taskscape.report.protocol import same_protocol
 from taskscape.report.run import Run
 from taskscape.report.times import Times
@@ -57,6 +59,8 @@ def test_a_column_is_not_called_like_a_seed(names: tuple[str, ...], column: str,
 def test_same_folder_names_are_told_apart(make_run: MakeRun) -> None:
     groups = group(load(make_run("a/run"), make_run("b/run", settings={"epochs": 9})))
     assert [g.name for g in groups] == ["a/run", "b/run"]
+    groups = group(load(make_run("x/a/run"), make_run("y/a/run", settings={"epochs": 9})))
+    assert [g.name for g in groups] == ["x/a/run", "y/a/run"]
 
 
 def test_a_task_that_is_missing_differs_in_its_type_only(make_run: MakeRun) -> None:
@@ -245,13 +249,20 @@ def test_times_are_compared_where_they_were_measured_together(make_run: MakeRun,
     assert "CPU, 2 threads, bf16" in together
 
 
-def test_differences_are_of_the_same_seeds(make_run: MakeRun) -> None:
+def test_differences_are_of_the_same_seeds(make_run: MakeRun, tmp_path: Path) -> None:
     a = [make_run(f"a{i}", scale=1 + 0.5 * i, settings={"seed": i}) for i in range(2)]
     b = [make_run(f"b{i}", scale=1.1 + 0.5 * i, settings={"seed": i, "epochs": 9}) for i in (1, 0, 2)]
     before, after = group(load(*a, *b))
     assert paired(before, after, "semseg/miou") == pytest.approx([6.0, 6.0])  # the spread between seeds cancels
     other = group(load(make_run("c", scale=2.0, settings={"seed": 7, "epochs": 5})))[0]
-    assert paired(before, other, "semseg/miou") == pytest.approx([120 - 75])  # no common seed: difference of the means
+    assert paired(before, other, "semseg/miou") == []  # no common seed: difference of the means
+    runs = [run.folder.path for g in (before, other) for run in g.runs]
+    assert "</th><td>+45.00</td><td>–</td><td>–</td>" in write_comparison(runs, tmp_path / "page.html").read_text()
+    without = {name: value for name, value in Run.load(b[0]).result.metrics.items() if name != "semseg/miou"}
+    change_result(b[0], metrics=without)
+    change_result(b[1], metrics=without)
+    text = write_comparison([*a, *b], tmp_path / "page.html").read_text()
+    assert re.search(r"mIoU, segmentation.*?</th><td>\S+</td><td>–</td><td>–</td>", text)  # of no seed in both
 
 
 def test_any_two_groups_are_paired_up_to_a_number(make_run: MakeRun, tmp_path: Path) -> None:

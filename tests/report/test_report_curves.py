@@ -4,9 +4,9 @@ import pytest
 from fake_runs import SPECS
 
 from taskscape.report.charts import COLORS, color
-from taskscape.report.curves import Curves, curve_charts, losses, over_minutes, validation, when_validated
-from taskscape.report.run import headline, read_curves
-from taskscape.report.steps import read_steps, thinned
+from taskscape.report.curves import Curves, by_name, curve_charts, over_minutes, validation, when_validated
+from taskscape.report.logged import read_curves, read_steps, thinned
+from taskscape.report.sections.overview import headline
 from taskscape.run_folder import RunFolder, RunLogger
 
 
@@ -24,7 +24,7 @@ def test_a_column_that_nothing_describes_is_drawn_by_its_name() -> None:
 
 def test_stages_of_a_loss_share_a_chart() -> None:
     columns = ["train/loss/depth", "val/loss/depth", "val/depth/rmse", "train/loss/a/b"]
-    assert losses(columns) == {"depth": ["train/loss/depth", "val/loss/depth"], "a/b": ["train/loss/a/b"]}
+    assert by_name(columns, "loss") == {"depth": ["train/loss/depth", "val/loss/depth"], "a/b": ["train/loss/a/b"]}
     text = curve_charts(Curves({c: [(1.0, 5.0), (2.0, 4.0)] for c in columns[:2]}, SPECS))
     assert text.count("<figure") == 1 and "training from 5 at 1 to 4 at 2; validation from 5" in text
 

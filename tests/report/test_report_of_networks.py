@@ -10,7 +10,7 @@ from fake_runs import CLASSES
 
 from taskscape.report import write_report
 from taskscape.report.curves import Curves, curve_charts
-from taskscape.report.spread import error_boxes
+from taskscape.report.sections.spread import error_boxes
 from taskscape.run_folder import RunFolder
 
 MakeRun = Callable[..., Path]

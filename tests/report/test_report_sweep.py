@@ -9,6 +9,7 @@ from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.report.sweep import SweepTable, SweptRun, write_sweep
+from taskscape.run_folder import Result
 
 MIOU = MetricSpec("mIoU", "%", "Overlap.", digits=2, higher_is_better=True, leads=True)
 
@@ -16,12 +17,15 @@ MIOU = MetricSpec("mIoU", "%", "Overlap.", digits=2, higher_is_better=True, lead
 def swept(folder: Path, rate: str, seed: int, miou: float | None, loss: float) -> SweptRun:
     values = {"optimizer.lr": rate, "seed": str(seed)}
     curves = {"val/semseg/miou": [(1.0, 1.0), (2.0, miou or 0.0)], "val/loss/semseg": [(1.0, 2.0), (2.0, loss)]}
-    metrics = {} if miou is None else {"semseg/miou": miou}
-    state, note = ("failed", "<no room>") if miou is None else ("finished", "")
     command = f"taskscape train joint --optimizer.lr {rate} --seed {seed}"
     path = folder / "runs" / f"lr={rate},seed={seed}"
-    specs, tasks = {"semseg/miou": MIOU}, {"semseg": Semseg(CITYSCAPES_2)}
-    return SweptRun(path, values, state, note, command, metrics, specs, curves, 60.0, tasks, {"semseg/miou": 9.0})
+    if miou is None:
+        return SweptRun(path, values, "failed", "<no room>", command, curves)
+    result = Result(
+        "val", 9, (16, 32), {"semseg": Semseg(CITYSCAPES_2)}, {"semseg/miou": miou}, {"semseg/miou": MIOU},
+        cost={"seconds": 60.0}, baselines={"by position": {"semseg/miou": 9.0}},
+    )  # fmt: skip
+    return SweptRun(path, values, "finished", "", command, curves, result)
 
 
 def test_a_sweep_says_what_is_best_and_draws_metrics_and_losses(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from taskscape.report import print_metrics
-from taskscape.report.charts import Axis, Series, chart
+from taskscape.report.axis import Axis
+from taskscape.report.charts import Series, chart
 from taskscape.report.glossary import cost_text
 from taskscape.run_folder import Result, RunFolder
 

@@ -34,8 +34,9 @@ def doctor(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, dict[str,
     return int(ended.value.code or 0), {line["name"]: line for line in report["lines"]}
 
 
-def test_a_healthy_machine(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_healthy_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, lines = doctor(capsys)
+    assert not (tmp_path / "cache" / "precision").exists(), "verdicts on float32 are not for runs in bf16"
     assert lines["bf16 on cpu"]["value"] == "2 of 2 layers and functions are correct" == lines["fp32 on cpu"]["value"]
     assert lines["torch"]["value"] == torch.__version__.partition("+")[0]
     assert code == 0

@@ -39,7 +39,7 @@ class Bench:
     loading: float
     """Seconds to read and augment a batch; on a GPU this overlaps with the network's computation."""
     memory: Memory | None
-    """None if it was not requested, or the system does not report it."""
+    """None if it was not requested."""
 
     @property
     def seconds(self) -> float:
@@ -99,10 +99,9 @@ def bench(
     profile = profiled(step, chosen_batch)
     say("timing convolutions alone")
     roof_seconds = roof(step.network, chosen_batch.image, report)
-    memory_use = None
     if with_memory:
         say("measuring memory")
-        memory_use = memory(experiment, way, batch)
+    memory_use = memory(experiment, way, batch) if with_memory else None
     height, width = batch.image.shape[-2:]
     conditions = environment(device) | {"processor": processor()}
     if hasattr(os, "getloadavg"):

@@ -2,10 +2,12 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import torch
+from torch.autograd import DeviceType  # type: ignore[attr-defined]  # torch's stubs leave it out
+from torch.autograd.profiler_util import FunctionEventAvg
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from taskscape.batch import Batch
@@ -13,7 +15,7 @@ from taskscape.training.step import PARTS, TrainingStep
 
 KINDS: Mapping[str, str] = {
     "convolutions": r"conv",
-    "normalization": r"norm",
+    "normalization": r"(batch|layer|group|instance|rms)_?norm",
     "copies and conversions": r"copy_|_to_copy|contiguous|clone",
     "activations": r"relu|threshold|gelu|silu|elu|sigmoid|hardtanh|hardswish|softmax|clamp",
     "resizing and pooling": r"upsample|pool|grid_sampl|_pad",
@@ -49,19 +51,24 @@ def profiled(step: TrainingStep, batch: Batch) -> Profile:
                 step(batch, index)
                 if on_gpu:
                     torch.cuda.synchronize(device)
-    events = {event.key: event for event in profiler.key_averages()}
+    events = profiler.key_averages()
+    totals = {event.key: event.device_time_total if on_gpu else event.cpu_time_total for event in events}
+    parts = {part: totals[part] for part in PARTS if part in totals}
+    parts["data of the step, checks and clipping"] = max(totals[step_name] - sum(parts.values()), 0.0)
+    operators = [event for event in events if event.key not in (*PARTS, step_name)]
+    return Profile(_shares(parts), _shares(by_kind(operators, on_gpu=on_gpu)))
 
-    def total(event: object) -> float:
-        return float(getattr(event, "device_time_total" if on_gpu else "cpu_time_total"))
 
-    parts = {part: total(events[part]) for part in PARTS if part in events}
-    step_time = total(events[step_name])
-    parts["data of the step, checks and clipping"] = max(step_time - sum(parts.values()), 0.0)
+def by_kind(events: Iterable[FunctionEventAvg], *, on_gpu: bool) -> dict[str, float]:
+    """Return the microseconds of each kind of operators, on the GPU or on the processor.
+
+    The kernels of a GPU are events too. They are left out, as the operators that launch them have their times.
+    """
     kinds: defaultdict[str, float] = defaultdict(float)
-    for name, event in events.items():
-        if name not in (*PARTS, step_name):
-            kinds[kind_of(name)] += float(event.self_device_time_total if on_gpu else event.self_cpu_time_total)
-    return Profile(_shares(parts), _shares(kinds))
+    for event in events:
+        if event.device_type == DeviceType.CPU:
+            kinds[kind_of(str(event.key))] += event.self_device_time_total if on_gpu else event.self_cpu_time_total
+    return kinds
 
 
 def kind_of(operator: str) -> str:

@@ -181,9 +181,9 @@ def _precision(device: str) -> list[Line]:
 def _operators(device: "torch.device", precision: "Precision") -> list[Line]:
     import torch
 
+    from taskscape.selfcheck.check import check
     from taskscape.selfcheck.findings import IN_WORDS, short
     from taskscape.selfcheck.standard import standard_operators
-    from taskscape.selfcheck.verify import verdicts
     from taskscape.training.precision import autocast
 
     def context() -> torch.autocast:
@@ -191,10 +191,9 @@ def _operators(device: "torch.device", precision: "Precision") -> list[Line]:
 
     operators = {operator.signature: operator for operator in standard_operators(device, context)}
     exact = torch.float64 if precision == "fp32" else torch.float32
-    results = verdicts(operators, device, context, fresh=True, exact=exact)
     lines = []
-    for signature, operator in operators.items():
-        wrong, remedy = results[signature]
+    for operator in operators.values():
+        wrong, remedy = check(operator, device, context, exact)
         if wrong:
             advice = "" if remedy is None else f"in training it {IN_WORDS[remedy]} instead; "
             if remedy is None and precision == "bf16":

@@ -53,7 +53,8 @@ def evaluate(
         tta: Test-time augmentation: the mean over the image and its mirror image. The name of the result file ends in
             -tta, followed by the word of --tta-as if it is not mirror. Its gain and cost are printed too.
         confidence: Calibrate on the validation images, and measure the confidence of every task that supports it, which
-            classes always do; by default only for tasks that are set to it in the run.
+            classes always do; by default only for tasks that are set to it in the run. A later evaluation without it
+            replaces this result, as every evaluation replaces the one of the same name.
     """
     require_run(run)
     require_store("data", data)

@@ -54,7 +54,7 @@ def _write(temporary: Path, content: bytes | memoryview, path: Path, durable: bo
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-            if not _is_at(temporary, file):  # another process removed it before it was locked, as if left by a kill
+            if not is_at(temporary, file.fileno()):  # another process took it for a leftover before it was locked
                 return False
             if sys.platform == "win32":  # open files cannot be moved on Windows
                 file.close()
@@ -98,10 +98,10 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-def _is_at(path: Path, file: IO[bytes]) -> bool:
+def is_at(path: Path, descriptor: int) -> bool:
     """Return whether the open file is the one at the path."""
     try:
-        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
+        return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
 

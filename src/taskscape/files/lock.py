@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from taskscape.files.atomic import writing
+from taskscape.files.atomic import is_at, writing
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,12 @@ class Owner:
 
     def is_alive(self) -> bool:
         """Return whether a process with this number exists on this machine."""
+        import psutil
+
         try:
-            os.kill(self.process, 0)
-        except PermissionError:
-            return True  # a process of another user
-        except (OSError, OverflowError):
+            return bool(psutil.pid_exists(self.process))
+        except OverflowError:
             return False
-        return True
 
 
 @contextmanager
@@ -52,7 +51,7 @@ def locked(folder: Path, lock: Path) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):  # the folder may be gone
-            if _is_at(lock, descriptor):
+            if is_at(lock, descriptor):
                 lock.unlink()
         os.close(descriptor)
 
@@ -71,7 +70,7 @@ def _acquire(folder: Path, lock: Path) -> int:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             is_held = _try_lock(descriptor)
-            if is_held and not _is_at(lock, descriptor):
+            if is_held and not is_at(lock, descriptor):
                 os.close(descriptor)  # the previous owner has just removed it
                 continue
             owner = _read_owner(descriptor)
@@ -113,14 +112,6 @@ def _try_lock(descriptor: int) -> bool | None:
     except OSError as error:
         return False if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK) else None
     return True
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    """Return whether the open file is the one at the path."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _read_owner(descriptor: int) -> Owner | None:

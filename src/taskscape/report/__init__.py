@@ -1,5 +1,11 @@
 """Reports about one or several runs: tables for the terminal, and self-contained HTML files.
 
+``run.Run`` reads the folder of a run: its ``Result``, its settings, and the curves that it logged (``logged``). From
+it, ``page`` writes the report of one run, with a module per section in ``sections``. ``compare`` groups runs that
+differ only in their seed (``groups``) and writes their comparison, with a module per section in ``comparison``.
+``sweep`` writes the page of a sweep. All of them use the elements of ``html``, the drawings of ``charts``, and the
+texts of ``glossary`` and ``words``.
+
 Names are imported on first use, so parts of this package work without matplotlib.
 """
 

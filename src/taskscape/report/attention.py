@@ -49,4 +49,4 @@ def _over(image: RgbArray, weights: npt.NDArray[np.uint8]) -> RgbArray:
     height, width, _ = image.shape
     smooth = np.asarray(Image.fromarray(weights).resize((width, height), Image.Resampling.BILINEAR), np.float64) / 255
     gray = np.asarray(Image.fromarray(image).convert("L").convert("RGB"))
-    return overlay(gray, apply_scale(smooth, np.ones(smooth.shape, np.bool_), HEAT), 0.65)
+    return overlay(gray, apply_scale(smooth, None, HEAT), 0.65)

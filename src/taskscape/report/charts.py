@@ -1,16 +1,14 @@
 """Line charts, scatter plots and box plots as inline SVG: text stays text, and nothing is loaded."""
 
-import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
+from taskscape.report.axis import Axis, spans_decades
+
 COLORS = tuple(f"var(--series-{i})" for i in range(8))
 """Colors of series, in order; ``style.css`` defines them for light and dark pages."""
-
-SMALLEST_SPAN = 0.2
-"""An axis spans at least this share of its largest value, so it does not magnify small differences."""
 
 WIDTH, HEIGHT = 400, 220
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 38
@@ -41,60 +39,6 @@ class Series:
     """Mark the last point."""
 
 
-@dataclass(frozen=True)
-class Axis:
-    """Maps values to positions 0..1 along one direction."""
-
-    low: float
-    high: float
-    log: bool = False
-    whole: bool = False
-    """Put ticks at whole numbers only."""
-
-    @classmethod
-    def around(
-        cls, values: Sequence[float], log: bool = False, margin: float = 0.05, smallest: float = SMALLEST_SPAN
-    ) -> "Axis":
-        """Return an axis that contains all values, with a relative margin; logarithmic only if all are positive.
-
-        It spans at least the share ``smallest`` of the largest value, but is not extended across zero for that.
-        """
-        low, high = min(values), max(values)
-        log = log and low > 0
-        largest = max(abs(low), abs(high))
-        if high - low < smallest * largest:
-            middle = (low + high) / 2
-            low, high = middle - smallest * largest / 2, middle + smallest * largest / 2
-        if log:
-            low, high = math.log10(low), math.log10(high)
-        pad = margin * (high - low) if high > low else 0.1 * abs(high) or 1.0
-        low, high = low - pad, high + pad
-        return cls(10**low, 10**high, True) if log else cls(low, high)
-
-    def position(self, value: float) -> float:
-        """Return the position of a value, from 0 at the low end to 1 at the high end."""
-        if self.log:
-            return math.log(value / self.low) / math.log(self.high / self.low)
-        return (value - self.low) / (self.high - self.low)
-
-    def ticks(self, count: int = 5) -> list[float]:
-        """Return about ``count`` round values."""
-        if self.log:
-            decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-            for steps in ((1, 2, 5), (1, 3), (1,)):
-                ticks = [s * 10.0**d for d in decades for s in steps if self.low <= s * 10.0**d <= self.high]
-                if len(ticks) <= count + 1:
-                    break
-            return ticks if len(ticks) > 1 else [self.low, self.high]
-        rough = (self.high - self.low) / count
-        unit = 10.0 ** math.floor(math.log10(rough))
-        step = next(s * unit for s in (1, 2, 2.5, 5, 10) if s * unit >= rough)
-        if self.whole:
-            step = 1 if step < 1 else math.ceil(step)
-        first, last = math.ceil(self.low / step), math.floor(self.high / step)
-        return [i * step for i in range(first, last + 1)]
-
-
 def chart(
     title: str,
     series: Sequence[Series],
@@ -121,11 +65,9 @@ def chart(
     return _figure(title, note, legend, _frame(x_axis, y_axis, x_label) + body, _in_words(series, x_label))
 
 
-def scatter(
-    title: str, points: Sequence[tuple[str, str, float, float]], x_label: str, note: str = "", x_log: bool = False
-) -> str:
+def scatter(title: str, points: Sequence[tuple[str, str, float, float]], x_label: str, note: str) -> str:
     """Draw (label, color, x, y) as labeled dots."""
-    x_axis = Axis.around([p[2] for p in points], x_log, margin=0.12)
+    x_axis = Axis.around([p[2] for p in points], margin=0.12)
     y_axis = Axis.around([p[3] for p in points], margin=0.12)
     body = ""
     for label, color, x, y in points:
@@ -147,22 +89,15 @@ class Box:
     """At 5, 25, 50, 75 and 95 %."""
 
 
-def boxes(
-    title: str,
-    items: Sequence[Box],
-    dots: Sequence[tuple[float, float]],
-    x_label: str,
-    note: str = "",
-    log: bool = False,
-) -> str:
+def boxes(title: str, items: Sequence[Box], dots: Sequence[tuple[float, float]], x_label: str, note: str) -> str:
     """Draw boxes between the quartiles with the median, whiskers to 5 and 95 %, and the dots within the axes.
 
-    With ``log`` both axes are logarithmic. Returns an HTML figure, or an empty string without boxes.
+    Both axes are logarithmic. Returns an HTML figure, or an empty string without boxes.
     """
     if not items:
         return ""
-    x_axis = Axis.around([x for box in items for x in (box.left, box.right)], log, margin=0.0, smallest=0.0)
-    y_axis = Axis.around([y for box in items for y in box.quantiles], log)
+    x_axis = Axis.around([x for box in items for x in (box.left, box.right)], log=True, margin=0.0, smallest=0.0)
+    y_axis = Axis.around([y for box in items for y in box.quantiles], log=True)
     within = [(x, y) for x, y in dots if x_axis.low <= x <= x_axis.high and y_axis.low <= y <= y_axis.high]
     coordinates = (_coordinates(x, y, x_axis, y_axis) for x, y in within)
     body = f'<path class="dots" d="{"".join(f"M{u:.0f},{v:.0f}h0" for u, v in coordinates)}"/>'
@@ -196,14 +131,20 @@ def _in_words(series: Sequence[Series], x_label: str) -> str:
     )
 
 
+def grid(charts: Iterable[str]) -> str:
+    """Return charts side by side if there is room; an empty string without charts."""
+    figures = "".join(charts)
+    return f'<div class="charts">{figures}</div>' if figures else ""
+
+
 def steps(edges: Sequence[float], heights: Sequence[float]) -> list[tuple[float, float]]:
     """Return the outline of a histogram: two points per bin, at its two edges."""
     return [(x, height) for low, high, height in zip(edges, edges[1:], heights, strict=False) for x in (low, high)]
 
 
-def spans_decades(values: Sequence[float]) -> bool:
-    """Return whether a logarithmic axis shows these values better."""
-    return min(values, default=0.0) > 0 and max(values) / min(values) > 20
+def needs_log(lines: Sequence[Series]) -> bool:
+    """Return whether a logarithmic axis shows the values of these lines better."""
+    return spans_decades([y for line in lines for _, y in line.points])
 
 
 def _coordinates(x: float, y: float, x_axis: Axis, y_axis: Axis) -> tuple[float, float]:

@@ -6,12 +6,12 @@ from statistics import fmean, stdev
 
 from taskscape.report.charts import color
 from taskscape.report.groups import Group
-from taskscape.report.html import breakable, wide
+from taskscape.report.html import breakable, small, wide
+from taskscape.report.words import MISSING
 
 Show = Callable[[float], str]
 """Formats a number."""
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
-MISSING = "–"
 STAR = "★"
 _MAX_LENGTH = 44
 """Maximum number of characters of a text cell."""
@@ -39,7 +39,7 @@ def _column_head(g: Group, mark: str) -> str:
     return f'<th scope=col><i style="--color:{mark}"></i>{escape(g.name)}{repetitions}{unfinished}</th>'
 
 
-def heading(title: str, columns: int) -> str:
+def heading_row(title: str, columns: int) -> str:
     """Return a heading row for the rows below it."""
     return f'<tr class="group"><th scope=rowgroup>{escape(title)}</th><td colspan="{columns}"></td></tr>'
 
@@ -52,8 +52,7 @@ def row(title: str, note: str, cells: Iterable[str], best: Collection[int] = ())
         else f"<td>{c}</td>"
         for i, c in enumerate(cells)
     )
-    note = f"&nbsp;<small>{escape(note)}</small>" if note else ""
-    return f"<tr><th scope=row>{breakable(title)}{note}</th>{marked}</tr>"
+    return f"<tr><th scope=row>{breakable(title)}{small(note)}</th>{marked}</tr>"
 
 
 def text_cell(value: str) -> str:

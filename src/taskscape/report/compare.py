@@ -52,10 +52,10 @@ def write_comparison(
 
     Runs that differ only in their seed become one experiment: mean ± standard deviation. ``times`` are measured by
     ``taskscape.runs.measure_times``, or a function that measures them, which is called when all runs are read; without
-    them no times are compared. With ``last_epochs`` the metrics are the means
-    of each run's last epochs (``Experiment.average_last``), not those of its best epoch. ``delta_m`` names the metrics
-    that Δm averages, each as ``task/metric`` or as a list of ``taskscape.metrics.delta_m.LISTS``; by default those that
-    count according to their specs.
+    them no times are compared. With ``last_epochs`` the metrics are the means of each run's last epochs
+    (``Experiment.average_last``), not those of its best epoch. ``delta_m`` names the metrics that Δm averages, each as
+    ``task/metric`` or as a list of ``taskscape.metrics.delta_m.LISTS``; by default those that count according to their
+    specs.
 
     Raises ``ValueError`` for another suffix, for fewer than two runs, and for a run without a result, with the command
     that makes it; ``FileNotFoundError`` for a folder that is not a run.
@@ -68,7 +68,7 @@ def write_comparison(
     loaded = [Run.load(run, split, tta) for run in folders]
     if last_epochs:
         loaded = [run.of_last_epochs() for run in loaded]
-    compared = Comparison(loaded, None, metrics_of(delta_m))
+    compared = Comparison(loaded, metrics_of(delta_m))
     compared.times = times() if callable(times) else times
     return write(out, text.TEXTS.get(out.suffix.lower(), _page)(compared))
 

@@ -12,6 +12,8 @@ from taskscape.views import Color
 
 BETTER = (14, 138, 108)
 WORSE = (207, 58, 58)
+PAGES = ((247, 247, 247), (32, 33, 38))
+"""RGB background of an uncolored cell on a light and on a dark page, as in ``style.css``."""
 
 Shares = npt.NDArray[np.float64]
 Classes = Mapping[str, Color]
@@ -25,10 +27,6 @@ def shares(confusion: npt.ArrayLike) -> Shares:
     counts = np.asarray(confusion, np.float64)
     total = counts.sum(1, keepdims=True)
     return np.asarray(100 * counts / np.where(total > 0, total, np.nan))
-
-
-PAGES = ((247, 247, 247), (32, 33, 38))
-"""RGB background of an uncolored cell on a light and on a dark page, as in ``style.css``."""
 
 
 def confusion_table(confusion: npt.ArrayLike, classes: Classes) -> str:

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Modality
-from taskscape.report.charts import COLORS, Series, chart, color, spans_decades
+from taskscape.report.charts import COLORS, Series, chart, color, grid, needs_log
 from taskscape.report.glossary import leading, shown, unit_and_direction
 from taskscape.report.html import folded
+from taskscape.report.logged import Curve
 from taskscape.report.run import Run
-from taskscape.report.steps import Curve
 from taskscape.report.words import column_words, task_word
 from taskscape.views import view
 
@@ -43,22 +43,11 @@ class Curves(NamedTuple):
         return cls(run.curves, result.specs, run.steps, result.tasks, result.baselines.get("by position", {}))
 
 
-def losses(columns: Iterable[str]) -> dict[str, list[str]]:
-    """Return the columns ``STAGE/loss/NAME`` by name; training and validation share a chart."""
-    return _by_name(columns, "loss")
+def by_name(columns: Iterable[str], quantity: str) -> dict[str, list[str]]:
+    """Return the columns ``STAGE/QUANTITY/NAME``, of training and validation, by name.
 
-
-def weights(columns: Iterable[str]) -> dict[str, list[str]]:
-    """Return the columns ``STAGE/weight/NAME`` by name."""
-    return _by_name(columns, "weight")
-
-
-def energies(columns: Iterable[str]) -> dict[str, list[str]]:
-    """Return the columns ``STAGE/consistency/NAME`` by name; networks that transfer predictions have them."""
-    return _by_name(columns, "consistency")
-
-
-def _by_name(columns: Iterable[str], quantity: str) -> dict[str, list[str]]:
+    Quantities are ``loss``, ``weight``, and for networks that transfer predictions, ``consistency``.
+    """
     groups: dict[str, list[str]] = {}
     for column in columns:
         parts = column.split("/", 2)
@@ -92,7 +81,8 @@ def curve_charts(curves: Curves) -> str:
     other columns.
     """
     epochs, specs = curves.epochs, curves.specs
-    loss_columns, weight_columns, metrics = losses(epochs), weights(epochs), validation(epochs, specs)
+    loss_columns, weight_columns = by_name(epochs, "loss"), by_name(epochs, "weight")
+    metrics = validation(epochs, specs)
     for name in curves.steps:
         if name.startswith("loss/"):
             loss_columns.setdefault(name.removeprefix("loss/"), [])
@@ -100,9 +90,8 @@ def curve_charts(curves: Curves) -> str:
 
     charts = [_loss(curves, name, columns, color(i)) for i, (name, columns) in enumerate(loss_columns.items())]
     charts += [metric_chart(curves, name, COLORS[i], yardstick=True) for i, name in enumerate(main_metrics)]
-    charts += [
-        _energy(curves, name, columns[0], color(i)) for i, (name, columns) in enumerate(energies(epochs).items())
-    ]
+    energies = by_name(epochs, "consistency")
+    charts += [_energy(curves, name, columns[0], color(i)) for i, (name, columns) in enumerate(energies.items())]
     rate = curves.steps.get(LEARNING_RATE) or epochs.get(LEARNING_RATE, [])
     charts.append(chart("Learning rate", [Series("learning rate", COLORS[4], rate)], from_zero=True))
     if len(weight_columns) > 1:
@@ -111,20 +100,21 @@ def curve_charts(curves: Curves) -> str:
         )
 
     other_charts = [metric_chart(curves, name, OTHER_COLOR) for name in metrics if name not in main_metrics]
-    other_charts += [
-        chart(words, [Series(words, OTHER_COLOR, epochs[column])])
-        for column, words in ((column, column_words(column)) for column in _others(curves))
-    ]
+    for column in _others(curves):
+        words = column_words(column)
+        other_charts.append(chart(words, [Series(words, OTHER_COLOR, epochs[column])]))
     over_time = [_over_time(curves, name, color(i)) for i, name in enumerate(main_metrics)]
 
-    collapsed = folded("Over time instead of epochs", grid(over_time)) if any(over_time) else ""
-    collapsed += folded("All other curves", grid(other_charts)) if any(other_charts) else ""
-    return grid(charts) + collapsed if any(charts) else collapsed
+    return (
+        grid(charts)
+        + folded("Over time instead of epochs", grid(over_time))
+        + folded("All other curves", grid(other_charts))
+    )
 
 
 def _others(curves: Curves) -> list[str]:
     """Return the columns that are neither an axis nor a loss, weight or metric."""
-    groups = [by_name.values() for by_name in (losses(curves.epochs), weights(curves.epochs), energies(curves.epochs))]
+    groups = [by_name(curves.epochs, quantity).values() for quantity in ("loss", "weight", "consistency")]
     drawn = {LEARNING_RATE, *AXES, *(column for group in groups for columns in group for column in columns)}
     drawn |= {f"{stage}/{name}" for stage in (*STAGES, NOT_AVERAGED) for name in curves.specs}
     return [column for column in curves.epochs if column not in drawn]
@@ -136,15 +126,13 @@ def _loss(curves: Curves, name: str, columns: Iterable[str], color: str) -> str:
     for column in columns:
         stage = column.split("/")[0]
         lines.append(Series(STAGES.get(stage, stage), color, curves.epochs[column], dashed=stage != "train"))
-    return chart(f"Loss, {task_word(name, curves.tasks)}", lines, y_log=_needs_log(lines))
+    return chart(f"Loss, {task_word(name, curves.tasks)}", lines, y_log=needs_log(lines))
 
 
 def _energy(curves: Curves, name: str, column: str, color: str) -> str:
     """Draw the distance between the predictions transferred to a task and its direct predictions."""
-    modality = curves.tasks.get(name)
-    unit = ""
-    if modality is not None:
-        unit = "nats" if view(modality).classes else view(modality).axis
+    task_view = view(curves.tasks[name]) if name in curves.tasks else None
+    unit = "" if task_view is None else "nats" if task_view.classes else task_view.axis
     note = f"{unit}, transferred vs. direct predictions · ↓ lower is better".removeprefix(", ")
     line = Series("validation", color, curves.epochs[column])
     return chart(f"Consistency energy, {task_word(name, curves.tasks)}", [line], note, from_zero=True)
@@ -152,11 +140,7 @@ def _energy(curves: Curves, name: str, column: str, color: str) -> str:
 
 def _weights(curves: Mapping[str, Curve]) -> str:
     lines = [Series(name, color(i), curve) for i, (name, curve) in enumerate(curves.items())]
-    return chart("Task weights", lines, y_log=_needs_log(lines))
-
-
-def _needs_log(lines: Iterable[Series]) -> bool:
-    return spans_decades([y for line in lines for _, y in line.points])
+    return chart("Task weights", lines, y_log=needs_log(lines))
 
 
 def metric_chart(curves: Curves, name: str, color: str, *, yardstick: bool = False) -> str:
@@ -183,8 +167,3 @@ def over_minutes(curves: Mapping[str, Curve], column: str) -> Curve:
     """Return a column over the minutes of training until each epoch."""
     minutes = {epoch: seconds / 60 for epoch, seconds in curves.get("seconds", [])}
     return [(minutes[epoch], value) for epoch, value in curves.get(column, []) if epoch in minutes]
-
-
-def grid(charts: Iterable[str]) -> str:
-    """Return charts side by side if there is room."""
-    return f'<div class="charts">{"".join(charts)}</div>'

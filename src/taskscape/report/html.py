@@ -35,6 +35,9 @@ $sections
 """)
 
 
+Tile = tuple[str, str, str, str]
+"""The title of a number, the number as text, its unit, and a note."""
+
 LONG_VALUE = 60
 """Values with more characters than this get a line of their own."""
 
@@ -77,8 +80,8 @@ def warning(text: str) -> str:
     return f'<p class="warning" role="note">{escape(text)}</p>'
 
 
-def tiles(items: Sequence[tuple[str, str, str, str]]) -> str:
-    """Return tiles with large numbers: (title, number, unit, note); an empty string without items."""
+def tiles(items: Sequence[Tile]) -> str:
+    """Return tiles with large numbers; an empty string without items."""
     if not items:
         return ""
     return (
@@ -107,14 +110,19 @@ def facts(items: Sequence[tuple[str, str]]) -> str:
     )
 
 
+def small(note: str) -> str:
+    """Return a small note to append to a text on the same line, such as a unit; an empty string stays empty."""
+    return f"&nbsp;<small>{escape(note)}</small>" if note else ""
+
+
 def breakable(name: str) -> str:
     """Return a dotted name that may wrap after its dots."""
     return re.sub(r"\.(?=[a-z_])", ".<wbr>", escape(name))
 
 
 def folded(summary: str, body: str) -> str:
-    """Return a section that is collapsed until the reader opens it."""
-    return f"<details><summary>{escape(summary)}</summary>{body}</details>"
+    """Return a section that is collapsed until the reader opens it; an empty string without a body."""
+    return f"<details><summary>{escape(summary)}</summary>{body}</details>" if body else ""
 
 
 def wide(body: str, name: str) -> str:

@@ -6,9 +6,7 @@ from html import escape
 from taskscape.modalities import Modality
 from taskscape.report.glossary import cost_text
 from taskscape.report.html import wide
-from taskscape.report.words import task_word
-
-MISSING = "–"
+from taskscape.report.words import MISSING, task_word
 
 
 def parameter_table(networks: Sequence[tuple[str, Mapping[str, int]]], tasks: Mapping[str, Modality]) -> str:

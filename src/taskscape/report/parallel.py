@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
-from taskscape.report.charts import Axis, spans_decades
+from taskscape.report.axis import Axis, spans_decades
 from taskscape.report.html import wide
 
 HEIGHT, TOP, BOTTOM, SIDE, STEP = 300, 34, 22, 70, 170

@@ -1,24 +1,18 @@
 """Reading of a run from its folder."""
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
 
 from taskscape.files.digest import sha256
-from taskscape.report.glossary import leading
+from taskscape.report.logged import Curve, read_curves, read_steps
 from taskscape.report.plots import check_plots, check_samples
-from taskscape.report.steps import Curve, read_steps
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
-from taskscape.run_folder.samples import MOST_BYTES, Samples, read_samples
+from taskscape.run_folder.samples import Samples, read_samples
 from taskscape.serialization import counted, nearest
-from taskscape.serialization.flat import setting_text
 from taskscape.serialization.plain import read_json, read_yaml
-
-_MAX_SAMPLES = 16
-"""Number of sample images that the size limit of the unpacked file allows for."""
 
 
 @dataclass(frozen=True)
@@ -71,38 +65,9 @@ class Run:
     @property
     def best_epoch(self) -> int | None:
         """The epoch whose weights the run keeps: the best one by the monitored metric; None if that is unknown."""
-        if since := self.curves.get("epochs_since_best"):
-            last, count = since[-1]
-            validated = sorted({x for name, curve in self.curves.items() if name.startswith("val/") for x, _ in curve})
-            validated = [epoch for epoch in validated if epoch <= last]
-            return round(validated[-1 - round(count)]) if count < len(validated) else None
-        return self._best_epoch_by_monitor()
-
-    def _best_epoch_by_monitor(self) -> int | None:
-        """Return the best epoch of a run of an earlier version, which did not log it.
-
-        It is unknown if the run was continued with other settings, since another metric may have been monitored.
-        """
-        validation = self._validation
-        if validation is None or self.settings.get("continued"):
-            return None
-        chosen = self.settings.get("monitor")
-        monitors = leading(validation.metrics, validation.specs) if chosen is None else [str(chosen)]
-        monitor = next((name for name in monitors if f"val/{name}" in self.curves and name in validation.specs), None)
-        if monitor is None:
-            return None
-        sign = 1 if validation.specs[monitor].higher_is_better else -1
-        return round(max(self.curves[f"val/{monitor}"], key=lambda point: sign * point[1])[0])
-
-    @cached_property
-    def _validation(self) -> Result | None:
-        """The run's result on its own validation images, which may have other labels than those of ``result``."""
-        if self.result.split == "val":
-            return self.result
-        try:
-            return Result.load(self.folder.result())
-        except (OSError, ValueError):  # missing, damaged, or of another version
-            return None
+        validated = {epoch for name, curve in self.curves.items() if name.startswith("val/") for epoch, _ in curve}
+        since_best = self.curves.get("epochs_since_best", [])
+        return max((round(epoch) for epoch, since in since_best if since == 0 and epoch in validated), default=None)
 
     @cached_property
     def code(self) -> dict[str, str]:
@@ -128,13 +93,7 @@ class Run:
         folder.require()
         result = folder.result(split, tta)
         if not result.is_file():
-            remedy = f"yet; make it with `{folder.evaluate_command(split, tta)}`"
-            similar = nearest(split, _evaluated(folder))
-            if (splits := _splits(folder)) and split not in splits:
-                remedy = f"and its data has no split {split!r}{nearest(split, [*splits, *_evaluated(folder)])}"
-            elif "did you mean" in similar:
-                remedy = f"yet{similar}"
-            raise ValueError(f"{path} has no {result.name} {remedy}")
+            raise ValueError(f"{path} has no {result.name} {_remedy(folder, split, tta)}")
         settings = read_yaml(folder.experiment)
         if not isinstance(settings, dict):
             raise ValueError(f"{folder.experiment} is damaged: it must be a mapping of settings")
@@ -172,55 +131,16 @@ class Run:
 
         Raises ``ValueError`` that names the file if it is damaged.
         """
-        split_and_tta = self.result.split, self.result.tta
-        command, max_bytes = self.folder.evaluate_command(*split_and_tta), self._max_sample_bytes()
-        check = partial(check_samples, tasks=self.result.tasks)
-        return read_samples(self.folder.samples(*split_and_tta), command, max_bytes, check)
-
-    def _max_sample_bytes(self) -> int:
-        """Return an upper bound on the bytes of this result's sample images, with all arrays of every task."""
-        height, width = self.result.size
-        return min(_MAX_SAMPLES * height * width * (8 + 64 * len(self.result.tasks)) + (1 << 20), MOST_BYTES)
+        path = self.folder.samples(self.result.split, self.result.tta)
+        return read_samples(path, partial(check_samples, tasks=self.result.tasks))
 
 
-def _evaluated(folder: RunFolder) -> list[str]:
-    """Return the names of the results of a run other than that of val, such as ``rooms-val-height32``."""
-    return [path.stem.removeprefix("result-") for path in folder.results()[1:]]
-
-
-def _splits(folder: RunFolder) -> list[str]:
-    """Return the splits of the data that a run was trained on; empty if they are unknown."""
-    try:
-        return [str(split) for split in read_json(folder.data)]
-    except (OSError, ValueError, TypeError):
-        return []
-
-
-def read_curves(folder: RunFolder) -> dict[str, Curve]:
-    """Return the columns of ``metrics.csv`` over epochs, without cells that are not finite numbers."""
-    curves: dict[str, Curve] = {}
-    for position, row in enumerate(folder.metric_rows()):
-        values = {column: value for column, cell in row.items() if (value := _finite(cell)) is not None}
-        epoch = values.get("epoch", position)
-        for column, value in values.items():
-            curves.setdefault(column, []).append((epoch, value))
-    return curves
-
-
-def _finite(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def headline(setting: Any) -> str:
-    """Return a short text for a setting: its value, or its type with the encoder or store that it names."""
-    if not isinstance(setting, dict):
-        return setting_text(setting)
-    if "type" not in setting:
-        return next((setting_text(value) for value in setting.values() if not isinstance(value, dict | list)), "")
-    path = setting.get("path")
-    words = [setting["type"], setting.get("encoder"), Path(path).name if isinstance(path, str) else None]
-    return ", ".join(word for word in words if isinstance(word, str))
+def _remedy(folder: RunFolder, split: str, tta: bool | str) -> str:
+    """Return the end of a message about a missing result: the nearest one, or the command that makes it."""
+    evaluated = [path.stem.removeprefix("result-") for path in folder.results()[1:]]
+    if (splits := folder.splits) and split not in splits:
+        return f"and its data has no split {split!r}{nearest(split, [*splits, *evaluated])}"
+    similar = nearest(split, evaluated)
+    return (
+        f"yet{similar}" if "did you mean" in similar else f"yet; make it with `{folder.evaluate_command(split, tta)}`"
+    )

@@ -3,19 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from taskscape.modalities import Modality
 from taskscape.report.attention import KEY, attention_strip
 from taskscape.report.words import heading, task_word
+from taskscape.run_folder.samples import Samples
 from taskscape.views import ConfidenceView, Example, Key, RgbArray, Scale, Swatches, view
 from taskscape.views.legend import as_html, image_tag
-
-Samples = dict[str, npt.NDArray[Any]]
-"""The arrays of ``samples.npz``."""
 
 LARGEST_WIDTH = 512
 """Wider images are subsampled to keep the page small."""
@@ -97,8 +93,8 @@ def _colorize(task: str, modality: Modality, samples: Samples) -> TaskSamples:
 
 def hero(samples: Samples, tasks: Sequence[TaskSamples]) -> str:
     """Return the first image and all of its predictions."""
-    images = [_figure(samples["image"][0], "image", "image")]
-    images += [_figure(t.prediction[0], t.task, t.task, as_html(t.key)) for t in tasks]
+    images = [figure(samples["image"][0], "image", "image")]
+    images += [figure(t.prediction[0], t.task, t.task, as_html(t.key)) for t in tasks]
     return f'<div class="hero" style="--columns:{len(images)}">{"".join(images)}</div>'
 
 
@@ -112,39 +108,33 @@ def gallery(samples: Samples, tasks: Sequence[TaskSamples]) -> str:
 def _block(samples: Samples, tasks: Sequence[TaskSamples], i: int) -> str:
     name = str(samples["name"][i])
     scores = "".join(f"<dt>{escape(t.task)}</dt><dd>{escape(t.scores[i] or 'no label')}</dd>" for t in tasks)
-    rows = "".join(
-        '<div class="triple">'
-        + _figure(t.label[i], f"{t.task} · label", f"{name}: {t.task}, label")
-        + _figure(t.prediction[i], "prediction", f"{name}: {t.task}, prediction")
-        + _figure(t.difference[i], "difference", f"{name}: {t.task}, difference")
-        + "</div>"
-        + _keys(t, i)
-        for t in tasks
-    )
-    overlays = "".join(
-        _figure(t.over[i], f"{t.task}, over the image", f"{name}: {t.task}, over the image") for t in tasks
-    )
-    transferred = "".join(
-        _figure(t.transferred[i], f"{t.task}, transferred", f"{name}: {t.task}, transferred from another task")
-        for t in tasks
-        if t.transferred is not None
-    )
-    confidences = "".join(
-        _figure(
-            t.confidence[i], f"{t.task}, confidence", f"{name}: {t.task}, confidence", as_html(_CONFIDENCE_VIEW.key())
+
+    def picture(rgb: RgbArray, caption: str, alt: str, key: str = "") -> str:
+        return figure(rgb[i], caption, f"{name}: {alt}", key)
+
+    rows = ""
+    for t in tasks:
+        rows += _row(
+            picture(t.label, f"{t.task} · label", f"{t.task}, label"),
+            picture(t.prediction, "prediction", f"{t.task}, prediction"),
+            picture(t.difference, "difference", f"{t.task}, difference"),
         )
-        for t in tasks
-        if t.confidence is not None
-    )
-    rows += f'<div class="triple">{confidences}</div>' if confidences else ""
-    rows += f'<div class="triple">{overlays}</div>' + (
-        f'<div class="triple">{transferred}</div>' if transferred else ""
-    )
+        rows += _keys(t, i)
+    confidence_key = as_html(_CONFIDENCE_VIEW.key())
+    confidences = [(t.confidence, f"{t.task}, confidence") for t in tasks if t.confidence is not None]
+    rows += _row(*(picture(rgb, text, text, confidence_key) for rgb, text in confidences))
+    rows += _row(*(picture(t.over, f"{t.task}, over the image", f"{t.task}, over the image") for t in tasks))
+    transferred = [(t.transferred, f"{t.task}, transferred") for t in tasks if t.transferred is not None]
+    rows += _row(*(picture(rgb, text, f"{text} from another task") for rgb, text in transferred))
     rows += "".join(t.attention[i] for t in tasks)
     return (
         f'<article class="sample"><div class="photo">{image_tag(samples["image"][i], name)}'
         f"<h3>{escape(name)}</h3><dl>{scores}</dl></div><div>{rows}</div></article>"
     )
+
+
+def _row(*figures: str) -> str:
+    return f'<div class="triple">{"".join(figures)}</div>' if figures else ""
 
 
 def _keys(task: TaskSamples, i: int) -> str:
@@ -170,5 +160,6 @@ def _occurring(key: Key, *pictures: RgbArray) -> Key:
     ]
 
 
-def _figure(rgb: RgbArray, caption: str, alt: str, key: str = "") -> str:
+def figure(rgb: RgbArray, caption: str, alt: str, key: str = "") -> str:
+    """Return a picture with a caption, and HTML that explains its colors."""
     return f"<figure>{image_tag(rgb, alt)}<figcaption>{escape(caption)}</figcaption>{key}</figure>"

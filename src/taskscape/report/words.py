@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 from taskscape.modalities import MODALITIES, Modality
 
+MISSING = "–"
+"""Placeholder for a value or a setting that does not exist."""
+
 _WORDS = {
     **{modality.name: modality.title for modality in MODALITIES if modality.title},
     "lr": "learning rate",
@@ -35,7 +38,7 @@ def setting_words(name: str) -> str:
     parts = name.removeprefix("tasks.").split(".")
     if len(parts) > 1 and (parts[-1] == "type" or parts[-2:] == ["classes", "name"]):
         parts.pop()
-    words = [_WORDS.get(part, part.replace("_", " ")) for part in parts]
+    words = [column_words(part) for part in parts]
     return ": ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 

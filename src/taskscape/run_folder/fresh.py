@@ -1,5 +1,6 @@
 """Folders of new runs."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from taskscape.files import writing
@@ -36,18 +37,13 @@ def require_fresh(run: Path) -> None:
 
 def first_free(parent: Path, name: str) -> Path:
     """Create the first folder ``PARENT/NAME-N`` that does not exist yet, and return it."""
-    candidates = (parent / f"{name}-{number}" for number in range(1, 10**9))
-    return next(folder for folder in candidates if _is_made(folder))
-
-
-def _is_made(folder: Path) -> bool:
-    """Create a folder, and return False if it exists, perhaps created by another process at this moment."""
-    with writing(folder):
-        try:
+    number = 1
+    while True:
+        folder = parent / f"{name}-{number}"
+        with writing(folder), suppress(FileExistsError):  # perhaps created by another process at this moment
             folder.mkdir(parents=True)
-        except FileExistsError:
-            return False
-    return True
+            return folder
+        number += 1
 
 
 def short_name(recipe: str) -> str:

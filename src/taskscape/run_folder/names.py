@@ -2,15 +2,20 @@
 
 import csv
 import io
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from taskscape.run_folder.events import epochs
 from taskscape.serialization import nearest
+from taskscape.serialization.plain import read_json
 
 RUNS = Path("runs")
 """Default parent folder of runs."""
+
+_EVALUATED = re.compile(r"(result|samples)(-(?P<split>.+?))??(?P<tta>-tta(-(?P<word>.+))?)?")
+"""The name of a result or of samples, without the ending that says the format."""
 
 
 @dataclass(frozen=True)
@@ -145,17 +150,38 @@ class RunFolder:
         """Return the path of the report: HTML."""
         return self.path / "report" / f"index{_suffix(split, tta)}.html"
 
-    def evaluate_command(self, split: str = "val", tta: bool | str = False) -> str:
-        """Return the command that writes ``result`` and ``samples``, for error messages.
+    @property
+    def splits(self) -> list[str]:
+        """The splits of the data that the run was trained with; empty if they are unknown."""
+        try:
+            return [str(split) for split in read_json(self.data)]
+        except (OSError, ValueError, TypeError):
+            return []
 
-        For a run without weights, which was stopped in its first epoch, it is the command that continues training.
+    def evaluate_command(self, split: str = "val", tta: bool | str = False) -> str:
+        """Return the command that writes ``result`` and ``samples``, for messages.
+
+        A split that is not the run's own is the name of a result on other data, or with other classes or sizes; the
+        command then lists the options that lead to such a result. For a run without weights, which was stopped in its
+        first epoch, it is the command that continues training.
         """
         if self.experiment.is_file() and not self.weights.is_file():
             return self.resume_command
-        options = ("" if split == "val" else f" --split {split}") + (
-            f" --tta-as {tta}" if isinstance(tta, str) else " --tta" * tta
-        )
+        if split == "val":
+            options = ""
+        elif split in (self.splits or [split]):
+            options = f" --split {split}"
+        else:
+            options = " [--data STORE] [--split SPLIT] [--classes MAP] [--height N]"
+        options += f" --tta-as {tta}" if isinstance(tta, str) else " --tta" * tta
         return f"taskscape evaluate {shlex.quote(str(self.path))}{options}"
+
+    def command_for(self, path: Path) -> str:
+        """Return the command that writes a file with the name of a ``result`` or of ``samples``, for messages."""
+        name = _EVALUATED.fullmatch(path.stem)
+        if name is None:
+            return self.evaluate_command()
+        return self.evaluate_command(name["split"] or "val", name["word"] or bool(name["tta"]))
 
     @property
     def resume_command(self) -> str:

@@ -116,7 +116,7 @@ class Result:
         name the file and the remedy.
         """
         path = Path(path)
-        command = RunFolder(path.parent).evaluate_command()
+        command = RunFolder(path.parent).command_for(path)
         remedy = f"evaluate the run again with `{command}`"
         if not path.is_file():
             raise FileNotFoundError(f"there is no result {path}; make it with `{command}`")

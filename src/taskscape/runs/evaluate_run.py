@@ -74,7 +74,8 @@ def evaluate(
     back; by default images are not scaled.
 
     Confidence is calibrated on the run's validation images and measured for the tasks whose settings ask for it, or
-    with ``confidence`` for all tasks that can say how sure they are, such as those with classes.
+    with ``confidence`` for all tasks that can say how sure they are, such as those with classes. An evaluation replaces
+    the one of the same name, also where only the earlier one measured confidence.
 
     If the data are not those that the run was trained with, the names of the files contain the fingerprint of the data,
     as does ``Result.split``, and a message says so. For a published run on generated data, only the scenes of the split

@@ -39,9 +39,8 @@ def remedy_of(module: nn.Module) -> Remedy | None:
 
 @cache
 def _remedied_class(kind: type[nn.Module], remedy: Remedy) -> type[nn.Module]:
-    forward = _contiguous_forward(kind) if remedy == "contiguous" else _float32_forward(kind)
     # Not compiled: torch's compiler drops the copy to another memory layout, and would run the wrong kernel again.
-    forward = torch.compiler.disable(forward)
+    forward = torch.compiler.disable(_remedied_forward(kind, remedy))
     subclass: type[nn.Module] = changed_class(kind, _remedied_again, remedy, forward=forward, precision_remedy=remedy)
     return subclass
 
@@ -67,38 +66,23 @@ def changed_class(kind: type[nn.Module], again: Callable[..., nn.Module], *setti
     return type(kind.__name__, (kind,), {**members, "__reduce_ex__": reduce, "__module__": kind.__module__})
 
 
-def _contiguous_forward(kind: type[nn.Module]) -> Callable[..., Any]:
+def _remedied_forward(kind: type[nn.Module], remedy: Remedy) -> Callable[..., Any]:
     def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        tensors = _tensors(args, kwargs)
-        if not tensors or not torch.is_autocast_enabled(tensors[0].device.type):
+        tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        device = tensors[0].device.type if tensors else "cpu"
+        if not tensors or not torch.is_autocast_enabled(device):
             return kind.forward(self, *args, **kwargs)
-        args, kwargs = tree_map(_contiguous, (args, kwargs))
-        output = kind.forward(self, *args, **kwargs)
-        return tree_map(_channels_last, output) if any(map(_is_channels_last, tensors)) else output
-
-    return forward
-
-
-def _float32_forward(kind: type[nn.Module]) -> Callable[..., Any]:
-    normalizes = issubclass(kind, NORMALIZATIONS)
-
-    def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        tensors = _tensors(args, kwargs)
-        if not tensors or not torch.is_autocast_enabled(tensors[0].device.type):
-            return kind.forward(self, *args, **kwargs)
-        device = tensors[0].device.type
-        dtype = tensors[0].dtype if normalizes else torch.get_autocast_dtype(device)
-        args, kwargs = tree_map(lambda x: _contiguous(_cast(x, torch.float32)), (args, kwargs))
-        with torch.autocast(device, enabled=False):
+        if remedy == "float32":
+            dtype = tensors[0].dtype if issubclass(kind, NORMALIZATIONS) else torch.get_autocast_dtype(device)
+            args, kwargs = tree_map(lambda x: _contiguous(_cast(x, torch.float32)), (args, kwargs))
+            with torch.autocast(device, enabled=False):
+                output = tree_map(lambda x: _cast(x, dtype), kind.forward(self, *args, **kwargs))
+        else:
+            args, kwargs = tree_map(_contiguous, (args, kwargs))
             output = kind.forward(self, *args, **kwargs)
-        output = tree_map(lambda x: _cast(x, dtype), output)
         return tree_map(_channels_last, output) if any(map(_is_channels_last, tensors)) else output
 
     return forward
-
-
-def _tensors(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
-    return [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
 
 
 def _cast(x: Any, dtype: torch.dtype) -> Any:

@@ -10,8 +10,8 @@ from torch import nn
 
 from taskscape.distributed import world_size
 from taskscape.progress import ProgressCallback
+from taskscape.selfcheck import cache
 from taskscape.selfcheck.apply import remedy_layer
-from taskscape.selfcheck.cache import Cache
 from taskscape.selfcheck.check import Verdict, check
 from taskscape.selfcheck.findings import Finding
 from taskscape.selfcheck.operators import Operator, operators
@@ -51,7 +51,7 @@ def verify(
             recorded = needed.setdefault(operator.signature, operator)
             recorded.users += [user for user in operator.users if user not in recorded.users]
     device = next(network.parameters()).device
-    results = verdicts(needed, device, autocast, report)
+    results = _verdicts(needed, device, autocast, report)
     local_findings = [
         Finding(operator.title, tuple(operator.users), verdict.wrong, verdict.remedy)
         for signature, operator in needed.items()
@@ -102,28 +102,21 @@ def _operators(network: nn.Module, shape: Shape, autocast: Callable[[], torch.au
         network.train(was_training)
 
 
-def verdicts(
+def _verdicts(
     needed: dict[str, Operator],
     device: torch.device,
     autocast: Callable[[], torch.autocast],
-    report: ProgressCallback | None = None,
-    *,
-    fresh: bool = False,
-    exact: torch.dtype = torch.float32,
+    report: ProgressCallback | None,
 ) -> dict[str, Verdict]:
-    """Return the verdicts about operators by signature, from the cache unless ``fresh``.
-
-    ``exact`` is the data type of the reference (see ``check``).
-    """
-    cache = Cache(device)
-    results = {} if fresh else cache.load()
+    """Return the verdicts about operators by signature, from the cache where it has them."""
+    results = cache.load(device)
     missing = [signature for signature in needed if signature not in results]
     for num_checked, signature in enumerate(missing, 1):
-        results[signature] = check(needed[signature], device, autocast, exact)
+        results[signature] = check(needed[signature], device, autocast)
         if report is not None:
             report(num_checked, len(missing))
     if missing:
-        cache.add({signature: results[signature] for signature in missing})
+        cache.add(device, {signature: results[signature] for signature in missing})
     return results
 
 

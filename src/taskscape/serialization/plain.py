@@ -41,19 +41,15 @@ def parse_yaml(text: str, where: str) -> Any:
     if len(text) > MOST_YAML_BYTES:
         raise ValueError(f"{where} has {len(text)} characters, but at most {MOST_YAML_BYTES} are allowed")
     try:
-        loader = yaml.SafeLoader(text)
-        try:
-            node = loader.get_single_node()
-            if node is None:
-                return None
-            _check_node(node, where)
-            return loader.construct_document(node)
-        finally:
-            loader.dispose()
+        node = yaml.compose(text, yaml.SafeLoader)
+        if node is None:
+            return None
+        _check_node(node, where)
+        return yaml.SafeLoader("").construct_document(node)
     except _OutOfBoundsError:
         raise
     except RecursionError:
-        raise ValueError(f"{where} is nested too deep: at most {MOST_DEPTH} levels are allowed") from None
+        raise _too_deep(where) from None
     except Exception as error:  # yaml's errors, and those that Python raises for an impossible number or date
         raise ValueError(f"{where} is not YAML: {error}") from error
 
@@ -66,7 +62,7 @@ def parse_json(text: str, where: str) -> Any:
     try:
         content = json.loads(text, object_pairs_hook=_object)
     except RecursionError:
-        raise ValueError(f"{where} is nested too deep: at most {MOST_DEPTH} levels are allowed") from None
+        raise _too_deep(where) from None
     except ValueError as error:
         raise ValueError(f"{where} is not JSON ({error})") from error
     layer: list[Any] = [content]
@@ -74,11 +70,15 @@ def parse_json(text: str, where: str) -> Any:
         layer = [item for value in layer if isinstance(value, dict | list) for item in _containers(value)]
         if not layer:
             return content
-    raise ValueError(f"{where} is nested too deep: at most {MOST_DEPTH} levels are allowed")
+    raise _too_deep(where)
 
 
 class _OutOfBoundsError(ValueError):
     """A limit is exceeded; the message names the text already."""
+
+
+def _too_deep(where: str) -> _OutOfBoundsError:
+    return _OutOfBoundsError(f"{where} is nested too deep: at most {MOST_DEPTH} levels are allowed")
 
 
 def read_text(path: Path, most: int = MOST_YAML_BYTES) -> str:
@@ -117,7 +117,7 @@ def _check_node(root: "yaml.Node", where: str) -> None:
     while stack:
         node, depth = stack.pop()
         if depth > MOST_DEPTH:
-            raise _OutOfBoundsError(f"{where} is nested too deep: at most {MOST_DEPTH} levels are allowed")
+            raise _too_deep(where)
         if isinstance(node, yaml.MappingNode):
             _check_keys(node, where)
             children = [child for pair in node.value for child in pair]

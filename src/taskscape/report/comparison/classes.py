@@ -1,11 +1,10 @@
 """The table of metrics per class."""
 
 from taskscape.metrics.spec import MetricSpec
-from taskscape.report.columns import best_group, heading, mean_and_deviation, row, table
+from taskscape.report.columns import heading_row, mean_and_deviation, row, table
 from taskscape.report.comparison.runs import Comparison
 from taskscape.report.glossary import signed
-from taskscape.report.words import heading as capital
-from taskscape.report.words import task_word
+from taskscape.report.words import heading, task_word
 
 
 def class_table(compared: Comparison) -> str:
@@ -16,10 +15,10 @@ def class_table(compared: Comparison) -> str:
     for name in (name for name, spec in compared.specs.items() if spec.per_class and name in present):
         task, _, label = name.split("/", 2)
         title = compared.specs[name].title.removesuffix(label).strip()
-        head = f"{capital(task_word(task, compared.tasks))}: {title}, {compared.specs[name].unit}"
+        head = f"{heading(task_word(task, compared.tasks))}: {title}, {compared.specs[name].unit}"
         if head != previous:
             previous = head
-            rows.append(heading(head, len(compared.groups)))
+            rows.append(heading_row(head, len(compared.groups)))
         rows.append(_class_row(compared, name, label))
     return table(compared.groups, rows, "classes")
 
@@ -32,8 +31,7 @@ def _class_row(compared: Comparison, name: str, label: str) -> str:
     for i, g in enumerate(groups[1:], 1):
         if reference is not None and name in g.means:
             cells[i] += _change(g.means[name] - reference, spec)
-    best = best_group(values, spec.higher_is_better, "{:.1f}".format) if compared.difference.comparable else set()
-    return row(label, "", cells, best)
+    return row(label, "", cells, compared.best(name, "{:.1f}".format))
 
 
 def _change(change: float, spec: MetricSpec) -> str:

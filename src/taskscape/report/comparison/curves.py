@@ -1,8 +1,8 @@
 """The curves of all runs, in the colors of their groups."""
 
-from taskscape.report.charts import Series, chart, color, spans_decades
+from taskscape.report.charts import Series, chart, color, grid, needs_log
 from taskscape.report.comparison.runs import Comparison
-from taskscape.report.curves import STAGES, YARDSTICK, grid, losses, over_minutes, validation
+from taskscape.report.curves import STAGES, YARDSTICK, by_name, over_minutes, validation
 from taskscape.report.glossary import leading, unit_and_direction
 from taskscape.report.html import folded
 from taskscape.report.words import heading, task_word
@@ -15,7 +15,7 @@ def curve_section(compared: Comparison) -> str:
     loss_columns = {
         f"{heading(STAGES[stage])} loss, {task_word(name, compared.tasks)}": column
         for stage in STAGES
-        for name, stages in losses(columns).items()
+        for name, stages in by_name(columns, "loss").items()
         for column in stages
         if column.startswith(f"{stage}/")
     }
@@ -27,9 +27,9 @@ def curve_section(compared: Comparison) -> str:
         _metric_curves(compared, name, column) for name, column in metrics.items() if name not in main_metrics
     ]
     return (
-        (grid(main_charts) if any(main_charts) else "")
-        + (folded("Over each run's own time instead of epochs", grid(over_time)) if any(over_time) else "")
-        + (folded("All other validation curves", grid(other_charts)) if any(other_charts) else "")
+        grid(main_charts)
+        + folded("Over each run's own time instead of epochs", grid(over_time))
+        + folded("All other validation curves", grid(other_charts))
     )
 
 
@@ -53,7 +53,7 @@ def _loss_curves(compared: Comparison, title: str, column: str) -> str:
             for i, g in enumerate(compared.groups)
             for j, run in enumerate(g.runs)
         ]
-    return chart(title, lines, y_log=spans_decades([y for line in lines for _, y in line.points]))
+    return chart(title, lines, y_log=needs_log(lines))
 
 
 def _lines(compared: Comparison, column: str, *, over_time: bool = False) -> list[Series]:

@@ -1,14 +1,40 @@
 """Δm against single-task runs of the same protocol."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from taskscape.metrics.delta_m import DeltaM
-from taskscape.report.columns import MISSING, NO_BREAK_SPACE, row
+from taskscape.metrics.delta_m import DeltaM, delta_m
+from taskscape.report.columns import NO_BREAK_SPACE, row
 from taskscape.report.comparison.runs import Comparison
 from taskscape.report.glossary import signed
-from taskscape.report.groups import delta_m_of, single_task_groups
+from taskscape.report.groups import Group
 from taskscape.report.html import folded
-from taskscape.report.words import task_word
+from taskscape.report.protocol import same_protocol, single_task
+from taskscape.report.words import MISSING, task_word
+
+
+def single_task_groups(g: Group, groups: Iterable[Group]) -> dict[str, Group]:
+    """Return the first single-task group of the same protocol for each task of a group."""
+    single: dict[str, Group] = {}
+    for other in groups:
+        task = single_task(other.runs[0])
+        if task is not None and all(same_protocol(g.runs[0], run) for run in other.runs):
+            single.setdefault(task, other)
+    return single
+
+
+def delta_m_of(g: Group, single: Mapping[str, Group], chosen: Sequence[str] = ()) -> DeltaM | None:
+    """Return Δm of a group's mean metrics, or of the chosen ones, against the single-task group of each task.
+
+    Returns None for single-task and unfinished groups, and if a task or a chosen metric has no single-task run.
+    """
+    tasks = {name.split("/")[0] for name in chosen} or g.tasks.keys()
+    if g.single_task or g.unfinished or tasks - single.keys():
+        return None
+    reference = {
+        name: value for task, s in single.items() for name, value in s.means.items() if name.startswith(f"{task}/")
+    }
+    return delta_m(g.means, reference, g.specs, chosen)
 
 
 def delta_m_row(compared: Comparison) -> list[str]:

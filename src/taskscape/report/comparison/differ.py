@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from taskscape.report.groups import NO_SETTING, Group, differences, is_new
+from taskscape.report.comparison.settings import differences, is_new
+from taskscape.report.groups import Group
 from taskscape.report.protocol import UNKNOWN, evaluated_on
 from taskscape.report.run import Run
-from taskscape.report.words import heading, setting_words
+from taskscape.report.words import MISSING, heading, setting_words
 
 _COMPARED = ("network.type", "weighting.type", "objective.type")
 """Settings that comparisons are usually about, besides the set of tasks."""
@@ -58,7 +59,7 @@ def is_task(name: str) -> bool:
 def _belongs_to_compared(name: str, values: Sequence[str], compared: Sequence[str]) -> bool:
     """Return whether a setting exists only for some of the compared choices, such as one of a network type."""
     section = name.split(".")[0]
-    return NO_SETTING in values and any(choice.split(".")[0] == section for choice in compared)
+    return MISSING in values and any(choice.split(".")[0] == section for choice in compared)
 
 
 def _data_differences(groups: Sequence[Group]) -> dict[str, list[str]]:
@@ -79,8 +80,8 @@ def _code_differences(groups: Sequence[Group]) -> dict[str, list[str]]:
     """Return the users' files, with the start of their checksums, that differ between groups that need them."""
     codes = [g.runs[0].code for g in groups]
     files = dict.fromkeys(file for code in codes for file in code)
-    table = {file: [code[file][:8] if file in code else NO_SETTING for code in codes] for file in files}
-    return {f"code of {file}": values for file, values in table.items() if len({*values} - {NO_SETTING}) > 1}
+    table = {file: [code[file][:8] if file in code else MISSING for code in codes] for file in files}
+    return {f"code of {file}": values for file, values in table.items() if len({*values} - {MISSING}) > 1}
 
 
 def _training_progress(groups: Sequence[Group]) -> dict[str, list[str]]:

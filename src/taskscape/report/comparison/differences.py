@@ -5,10 +5,10 @@ from html import escape
 
 from taskscape.report.columns import row, table, text_cell
 from taskscape.report.comparison.differ import Difference, is_task
-from taskscape.report.groups import NO_SETTING, Group, differences
+from taskscape.report.comparison.settings import differences
+from taskscape.report.groups import Group
 from taskscape.report.html import warning
-from taskscape.report.words import heading as capital
-from taskscape.report.words import setting_words
+from taskscape.report.words import MISSING, heading, setting_words
 
 
 def what_differs(groups: Sequence[Group], difference: Difference) -> str:
@@ -23,7 +23,7 @@ def what_differs(groups: Sequence[Group], difference: Difference) -> str:
                 "is starred."
             )
         )
-        rows = [row(capital(name), "", map(text_cell, values)) for name, values in difference.besides.items()]
+        rows = [row(heading(name), "", map(text_cell, values)) for name, values in difference.besides.items()]
         parts.append(table(groups, rows, "words", name="other differences"))
     parts += [f'<p class="hint">{escape(remark)}</p>' for remark in difference.remarks]
     return "".join(parts)
@@ -32,9 +32,9 @@ def what_differs(groups: Sequence[Group], difference: Difference) -> str:
 def settings_table(groups: Sequence[Group]) -> str:
     """Return a table of the settings that differ between groups."""
     rows = [
-        row(f"Task: {setting_words(name)}", "", [value if value == NO_SETTING else "yes" for value in values])
+        row(f"Task: {setting_words(name)}", "", [value if value == MISSING else "yes" for value in values])
         if is_task(name)
-        else row(capital(setting_words(name)), "", map(text_cell, values))
+        else row(heading(setting_words(name)), "", map(text_cell, values))
         for name, values in differences(groups).items()
     ]
     return table(groups, rows, "words", name="settings of the runs")

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from taskscape.report.columns import MISSING, NO_BREAK_SPACE, best_group, heading, mean_and_deviation, row, table
+from taskscape.report.columns import NO_BREAK_SPACE, heading_row, mean_and_deviation, row, table
 from taskscape.report.comparison.costs import cost_row, time_rows
 from taskscape.report.comparison.delta_m import delta_m_row
 from taskscape.report.comparison.runs import Comparison
 from taskscape.report.glossary import arrow, by_task
-from taskscape.report.words import heading as capital
-from taskscape.report.words import task_word
+from taskscape.report.words import MISSING, heading, task_word
 
 
 def metric_table(compared: Comparison) -> str:
@@ -17,9 +16,9 @@ def metric_table(compared: Comparison) -> str:
     columns = len(compared.groups) + bool(yardstick)
     rows = delta_m_row(compared)
     for task, names in by_task(compared.metrics).items():
-        rows.append(heading(capital(task_word(task, compared.tasks)), columns))
+        rows.append(heading_row(heading(task_word(task, compared.tasks)), columns))
         rows += [_metric_row(compared, name, [compared.blind(name) or MISSING] if yardstick else []) for name in names]
-    rows.append(heading("Cost", columns))
+    rows.append(heading_row("Cost", columns))
     rows += [
         cost_row(compared, name) for name in ("parameters", "flops") if any(g.costs(name) for g in compared.groups)
     ]
@@ -29,7 +28,6 @@ def metric_table(compared: Comparison) -> str:
 
 def _metric_row(compared: Comparison, name: str, yardstick: Sequence[str]) -> str:
     spec = compared.specs[name]
-    values = [g.values(name) for g in compared.groups]
-    best = best_group(values, spec.higher_is_better, spec.show) if compared.difference.comparable else set()
-    cells = [mean_and_deviation(v, spec.show) for v in values]
+    cells = [mean_and_deviation(g.values(name), spec.show) for g in compared.groups]
+    best = compared.best(name, spec.show)
     return row(f"{spec.title}{NO_BREAK_SPACE}{arrow(spec)}", spec.unit, [*cells, *yardstick], best)

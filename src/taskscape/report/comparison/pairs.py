@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from taskscape.metrics.spec import MetricSpec
-from taskscape.report.columns import MISSING
 from taskscape.report.confusion import confusion_difference_table
 from taskscape.report.glossary import direction, shown, signed
 from taskscape.report.groups import Group
-from taskscape.report.html import folded, wide
-from taskscape.report.words import heading, task_word
+from taskscape.report.html import folded, small, wide
+from taskscape.report.words import MISSING, heading, task_word
 from taskscape.views import view
 
 MOST_PAIRS = 15
@@ -30,28 +29,24 @@ def pairs(groups: Sequence[Group]) -> list[tuple[Group, Group]]:
 def pair_tables(groups: Sequence[Group]) -> str:
     """Return a collapsed section per pair: paired differences, and differences of the confusion matrices."""
     return "".join(
-        folded(f"{after.name} minus {before.name}", body)
+        folded(f"{after.name} minus {before.name}", _differences(before, after) + _confusion(before, after))
         for before, after in pairs(groups)
-        if (body := _differences(before, after) + _confusion(before, after))
     )
 
 
 def paired(before: Group, after: Group, metric: str) -> list[float]:
-    """Return after minus before for each common seed; without common seeds, the difference of the means, if any."""
+    """Return after minus before for each common seed with the metric in both groups."""
     before_runs, after_runs = before.by_seed, after.by_seed
     metric_pairs = [
         (before_runs[s].result.metrics, after_runs[s].result.metrics) for s in before_runs if s in after_runs
     ]
-    changes = [b[metric] - a[metric] for a, b in metric_pairs if metric in a and metric in b]
-    if not changes and metric in before.means and metric in after.means:
-        return [after.means[metric] - before.means[metric]]
-    return changes
+    return [b[metric] - a[metric] for a, b in metric_pairs if metric in a and metric in b]
 
 
 def _differences(before: Group, after: Group) -> str:
     metrics = shown(before.means.keys() & after.means.keys(), before.specs)
     common = len(before.by_seed.keys() & after.by_seed.keys())
-    rows = "".join(_row(before, after, name, before.specs[name], by_seed=common > 0) for name in metrics)
+    rows = "".join(_row(before, after, name, before.specs[name]) for name in metrics)
     if not rows:
         return ""
     note = (
@@ -64,16 +59,17 @@ def _differences(before: Group, after: Group) -> str:
     )
 
 
-def _row(before: Group, after: Group, name: str, spec: MetricSpec, *, by_seed: bool) -> str:
+def _row(before: Group, after: Group, name: str, spec: MetricSpec) -> str:
+    """Return the difference of a metric seed by seed; without common seeds, that of the means."""
     changes = paired(before, after, name)
+    difference = fmean(changes) if changes else after.means[name] - before.means[name]
     better = sum((change > 0) == spec.higher_is_better and change != 0 for change in changes)
-    seeds_better = f"{better} of {len(changes)}" if by_seed else MISSING
+    seeds_better = f"{better} of {len(changes)}" if changes else MISSING
     spread = spec.show(stdev(changes)) if len(changes) > 1 else MISSING
-    unit = f"&nbsp;<small>{escape(spec.unit)}</small>" if spec.unit else ""
     title = spec.title if "/" not in name else f"{spec.title}, {task_word(name.split('/')[0], before.tasks)}"
     return (
-        f"<tr><th scope=row>{escape(title)} {direction(spec)}{unit}</th><td>{signed(fmean(changes), spec.digits)}</td>"
-        f"<td>{spread}</td><td>{seeds_better}</td></tr>"
+        f"<tr><th scope=row>{escape(title)} {direction(spec)}{small(spec.unit)}</th>"
+        f"<td>{signed(difference, spec.digits)}</td><td>{spread}</td><td>{seeds_better}</td></tr>"
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from taskscape.metrics.delta_m import LISTS
 from taskscape.metrics.spec import MetricSpec
+from taskscape.report.columns import Show, best_group
 from taskscape.report.comparison.differ import Difference, differ
 from taskscape.report.glossary import shown
 from taskscape.report.groups import Group, first_of_each, group
@@ -16,8 +17,10 @@ from taskscape.serialization import nearest
 class Comparison:
     """Groups of runs to compare; runs that differ only in their seed form one group."""
 
-    def __init__(self, runs: Sequence[Run], times: Times | None, delta_m_metrics: Sequence[str] = ()) -> None:
-        self.groups, self.times, self.delta_m_metrics = group(runs), times, delta_m_metrics
+    def __init__(self, runs: Sequence[Run], delta_m_metrics: Sequence[str] = ()) -> None:
+        self.groups, self.delta_m_metrics = group(runs), delta_m_metrics
+        self.times: Times | None = None
+        """Times of the networks, if they are measured."""
         self.specs: Mapping[str, MetricSpec] = first_of_each(g.specs for g in self.groups)
         self.tasks = {name: modality for g in self.groups for name, modality in g.tasks.items()}
         self.difference: Difference = differ(self.groups)
@@ -31,6 +34,11 @@ class Comparison:
             for name, spec in self.specs.items()
         }
         self.metrics = shown({name for g in self.groups for name in g.means}, self.specs)
+
+    def best(self, name: str, show: Show) -> set[int]:
+        """Return the group that is the best in a metric (``best_group``); none if the groups are not comparable."""
+        values = [g.values(name) for g in self.groups]
+        return best_group(values, self.specs[name].higher_is_better, show) if self.difference.comparable else set()
 
     def blind(self, name: str) -> str:
         """Return the image-blind baselines' values of a metric as text; empty if they are unknown."""

@@ -7,10 +7,11 @@ import numpy as np
 
 from taskscape.modalities import Modality
 from taskscape.report.groups import Group
-from taskscape.report.samples import Samples, subsample
+from taskscape.report.samples import figure, subsample
 from taskscape.report.words import heading, task_word
+from taskscape.run_folder.samples import Samples
 from taskscape.views import RgbArray, view
-from taskscape.views.legend import as_html, image_tag
+from taskscape.views.legend import as_html
 
 MOST_IMAGES = 4
 """Maximum number of images of a comparison, to keep the page small."""
@@ -37,7 +38,7 @@ def side_by_side(groups: Sequence[Group]) -> str:
     legends = "".join(f"<div><h3>{escape(heading(b.word))}</h3>{b.legend}</div>" for b in blocks if b.pictures)
     return f'<div class="legends">{legends}</div>' + "".join(
         f'<article><h3>{escape(str(first_samples["name"][i]))}</h3><div class="strip">'
-        f"{_figure(first_samples['image'][i], 'image', str(first_samples['name'][i]))}</div>"
+        f"{figure(first_samples['image'][i], 'image', str(first_samples['name'][i]))}</div>"
         + "".join(block.strip(i) for block in blocks)
         + "</article>"
         for i in range(min(MOST_IMAGES, len(first_samples["image"])))
@@ -70,11 +71,7 @@ class _Block:
     def strip(self, i: int) -> str:
         """Return the pictures of image i."""
         figures = "".join(
-            _figure(rgb[i], f"{heading(self.word)}, {name}" if name == "label" else name, f"{self.word}, {name}")
+            figure(rgb[i], f"{heading(self.word)}, {name}" if name == "label" else name, f"{self.word}, {name}")
             for name, rgb in self.pictures.items()
         )
         return f'<div class="strip">{figures}</div>' if figures else ""
-
-
-def _figure(rgb: RgbArray, caption: str, alt: str) -> str:
-    return f"<figure>{image_tag(rgb, alt)}<figcaption>{escape(caption)}</figcaption></figure>"

@@ -8,11 +8,10 @@ from html import escape
 from itertools import groupby
 from statistics import fmean, stdev
 
-from taskscape.report.columns import MISSING, best_group
 from taskscape.report.comparison.delta_m import delta_m_changes
 from taskscape.report.comparison.runs import Comparison
 from taskscape.report.glossary import arrow, by_task, signed
-from taskscape.report.words import heading, task_word
+from taskscape.report.words import MISSING, heading, task_word
 
 STARTS = {".csv": "experiment,run,seed", ".md": "<!-- taskscape compare -->", ".tex": "% taskscape compare"}
 """The first characters of each kind of file, by its suffix."""
@@ -137,13 +136,12 @@ def _columns(compared: Comparison) -> list[_Column]:
 
 def _metric_column(compared: Comparison, name: str) -> _Column:
     spec, values = compared.specs[name], [g.values(name) for g in compared.groups]
-    best = best_group(values, spec.higher_is_better, spec.show) if compared.difference.comparable else set()
     return _Column(
         heading(task_word(name.split("/")[0], compared.tasks)) if "/" in name else "",
         f"{spec.title}{f', {spec.unit}' if spec.unit else ''} {arrow(spec)}",
         [spec.show(fmean(v)) if v else MISSING for v in values],
         [f" ± {spec.show(stdev(v))}" if len(v) > 1 else "" for v in values],
-        best,
+        compared.best(name, spec.show),
     )
 
 

@@ -6,16 +6,14 @@ from html import escape
 from pathlib import Path
 from statistics import fmean, stdev
 
-from taskscape.metrics.spec import MetricSpec
-from taskscape.report.charts import COLORS, Series, chart, spans_decades
-from taskscape.report.columns import MISSING, mean_and_deviation
-from taskscape.report.curves import grid
+from taskscape.report.charts import COLORS, Series, chart, grid, needs_log
+from taskscape.report.columns import mean_and_deviation
 from taskscape.report.glossary import arrow, cost_text, direction, leading, shown, unit_and_direction
 from taskscape.report.html import folded, page, tiles, warning, wide
+from taskscape.report.logged import Curve
 from taskscape.report.parallel import Coordinate, parallel
-from taskscape.report.steps import Curve
-from taskscape.report.sweep.table import SweepTable, SweptGroup, SweptRun
-from taskscape.report.words import heading, setting_words, task_word
+from taskscape.report.sweep.table import SEED, SweepTable, SweptGroup, SweptRun
+from taskscape.report.words import MISSING, heading, setting_words, task_word
 from taskscape.run_folder import RunFolder
 from taskscape.serialization import counted
 
@@ -61,8 +59,9 @@ def _best(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     best_group, spec = groups[0], table.spec
     values = best_group.metric(table.monitor)
     notes = [f"± {spec.show(stdev(values))} over {len(values)} runs"] if len(values) > 1 else []
-    if table.monitor in best.blind:
-        notes.append(f"{spec.show(best.blind[table.monitor])} without the image")
+    blind = {} if best.result is None else best.result.baselines.get("by position", {})
+    if table.monitor in blind:
+        notes.append(f"{spec.show(blind[table.monitor])} without the image")
     numbers = [(f"{spec.title} {arrow(spec)}", spec.show(fmean(values)), spec.unit, "; ".join(notes))]
     numbers += [(heading(setting_words(axis)), value, "", "") for axis, value in best_group.values.items()]
     command = " ".join(f"<span>{escape(word)}</span>" for word in best.command.split(" "))
@@ -70,9 +69,9 @@ def _best(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
 
 
 def _table(table: SweepTable, groups: Sequence[SweptGroup], folder: Path) -> str:
-    metrics = [name for name in dict.fromkeys([table.monitor, *_leading(table)]) if name in _specs(table)]
-    axes = [axis for axis in table.axes if axis != table.seed]
-    specs = _specs(table)
+    axes, specs = [axis for axis in table.axes if axis != SEED], table.specs
+    metrics = shown({name for run in table.runs for name in run.metrics}, specs)
+    metrics = [name for name in dict.fromkeys([table.monitor, *leading(metrics, specs)]) if name in specs]
     setting_heads = [escape(heading(setting_words(axis))) for axis in axes]
     number_heads = [f"{escape(specs[name].title)} {direction(specs[name])}" for name in metrics]
     number_heads += ["Training time", "Runs"]
@@ -101,7 +100,7 @@ def _training_time(group: SweptGroup) -> str:
 def _link(run: SweptRun, folder: Path) -> str:
     """Return a short name of a run, linked to its report if it has one."""
     report = RunFolder(run.path).report()
-    seed = run.values.get("seed", "")
+    seed = run.values.get(SEED, "")
     text = f"seed {seed}" if seed and len(run.values) > 1 else run.state
     if not report.is_file():
         return f'<span class="worse">{escape(run.state)}</span>' if run.state != "finished" else escape(text)
@@ -109,13 +108,9 @@ def _link(run: SweptRun, folder: Path) -> str:
 
 
 def _failures(table: SweepTable) -> str:
-    runs_with_note = [run for run in table.runs if run.note]
-    if not runs_with_note:
-        return ""
-    lines = "".join(
-        f"<p>{escape(run.path.name)}: {escape(run.state)}, {escape(run.note)}</p>" for run in runs_with_note
-    )
-    return folded(f"{len(runs_with_note)} run{'s' * (len(runs_with_note) > 1)} without a result", lines)
+    failed = [run for run in table.runs if run.note]
+    lines = "".join(f"<p>{escape(run.path.name)}: {escape(run.state)}, {escape(run.note)}</p>" for run in failed)
+    return folded(f"{counted(len(failed), 'run', 'runs')} without a result", lines)
 
 
 def _parallel(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
@@ -123,7 +118,7 @@ def _parallel(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     ranked = [group for group in groups if group.metric(table.monitor)]
     if len(ranked) < 2:
         return ""
-    axes = [axis for axis in table.axes if axis != table.seed and len({g.values.get(axis) for g in ranked}) > 1]
+    axes = [axis for axis in table.axes if axis != SEED and len({g.values.get(axis) for g in ranked}) > 1]
     if not axes:
         return ""
     coordinates = [
@@ -137,7 +132,7 @@ def _parallel(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
 def _slices(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     """Draw the metric over each numeric axis; a line joins settings that differ only in this axis."""
     charts = []
-    for axis in (axis for axis in table.axes if axis != table.seed):
+    for axis in (axis for axis in table.axes if axis != SEED):
         lines: dict[str, Curve] = {}
         for group in groups:
             number = _number(group.values.get(axis, ""))
@@ -160,25 +155,19 @@ def _slices(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
         if len(set(numbers)) > 1:
             note, words = unit_and_direction(table.spec), setting_words(axis)
             charts.append(chart(table.spec.title, series, note, x_label=words, x_log=max(numbers) >= 10 * min(numbers)))
-    return grid(charts) if charts else ""
+    return grid(charts)
 
 
 def _curves(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     """Draw the validation curves of the best settings: one color each while colors last, the others faint."""
     monitor_chart = chart(table.spec.title, _lines(groups, f"val/{table.monitor}"), unit_and_direction(table.spec))
     columns = dict.fromkeys(column for run in table.runs for column in run.curves if column.startswith("val/loss/"))
-    tasks = {name: modality for run in table.runs for name, modality in run.tasks.items()}
-    lines = {
-        f"Validation loss, {task_word(column.removeprefix('val/loss/'), tasks)}": _lines(groups, column)
-        for column in columns
-    }
-    losses = [
-        chart(title, series, y_log=spans_decades([y for s in series for _, y in s.points]))
-        for title, series in lines.items()
-    ]
-    return (grid([monitor_chart]) if monitor_chart else "") + (
-        folded("Validation losses", grid(losses)) if any(losses) else ""
-    )
+    tasks = {name: modality for result in table.results for name, modality in result.tasks.items()}
+    losses = []
+    for column in columns:
+        lines, word = _lines(groups, column), task_word(column.removeprefix("val/loss/"), tasks)
+        losses.append(chart(f"Validation loss, {word}", lines, y_log=needs_log(lines)))
+    return grid([monitor_chart]) + folded("Validation losses", grid(losses))
 
 
 def _lines(groups: Sequence[SweptGroup], column: str) -> list[Series]:
@@ -191,16 +180,6 @@ def _lines(groups: Sequence[SweptGroup], column: str) -> list[Series]:
             label = group.name if has_own_color and j == 0 else ""
             lines.append(Series(label, color, run.curves.get(column, []), faint=not has_own_color))
     return lines
-
-
-def _specs(table: SweepTable) -> dict[str, MetricSpec]:
-    return {name: spec for run in reversed(table.runs) for name, spec in run.specs.items()}
-
-
-def _leading(table: SweepTable) -> list[str]:
-    specs = _specs(table)
-    metrics = shown({name for run in table.runs for name in run.metrics}, specs)
-    return leading(metrics, specs)
 
 
 def _number(text: str) -> float | None:

@@ -7,11 +7,13 @@ from statistics import fmean
 from typing import Any
 
 from taskscape.metrics.spec import MetricSpec
-from taskscape.modalities import Modality
-from taskscape.report.run import Run, read_curves
-from taskscape.report.steps import Curve
+from taskscape.report.logged import Curve, read_curves
+from taskscape.report.run import Run
 from taskscape.report.words import setting_words
-from taskscape.run_folder import RunFolder
+from taskscape.run_folder import Result, RunFolder
+
+SEED = "seed"
+"""The axis to average over."""
 
 
 @dataclass(frozen=True)
@@ -27,42 +29,35 @@ class SweptRun:
     """Why it failed, or when it was pruned."""
     command: str
     """The command that trains this run alone."""
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    specs: Mapping[str, MetricSpec] = field(default_factory=dict)
-    curves: Mapping[str, Curve] = field(default_factory=dict)
+    curves: Mapping[str, Curve]
     """By column of ``metrics.csv``, over epochs."""
-    seconds: float | None = None
-    """Training time, which is that of ``runs_at_once`` runs together."""
-    tasks: Mapping[str, Modality] = field(default_factory=dict)
-    """The modality of each task."""
-    blind: Mapping[str, float] = field(default_factory=dict)
-    """Metrics of the image-blind baseline."""
+    result: Result | None = None
+    """None if the run is not finished."""
     code: Mapping[str, str] = field(default_factory=dict)
     """The checksum of each of the user's files that it was trained with."""
-    runs_at_once: int = 1
 
     @classmethod
     def read(cls, path: Path, values: Mapping[str, str], state: str, note: str, command: str) -> "SweptRun":
         """Read a run's result from its folder; only its curves if it is not finished."""
         if state != "finished":
-            return cls(path, values, state, note, command, curves=read_curves(RunFolder(path)))
+            return cls(path, values, state, note, command, read_curves(RunFolder(path)))
         run = Run.load(path)
-        result = run.result
-        return cls(
-            path,
-            values,
-            state,
-            note,
-            command,
-            result.metrics,
-            result.specs,
-            run.curves,
-            result.cost.get("seconds"),
-            result.tasks,
-            result.baselines.get("by position", {}),
-            run.code,
-            int(result.environment.get("runs at once", 1)),
-        )
+        return cls(path, values, state, note, command, run.curves, run.result, run.code)
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """The metrics; empty if the run is not finished."""
+        return {} if self.result is None else self.result.metrics
+
+    @property
+    def seconds(self) -> float | None:
+        """Training time, which is that of ``runs_at_once`` runs together; None if the run is not finished."""
+        return None if self.result is None else self.result.cost.get("seconds")
+
+    @property
+    def runs_at_once(self) -> int:
+        """The number of runs that were trained together."""
+        return 1 if self.result is None else int(self.result.environment.get("runs at once", 1))
 
 
 @dataclass(frozen=True)
@@ -74,15 +69,23 @@ class SweepTable:
     axes: Sequence[str]
     monitor: str
     spec: MetricSpec
-    seed: str = "seed"
-    """The axis to average over."""
+
+    @property
+    def results(self) -> list[Result]:
+        """The results of the finished runs."""
+        return [run.result for run in self.runs if run.result is not None]
+
+    @property
+    def specs(self) -> dict[str, MetricSpec]:
+        """The specs of all metrics; those of the first run that has the metric."""
+        return {name: spec for result in reversed(self.results) for name, spec in result.specs.items()}
 
     def groups(self) -> list["SweptGroup"]:
         """Group runs that differ only in their seed; the best group is first, groups without a result are last."""
         repetitions: dict[tuple[tuple[str, str], ...], list[SweptRun]] = {}
         for run in self.runs:
             repetitions.setdefault(
-                tuple((axis, value) for axis, value in run.values.items() if axis != self.seed), []
+                tuple((axis, value) for axis, value in run.values.items() if axis != SEED), []
             ).append(run)
         sign = -1 if self.spec.higher_is_better else 1
         groups = [SweptGroup(dict(values), runs) for values, runs in repetitions.items()]
@@ -107,7 +110,8 @@ class SweepTable:
         for run in self.runs:
             row: dict[str, Any] = {"run": run.path.name, **{axis: run.values.get(axis) for axis in self.axes}}
             row |= {"state": run.state, "note": run.note}
-            row |= {name: run.metrics[name] for name in run.specs if name in run.metrics}
+            if run.result is not None:
+                row |= {name: run.metrics[name] for name in run.result.specs if name in run.metrics}
             rows.append(row | {"seconds": run.seconds, "runs_at_once": run.runs_at_once, "command": run.command})
         return rows
 

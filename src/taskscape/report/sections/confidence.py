@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from taskscape.report.charts import COLORS, Series, chart
-from taskscape.report.curves import grid
+from taskscape.report.charts import COLORS, Series, chart, grid
 from taskscape.report.words import heading, task_word
 from taskscape.run_folder import Result
 

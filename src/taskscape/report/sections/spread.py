@@ -42,5 +42,4 @@ def error_boxes(word: str, axis: str, label: Array, prediction: Array, valid: np
         list(zip(true[drawn].tolist(), ratio[drawn].tolist(), strict=True)),
         f"true {word}, {axis}",
         "predicted : true · median, quartiles, 5th and 95th percentiles over the sample images below",
-        log=True,
     )

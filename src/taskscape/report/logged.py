@@ -1,5 +1,6 @@
-"""Values that a run logged per step, thinned to the resolution of a chart."""
+"""What a run logged: values per epoch, and values per step, thinned to the resolution of a chart."""
 
+import math
 from statistics import fmean
 
 from taskscape.run_folder.events import read_events
@@ -10,6 +11,25 @@ Curve = list[tuple[float, float]]
 
 MOST_POINTS = 200
 """Maximum number of points of a curve; more are averaged in groups of neighbors."""
+
+
+def read_curves(folder: RunFolder) -> dict[str, Curve]:
+    """Return the columns of ``metrics.csv`` over epochs, without cells that are not finite numbers."""
+    curves: dict[str, Curve] = {}
+    for position, row in enumerate(folder.metric_rows()):
+        values = {column: value for column, cell in row.items() if (value := _finite(cell)) is not None}
+        epoch = values.get("epoch", position)
+        for column, value in values.items():
+            curves.setdefault(column, []).append((epoch, value))
+    return curves
+
+
+def _finite(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def read_steps(folder: RunFolder, steps_per_epoch: float) -> dict[str, Curve]:
