@@ -1,5 +1,6 @@
 """Runs in a stack give the same results as alone, even if they are stopped, fail or end early."""
 
+import gc
 import os
 import signal
 from dataclasses import replace
@@ -20,10 +21,11 @@ from taskscape.run_folder import Result, RunFolder, locked
 from taskscape.runs import Experiment
 from taskscape.runs.stackable import difference, refusal
 from taskscape.training import step as step_module
+from taskscape.training.loop import Trainer
 from taskscape.training.optimization import Cosine, SGDConfig
 from taskscape.training.stack import Stack
 from taskscape.weighting import DWAConfig, FixedConfig, PCGradConfig, UncertaintyConfig
-from tiny import TinyConfig, tiny
+from tiny import Tiny, TinyConfig, tiny
 
 
 def experiments(store: Path) -> list[Experiment]:
@@ -121,6 +123,35 @@ def test_a_run_that_fails_leaves_the_others(store: Path, tmp_path: Path) -> None
     assert "is nan" in (path[1] / "train.log").read_text() and "is nan" not in (path[0] / "train.log").read_text()
     runs.train(base, tmp_path / "alone", quiet=True)
     assert_same_runs(path[0], tmp_path / "alone")
+
+
+def test_runs_that_have_ended_are_freed(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def networks() -> int:
+        gc.collect()
+        return sum(type(x) is Tiny for x in gc.get_objects())
+
+    base = replace(tiny(store), optimizer=SGDConfig())
+    wanted = [replace(base, epochs=1), replace(base, optimizer=SGDConfig(lr=1e36)), replace(base, epochs=2)]
+    before, alive, save = networks(), [], Trainer._save
+
+    def saved(self: Trainer) -> None:
+        alive.append(networks() - before)
+        save(self)
+
+    monkeypatch.setattr(Trainer, "_save", saved)
+    outcomes = runs.train_stacked(wanted, folders(tmp_path, 3), quiet=True)
+    assert [type(outcome) for outcome in outcomes] == [Result, TrainingError, Result]
+    assert alive[-1] == 1, "only the last run was left in its last epoch"
+    assert networks() == before, "an error keeps no network"
+
+
+def test_a_finished_run_of_other_settings_is_not_taken_for_the_result(store: Path, tmp_path: Path) -> None:
+    base = replace(tiny(store), epochs=1, keep_checkpoint=False)
+    path = folders(tmp_path, 2)
+    first, _ = runs.train_stacked([base, replace(base, seed=1)], path, quiet=True)
+    again, refused = runs.train_stacked([base, replace(base, seed=2)], path, quiet=True)
+    assert isinstance(again, Result) and again == first
+    assert isinstance(refused, ValueError) and "was trained with other settings (seed)" in str(refused)
 
 
 def test_a_run_that_another_process_writes_leaves_the_others(store: Path, tmp_path: Path) -> None:

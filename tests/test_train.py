@@ -324,9 +324,22 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
 def test_a_batch_too_small_for_the_processes_is_refused(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("taskscape.runs.train_run.world_size", lambda: 3)
+    monkeypatch.setattr("taskscape.runs.build_trainer.world_size", lambda: 3)
     with pytest.raises(ValueError, match=r"batch_size is 4 on 3 processes.*make it 6 or more"):
         trainer(tiny(store), tmp_path)
+
+
+def test_another_number_of_processes_changes_no_epoch_of_a_resumed_run(
+    store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, batch_size in (("split", 4), ("whole", 5)):
+        experiment, folder = replace(tiny(store), epochs=1, batch_size=batch_size), RunFolder(tmp_path / name)
+        runs.train(experiment, folder.path, quiet=True)
+        checkpoint.save(folder.checkpoint, {**checkpoint.load(folder.checkpoint), "processes": 2})
+    with pytest.raises(ValueError, match=r"by 2 processes, whose epochs have 2 batches, and on 1 they would have 3"):
+        runs.train(replace(tiny(store), epochs=2), tmp_path / "split", resume=True, quiet=True)
+    runs.train(replace(tiny(store), epochs=2, batch_size=5), tmp_path / "whole", resume=True, quiet=True)
+    assert "the run used 2 processes and continues with 1" in caplog.text
 
 
 def test_samples_are_arrays_without_objects(store: Path, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from PIL import Image
 from taskscape.batch import Sample
 from taskscape.cli import main
 from taskscape.data import Store, StoreWriter
-from taskscape.data.alignment import Alignment, contrast
+from taskscape.data.alignment import Alignment
 from taskscape.data.check import check, quick, require_labels, require_measurable
+from taskscape.data.contrast import Contrast
 from taskscape.data.duplicates import fingerprint, near_duplicates
 from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.class_sets import ClassSet
@@ -21,6 +22,7 @@ from taskscape.runs import train
 from tiny import tiny
 
 SIZE = (32, 48)
+EVERYWHERE = np.ones(SIZE, np.bool_)
 CLASSES = ClassSet("test", ("ground", "wall", "pole"), ((0, 0, 0), (9, 9, 9), (99, 99, 99)))
 FIELDS: dict[str, Modality] = {"semseg": Semseg(CLASSES), "depth": Depth(), "normals": Normals()}
 Change = Callable[[dict[str, np.ndarray], dict[str, np.ndarray], int], None]
@@ -356,7 +358,7 @@ def test_validation_without_a_label_is_refused_before_the_first_epoch(
 
     path = make(unlabeled)
     require_measurable(Store.open(path, "val"), ["semseg", "depth"])
-    monkeypatch.setattr("taskscape.runs.train_run.assemble", None)  # nothing is built
+    monkeypatch.setattr("taskscape.runs.training_run.assemble", None)  # nothing is built
     experiment = replace(tiny(path), epochs=1, batch_size=2, monitor="semseg/miou")
     with pytest.raises(ValueError, match=r"store, val, has semseg labels, so the best epoch cannot be chosen: "):
         train(experiment, tmp_path / "run", quiet=True)
@@ -467,9 +469,9 @@ def test_labels_that_say_nothing_about_their_images_have_no_right_side() -> None
     random = np.random.default_rng(0)
     silent, swapped = Alignment(), Alignment()
     for name in map(str, range(20)):
-        changes = contrast(random.integers(0, 256, (*SIZE, 3)))
-        silent.add(name, changes, (changes < 0.8) & (random.random(SIZE) < 0.3))
-        swapped.add(name, changes[::-1], (changes > 1.5) & (random.random(SIZE) < 0.3))
+        contrast = Contrast(random.integers(0, 256, (*SIZE, 3)))
+        silent.add(name, contrast, (contrast.values < 0.8) & (random.random(SIZE) < 0.3), EVERYWHERE)
+        swapped.add(name, contrast, ((contrast.values > 1.5) & (random.random(SIZE) < 0.3))[::-1], EVERYWHERE)
     assert silent.warnings() == []
     assert len(swapped.warnings()) == 1 and "20 of 20 images" in swapped.warnings()[0]
 
@@ -483,10 +485,10 @@ def test_labels_that_are_displaced(field: str, down: int, right: int, remedy: st
     modality, in_place, displaced = FIELDS[field], Alignment(), Alignment()
     for seed in range(12):
         values, valid = scene(seed)
-        changes = contrast(values["image"])
-        in_place.add(str(seed), changes, modality.edges(values[field], valid[field]), valid[field])
+        contrast = Contrast(values["image"])
+        in_place.add(str(seed), contrast, modality.edges(values[field], valid[field]), valid[field])
         moved = np.roll(values[field], (down, right), (0, 1))
-        displaced.add(str(seed), changes, modality.edges(moved, valid[field]), valid[field])
+        displaced.add(str(seed), contrast, modality.edges(moved, valid[field]), valid[field])
     assert in_place.warnings() == []
     assert len(displaced.warnings()) == 1 and remedy in displaced.warnings()[0], displaced.warnings()
 
@@ -495,7 +497,8 @@ def test_edges_may_be_of_color_only() -> None:
     """A red and a green of one brightness differ."""
     image = np.full((8, 12, 3), (90, 10, 20), np.uint8)
     image[:, 6:] = 20, 90, 10
-    assert contrast(image)[:, 6].min() > 3 and not contrast(image)[1:, :6].any()
+    contrast = Contrast(image).values
+    assert contrast[:, 6].min() > 3 and not contrast[1:, :6].any()
 
 
 def test_labels_of_other_images_are_noticed() -> None:
@@ -503,13 +506,14 @@ def test_labels_of_other_images_are_noticed() -> None:
     own, shuffled, at_rest = Alignment(), Alignment(), Alignment()
     noise = [Image.fromarray(random.integers(0, 256, (5, 6), np.uint8)) for _ in range(40)]
     regions = [np.asarray(blobs.resize((96, 64), Image.Resampling.BICUBIC)) > 128 for blobs in noise]
-    edges = [FIELDS["semseg"].edges(label, np.ones(label.shape, np.bool_)) for label in regions]
+    everywhere = np.ones((64, 96), np.bool_)
+    edges = [FIELDS["semseg"].edges(label, everywhere) for label in regions]
     for number, label in enumerate(regions):
         image = label[..., None] * 90 + 60 + random.integers(0, 60, (64, 96, 3))
-        own.add(str(number), contrast(image), edges[number])
-        shuffled.add(str(number), contrast(image), edges[number * 7 % 40])
+        own.add(str(number), Contrast(image), edges[number], everywhere)
+        shuffled.add(str(number), Contrast(image), edges[number * 7 % 40], everywhere)
         still = regions[0][..., None] * 90 + 60 + random.integers(0, 60, (64, 96, 3))
-        at_rest.add(str(number), contrast(still), edges[0])
+        at_rest.add(str(number), Contrast(still), edges[0], everywhere)
     assert own.warnings() == at_rest.warnings() == []
     assert ["fit the other images as well as their own" in text for text in shuffled.warnings()] == [True]
 
@@ -523,7 +527,7 @@ def test_labels_of_a_part_of_the_image_are_not_mirrored() -> None:
         image[:, 48:] += 30
         labeled = np.zeros((40, 60), np.bool_)
         labeled[:, 30:] = True
-        partly.add(name, contrast(image), np.arange(60) == np.full((40, 1), 48), labeled)
+        partly.add(name, Contrast(image), np.arange(60) == np.full((40, 1), 48), labeled)
     assert partly.warnings() == []
 
 
@@ -541,9 +545,9 @@ def test_square_labels_that_are_turned(move: Callable[[np.ndarray], np.ndarray],
     random = np.random.default_rng(0)
     upright, moved = Alignment(), Alignment()
     for name in map(str, range(12)):
-        changes = contrast(random.integers(0, 256, (40, 40, 3)))
-        edges = (changes > 1.5) & (random.random(changes.shape) < 0.3)
-        upright.add(name, changes, edges)
-        moved.add(name, changes, move(edges))
+        contrast = Contrast(random.integers(0, 256, (40, 40, 3)))
+        edges, everywhere = (contrast.values > 1.5) & (random.random((40, 40)) < 0.3), np.ones((40, 40), np.bool_)
+        upright.add(name, contrast, edges, everywhere)
+        moved.add(name, contrast, move(edges), everywhere)
     assert upright.warnings() == []
     assert len(moved.warnings()) == 1 and motion in moved.warnings()[0]

@@ -1,10 +1,11 @@
 """Runs, from settings to results: train an experiment into a folder, and load and evaluate it from there."""
 
+from taskscape.runs.build_trainer import assemble
 from taskscape.runs.cost import environment, flops
 from taskscape.runs.evaluate_run import evaluate
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.times import measure_times
-from taskscape.runs.train_run import assemble, is_finished, open_data, train
+from taskscape.runs.train_run import is_finished, open_data, train
 from taskscape.runs.train_stacked import train_stacked
 from taskscape.runs.trained_model import TrainedModel, load, read_experiment
 

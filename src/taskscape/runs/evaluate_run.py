@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -82,7 +81,7 @@ def evaluate(
     are made; without training scenes, the result has no image-blind baselines. Raises ``ValueError`` for a split that
     the data lack, and for labels on which the network cannot be evaluated; ``OSError`` if the folder cannot be written.
     """
-    tta_record = tta_record_of(find_tta(tta))
+    augmentation = find_tta(tta)
     experiment = read_experiment(run)  # a folder to write into, not the name of a model
     source = experiment.data if data is None else source_of(data)
     is_other = data is not None or bool(classes) or height is not None
@@ -102,13 +101,12 @@ def evaluate(
         stores = needed.open(reporter(progress, "preparing data"))
         _require_split(split, stores, str(run if data is None else stores[next(iter(stores))].path))
         store = stores[split]
-        source_name = None if data is None else store.path.name
         name, note = result_name(
             folder,
             split,
-            tta_record,
+            tta_record_of(augmentation),
             store,
-            source=source_name,
+            source=None if data is None else store.path.name,
             classes=classes,
             height=height,
             is_part=needed != source,
@@ -124,9 +122,16 @@ def evaluate(
         notes += beyond_range(model.tasks, store)
         for sentence in filter(None, notes):
             _LOGGER.info("%s", sentence)
-        report = reporter(progress, "batches evaluated")
         return evaluate_model(
-            model, stores, folder, split=split, name=name, classes=classes, tta=tta, spreads=spreads, report=report
+            model,
+            stores,
+            folder,
+            split=split,
+            name=name,
+            classes=classes,
+            tta=augmentation,
+            spreads=spreads,
+            report=reporter(progress, "batches evaluated"),
         )
 
 
@@ -143,8 +148,8 @@ def evaluate_model(
     split: str,
     name: str | None = None,
     classes: str = "",
-    tta: TestTimeAugmentation | str | bool = False,
-    spreads: Mapping[str, float | None] = MappingProxyType({}),
+    tta: TestTimeAugmentation | None = None,
+    spreads: Mapping[str, float | None],
     report: ProgressCallback | None = None,
 ) -> Result:
     """Evaluate a network on a split, and write the result and samples to the folder of its run.
@@ -156,9 +161,8 @@ def evaluate_model(
     """
     store, name = stores[split], name or split
     loader = model.experiment.loader(store, model.device, training=False)
-    augmentation = find_tta(tta)
-    tta_record = tta_record_of(augmentation)
-    forward = partial(model.forward_tta, tta=augmentation) if augmentation else model.forward
+    tta_record = tta_record_of(tta)
+    forward = partial(model.forward_tta, tta=tta) if tta else model.forward
     confidence = ConfidenceEvaluator(model.tasks, spreads, model.device)
     batches = _with_reports(loader, report)
     measured = evaluation.evaluate(forward, model.tasks, batches, model.device, also=confidence.update)
@@ -174,7 +178,7 @@ def evaluate_model(
         plots=measured.plots,
         cost={
             "parameters": sum(p.numel() for p in model.network.parameters()),
-            "flops": (augmentation.cost if augmentation else 1.0) * flops(model.network, store.size),
+            "flops": (tta.cost if tta else 1.0) * flops(model.network, store.size),
             "seconds_per_image": measured.seconds_per_image,
             "latency": _latency(forward, loader),
             **training_time(folder),
@@ -195,7 +199,7 @@ def evaluate_model(
     )
     if rank() == 0:
         indices = np.linspace(0, len(store) - 1, min(SAMPLES, len(store))).astype(np.int64)
-        network = None if augmentation else model.network
+        network = None if tta else model.network
         samples = collect_samples(forward, model.tasks, loader.batch(indices), network, confidence.spreads)
         names = np.array([store.names[index] for index in indices])
         _save_arrays(folder.samples(name, tta_record), {"name": names, **samples})

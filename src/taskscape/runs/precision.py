@@ -19,14 +19,13 @@ from taskscape.training.precision import autocast
 _LOGGER = logging.getLogger(__name__)
 
 
-def verify_precision(
-    trainer: Trainer, experiment: Experiment, folder: RunFolder, progress: Progress, *, resume: bool
-) -> None:
+def verify_precision(trainer: Trainer, experiment: Experiment, progress: Progress, *, resume: bool) -> None:
     """Check the network of a run at the shapes of its batches, fix layers that compute wrongly, and log and record it.
 
     A resumed run keeps earlier fixes, even those from another machine. Every process must call it.
     """
-    recorded = findings.load(folder.precision) if resume else ()
+    path = trainer.folder.precision
+    recorded = findings.load(path) if resume else ()
     selfcheck.apply(trainer.network, recorded)
     new_findings: tuple[selfcheck.Finding, ...] = ()
     if experiment.precision != "fp32":
@@ -38,10 +37,10 @@ def verify_precision(
         )
     all_findings = tuple(dict.fromkeys((*recorded, *new_findings)))
     if rank() == 0 and all_findings:
-        _LOGGER.info("%s; see %s", findings.in_one_line(all_findings), folder.precision)
-        findings.save(folder.precision, all_findings)
+        _LOGGER.info("%s; see %s", findings.in_one_line(all_findings), path)
+        findings.save(path, all_findings)
     elif rank() == 0:
-        folder.precision.unlink(missing_ok=True)  # left by an earlier run in this folder
+        path.unlink(missing_ok=True)  # left by an earlier run in this folder
 
 
 def apply_recorded(network: nn.Module, folder: RunFolder) -> None:

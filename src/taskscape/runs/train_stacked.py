@@ -18,11 +18,12 @@ from taskscape.run_folder import Result, RunFolder, locked
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.stackable import require_stack
 from taskscape.runs.start import Start
-from taskscape.runs.train_run import begin, finish, is_finished, log_environment, open_data
+from taskscape.runs.train_run import finish, finished_result, open_data
+from taskscape.runs.training_run import TrainingRun
 from taskscape.serialization.arguments import checked
 from taskscape.training.freed_memory import freed_memory_kept
 from taskscape.training.loop import Trainer
-from taskscape.training.together import train_together
+from taskscape.training.together import logged, train_together
 
 if TYPE_CHECKING:
     from taskscape.distributed import Processes
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 T = TypeVar("T")
-E = TypeVar("E", bound=Exception)
 
 Outcome = Result | TrainingError | ValueError | OSError
 """The outcome of a run: its result, or the error that prevented it."""
@@ -52,8 +52,6 @@ def train_stacked(
     fabric = launch(experiments[0].device)
     if world_size() > 1:
         raise ValueError("a stack of runs is trained by one process: start it without torchrun")
-    outcomes: dict[int, Outcome] = {}
-    trainers: dict[int, Trainer] = {}
     with (
         ExitStack() as stack,
         progress_bar(not quiet) as progress,
@@ -61,20 +59,18 @@ def train_stacked(
         freed_memory_kept(fabric.device),
     ):
         stores = open_data(experiments[0], fabric, quiet=quiet)
-        for number, (experiment, folder) in enumerate(zip(experiments, folders, strict=True)):
-            trainer_or_outcome = _attempt(
-                partial(_begin, experiment, folder, stores, fabric, stack, progress, quiet=quiet), folder
-            )
-            if isinstance(trainer_or_outcome, Trainer):
-                trainers[number] = trainer_or_outcome
-            else:
-                outcomes[number] = trainer_or_outcome
-        for number, ending in zip(trainers, train_together(list(trainers.values()), progress), strict=True):
-            folder = folders[number]
+        begun = [
+            _attempt(partial(_begin, experiment, folder, stores, fabric, stack, progress, quiet=quiet), folder)
+            for experiment, folder in zip(experiments, folders, strict=True)
+        ]
+        outcomes = {number: outcome for number, outcome in enumerate(begun) if not isinstance(outcome, Trainer)}
+        trainers = {number: trainer for number, trainer in enumerate(begun) if isinstance(trainer, Trainer)}
+        del begun  # it would keep the trainers of runs that have ended
+        for number, ending in train_together(trainers, progress).items():
             if isinstance(ending, Exception):
-                outcomes[number] = _logged(ending, folder)
+                outcomes[number] = ending
             else:
-                outcomes[number] = _attempt(partial(finish, folder, stores, fabric), folder)
+                outcomes[number] = _attempt(partial(finish, folders[number], stores, fabric), folders[number])
     return [outcomes[number] for number in range(len(experiments))]
 
 
@@ -92,14 +88,14 @@ def _begin(
 
     The ``stack`` holds the run's lock and keeps its log.
     """
-    if is_finished(folder, experiment):
-        return Result.load(folder.result())
+    if (result := finished_result(folder, experiment)) is not None:
+        return result
     stack.enter_context(locked(folder))
     keep_log_in = stack.enter_context(logs.written_to_file(folder.log))
     resume = folder.checkpoint.exists()
     start = None if resume else Start.of(experiment)
-    log_environment(fabric, resume=resume)
-    trainer = begin(experiment, stores, fabric, folder, start, keep_log_in, progress, resume=resume, quiet=quiet)
+    training_run = TrainingRun(experiment, folder, fabric, start, resume=resume, quiet=quiet)
+    trainer = training_run.begin(stores, progress, keep_log_in)
     _LOGGER.info("this run is trained in a stack, together with others; its seconds are those of all of them")
     return trainer
 
@@ -110,10 +106,4 @@ def _attempt(work: Callable[[], T], folder: RunFolder) -> T | TrainingError | Va
         try:
             return work()
         except (TrainingError, ValueError, OSError) as error:
-            return _logged(error, folder)
-
-
-def _logged(error: E, folder: RunFolder) -> E:
-    with logs.only_to(folder.log):
-        _LOGGER.error("%s", error)
-    return error
+            return logged(error)

@@ -179,11 +179,8 @@ _Layout = list[tuple[tuple[str, ...], tuple[str, ...]]]
 
 def _flat(results: Sequence[StepResult]) -> tuple[_Layout, Tensor]:
     """Return the layout of results, and their scalars in one tensor."""
-    scalars = [
-        x for result in results for x in (*result.losses.values(), *result.weights.values(), result.gradient_norm)
-    ]
     layout = [(tuple(result.losses), tuple(result.weights)) for result in results]
-    return layout, torch.stack([x.detach().float() for x in scalars])
+    return layout, torch.stack([x.detach().float() for result in results for x in result.scalars()])
 
 
 def _compare(actual: Tensor, expected: Tensor, layout: _Layout, step: int) -> None:

@@ -17,7 +17,7 @@ _LOGGER = logging.getLogger(__name__)
 class Log:
     """Writes values to the run folder and to trackers, from the first process only."""
 
-    def __init__(self, folder: RunFolder, fabric: "Processes", track: Callable[[], Tracking] | None = None) -> None:
+    def __init__(self, folder: RunFolder, fabric: "Processes", track: Callable[[], Tracking] | None) -> None:
         """Write nothing yet; ``track`` opens the trackers."""
         self._folder, self._fabric, self._track = folder, fabric, track
         self._logger: RunLogger | None = None
@@ -33,9 +33,9 @@ class Log:
         if self._logger.rebuilt:
             message = "%s was rebuilt from the TensorBoard events: %s"
             _LOGGER.warning(message, self._folder.metrics, self._logger.rebuilt)
-        self._tracking = None if self._track is None else self._track()
         is_finished = False
         try:
+            self._tracking = None if self._track is None else self._track()
             yield
             is_finished = True
         except BaseException:

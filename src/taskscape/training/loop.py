@@ -1,10 +1,8 @@
 """The training loop, independent of the network, tasks, metrics and weighting."""
 
 import logging
-import math
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,16 +10,13 @@ import numpy.typing as npt
 import torch
 from rich.progress import Progress
 
-from taskscape.batch import Batch
 from taskscape.data import Loader
 from taskscape.distributed import world_size
-from taskscape.errors import TrainingError
 from taskscape.evaluation import Evaluation
 from taskscape.parallel import keep_threads
 from taskscape.progress import progress_bar, reporter
 from taskscape.run_folder import RunFolder
 from taskscape.trackers import Tracking
-from taskscape.training.average import WeightAverage
 from taskscape.training.checkpoint import (
     Checkpointer,
     copy_views,
@@ -31,14 +26,13 @@ from taskscape.training.checkpoint import (
     save_weights,
 )
 from taskscape.training.features import FeatureCache
-from taskscape.training.finite import REMEDY
 from taskscape.training.interrupts import Interrupts
 from taskscape.training.log import Log, prefixed
 from taskscape.training.means import RunningMeans
 from taskscape.training.pace import Pace
-from taskscape.training.pending import PendingSteps
 from taskscape.training.selection import BestEpoch
 from taskscape.training.step import TrainingStep
+from taskscape.training.step_log import StepLog
 from taskscape.training.step_result import StepResult
 from taskscape.training.usage import Usage
 from taskscape.training.validation import Validation
@@ -68,58 +62,43 @@ class Trainer:
         self,
         training_step: TrainingStep,
         train_data: Loader,
-        val_data: Loader,
+        validation: Validation,
         fabric: "Processes",
         folder: RunFolder,
         *,
-        epochs: int,
-        pace: Pace | None = None,
-        validate_every: int = 1,
-        monitor: str | None = None,
-        patience: int | None = None,
-        train_metrics: Callable[[], Iterable[Batch]] | None = None,
-        track: Callable[[], Tracking] | None = None,
-        features: FeatureCache | None = None,
-        average: WeightAverage | None = None,
-        checkpoint_minutes: float = 10.0,
-        settings: Mapping[str, str] = MappingProxyType({}),
+        pace: Pace,
+        best: BestEpoch,
+        validate_every: int,
+        checkpoint_minutes: float,
+        track: Callable[[], Tracking] | None,
+        features: FeatureCache | None,
+        settings: Mapping[str, str],
     ) -> None:
         """Take the parts of a run.
 
-        ``pace`` measures the time and may end the run before the last epoch; ``validate_every`` is the number of epochs
-        between two validations (the last epoch always ends with one). ``monitor`` is the metric that chooses the best
-        epoch, see ``BestEpoch``; ``patience`` is the number of validations without improvement after which training
-        stops; ``train_metrics`` returns training images that are evaluated with each validation too; ``features`` are
-        those of a frozen encoder, computed first; ``average`` is the average of weights that is evaluated and kept
-        instead of the weights; ``checkpoint_minutes`` is the time between two checkpoints within an epoch;
-        ``settings`` are kept in the checkpoint, as text by name.
+        ``pace`` ends the run with its last epoch or its time; ``best`` chooses the weights that are kept, and may stop
+        the run early; ``validate_every`` is the number of epochs between two validations (the last epoch always ends
+        with one); ``checkpoint_minutes`` is the time between two checkpoints within an epoch; ``track`` opens the
+        trackers; ``features`` are those of a frozen encoder, computed first; ``settings`` are kept in the checkpoint,
+        as text by name.
         """
         self.training_step, self.network = training_step, training_step.network
-        self.train_data, self.val_data, self.epochs = train_data, val_data, epochs
+        self.train_data, self.val_data = train_data, validation.data
+        self.validation, self.average = validation, validation.average
         self.fabric, self.folder = fabric, folder
-        self.pace = Pace(len(train_data), epochs, None, fabric.device) if pace is None else pace
-        self.validate_every = validate_every
-        self.best = BestEpoch(training_step.tasks, monitor)
-        self.settings = settings
-        self.patience, self.train_metrics = patience, train_metrics
+        self.pace, self.best, self.validate_every = pace, best, validate_every
+        self.features, self.settings = features, settings
         self.checkpointer = Checkpointer(folder.checkpoint, fabric, checkpoint_minutes)
         self.interrupts = Interrupts()
         self.runs_at_once = 1
         """Number of runs that are trained together and share the time (``train_together``)."""
         self.usage = Usage(fabric.device)
-        self.features, self.average = features, average
-        self.validation = Validation(training_step, fabric.device, average)
         self.log = Log(folder, fabric, track)
+        self.step_log = StepLog(self.log, len(train_data), folder.checkpoint, fabric.device)
         # On a GPU, reading a loss waits for all queued work, so several steps are read at once.
-        self.flush_every = 1 if fabric.device.type == "cpu" else 20
-
-        # State that changes during training, besides that of the network, optimizer, weighting, pace and best epoch.
+        self.read_every = 1 if fabric.device.type == "cpu" else 20
         self.step = 0
         """Number of steps taken."""
-        self.losses, self.weights = RunningMeans(), RunningMeans()
-        """Means of this epoch, by task."""
-        self.pending = PendingSteps(fabric.device)
-        """Steps that are not yet read; all are read before a checkpoint is written."""
 
     def run(self, progress: Progress | None = None) -> Evaluation:
         """Train until the last epoch or the time ends, and return the last validation.
@@ -154,22 +133,18 @@ class Trainer:
 
         self.pace.start()
         with self.log.opened(self.step):
-            for epoch in range(self.step // len(self.train_data), self.epochs):
-                if self._is_out_of_patience() or self.pace.is_over():
+            for epoch in range(self.step // len(self.train_data), self.pace.epochs):
+                if self.best.is_out_of_patience or self.pace.is_over():
                     break
                 yield from self._train(epoch, show)
-                is_last = epoch + 1 == self.epochs or self.pace.is_over()
-                if is_last or (epoch + 1) % self.validate_every == 0:
-                    evaluation, others = self.validation(self.val_data.epoch(0))
-                    self._finish(epoch, evaluation, others)
-                    _LOGGER.info("%s", self._summary(epoch, evaluation))
-                else:
-                    self._finish(epoch, None, {})
+                is_last = epoch + 1 == self.pace.epochs or self.pace.is_over()
+                is_validated = is_last or (epoch + 1) % self.validate_every == 0
+                evaluation = self._finish(epoch, is_validated=is_validated)
                 if not is_last and self._stop_is_requested():
                     raise self.interrupts.stopped(f"after {self._position(epoch, ' of ')}")
-            if self._is_out_of_patience() and self.step < self.epochs * len(self.train_data):
+            if self.best.is_out_of_patience and self.step < self.pace.epochs * len(self.train_data):
                 _LOGGER.info("%s", self._early_stop_message())
-        return self.validation(self.val_data.epoch(0))[0] if evaluation is None else evaluation
+        return self.validation()[0] if evaluation is None else evaluation
 
     def _train(self, epoch: int, show: Callable[[str], None]) -> Generator[NextStep, StepResult, None]:
         """Yield the remaining steps of an epoch."""
@@ -179,68 +154,44 @@ class Trainer:
             self.step += 1
             if self.average is not None:
                 self.average.update(self.step)
-            self.pending.add(self.step, self._learning_rate(), result)
-            show(f"{self._position(epoch)}  {_in_words(self.losses.last, '.3f')}")
+            self.step_log.add(self.step, self._learning_rate(), result)
+            show(f"{self._position(epoch)}  {_in_words(self.step_log.losses.last, '.3f')}")
             if self.pace.is_over():
                 break
-            if self.step % self.flush_every or self.step % per_epoch == 0:
+            if self.step % self.read_every or self.step % per_epoch == 0:
                 continue  # the last step of an epoch is read and saved with the epoch
-            self._flush()
+            self.step_log.read()
             must_stop = self._stop_is_requested()
             if must_stop or self.checkpointer.is_due():
                 self._save()
             if must_stop:
                 raise self.interrupts.stopped(f"in {self._position(epoch, ' of ')}")
-        self._flush()
+        self.step_log.read()
         self.training_step.check_finite()  # a step may overflow although its gradient is finite
-        self.training_step.weighting.epoch_end(self.losses.compute())
+        self.training_step.weighting.epoch_end(self.step_log.losses.compute())
 
-    def _flush(self) -> None:
-        """Read, check and log the losses and weights of the pending steps: a synchronization point."""
-        for read in self.pending.read():
-            quantities = {f"loss of {name}": loss for name, loss in read.losses.items()}
-            for quantity, value in {**quantities, "norm of the gradient": read.gradient_norm}.items():
-                if not math.isfinite(value):
-                    raise TrainingError(self._not_finite_message(quantity, value, read.step))
-            self.losses.update(read.losses)
-            self.weights.update(read.weights)
-            values = prefixed("step/loss", read.losses) | prefixed("step/weight", read.weights)
-            self.log.write_step(read.step, values | {"step/lr": read.learning_rate})
-
-    def _finish(self, epoch: int, evaluation: Evaluation | None, others: Mapping[str, float]) -> None:
-        """Log the epoch with its validation, if any, save its weights if they are the best, and write a checkpoint."""
+    def _finish(self, epoch: int, *, is_validated: bool) -> Evaluation | None:
+        """Validate if it is due, log the epoch, save its weights if they are the best, and write a checkpoint."""
+        evaluation, columns = self.validation() if is_validated else (None, {})
         is_best = evaluation is not None and self.best.update(evaluation)
-        on_training_images = {} if evaluation is None else self._train_metrics()
-        not_averaged = {} if evaluation is None else self._metrics_not_averaged()
-        metrics = {} if evaluation is None else evaluation.metrics
         self.pace.read_clock()
-        row = {"seconds": self.pace.seconds, "lr": self._learning_rate()}
-        row |= self.usage.read()
-        row |= prefixed("train/loss", self.losses.compute()) | prefixed("train/weight", self.weights.compute())
-        row |= prefixed("train", on_training_images) | prefixed("not_averaged", not_averaged)
-        row |= prefixed("val", others)
-        row["epochs_since_best"] = self.best.epochs_since
+        row = {"seconds": self.pace.seconds, "lr": self._learning_rate()} | self.usage.read()
+        row |= prefixed("train/loss", self.step_log.losses.compute())
+        row |= prefixed("train/weight", self.step_log.weights.compute())
+        row |= columns | {"epochs_since_best": self.best.epochs_since}
         if self.runs_at_once > 1:
             row["runs_at_once"] = self.runs_at_once
-        row |= prefixed("val", metrics)
+        if evaluation is not None:
+            row |= prefixed("val", evaluation.metrics)
         self.log.write_epoch(epoch + 1, self.step, row)
         if is_best and self.fabric.is_global_zero:
             with self.validation.averaged():
                 save_weights(self.folder.weights, self.network)
-        self.losses, self.weights = RunningMeans(), RunningMeans()
+        self.step_log.start_epoch()
         self._save()
-
-    def _train_metrics(self) -> dict[str, float]:
-        """Return metrics on training images, without those of single classes; empty unless requested."""
-        if self.train_metrics is None:
-            return {}
-        return _without_class_metrics(self.validation(self.train_metrics())[0])
-
-    def _metrics_not_averaged(self) -> dict[str, float]:
-        """Return metrics of the weights without averaging on validation images; empty if there is no average."""
-        if self.average is None:
-            return {}
-        return _without_class_metrics(self.validation.as_it_is(self.val_data.epoch(0))[0])
+        if evaluation is not None:
+            _LOGGER.info("%s", self._summary(epoch, evaluation))
+        return evaluation
 
     def _save(self) -> None:
         self.pace.read_clock()
@@ -260,8 +211,8 @@ class Trainer:
             "epochs_since_best": self.best.epochs_since,
             "step": self.step,
             "seconds": self.pace.seconds,
-            "losses": self.losses.state(),
-            "weights": self.weights.state(),
+            "losses": self.step_log.losses.state(),
+            "weights": self.step_log.weights.state(),
             "threads": torch.get_num_threads(),
             "processes": world_size(),
             "settings": dict(self.settings),
@@ -288,7 +239,7 @@ class Trainer:
         load_weighting(self.training_step.weighting, state["weighting"], self.folder.checkpoint)
         self.best.value, self.best.epochs_since = state["best"], state["epochs_since_best"]
         self.step, self.pace.seconds = state["step"], state["seconds"]
-        self.losses, self.weights = RunningMeans(state["losses"]), RunningMeans(state["weights"])
+        self.step_log.losses, self.step_log.weights = RunningMeans(state["losses"]), RunningMeans(state["weights"])
         return [
             f"the run used {state[resource]} {resource} and continues with {count}: results are close, but not "
             "bit-identical"
@@ -296,14 +247,11 @@ class Trainer:
             if state[resource] != count
         ]
 
-    def _is_out_of_patience(self) -> bool:
-        return self.patience is not None and self.best.epochs_since >= self.patience
-
     def _early_stop_message(self) -> str:
         epoch, since = self.step // len(self.train_data), self.best.epochs_since * self.validate_every
         return (
-            f"stopped early after epoch {epoch} of {self.epochs}: {self.best.name} was best in epoch {epoch - since} "
-            f"(patience {self.patience})"
+            f"stopped early after epoch {epoch} of {self.pace.epochs}: {self.best.name} was best in epoch "
+            f"{epoch - since} (patience {self.best.patience})"
         )
 
     def _stop_is_requested(self) -> bool:
@@ -314,28 +262,11 @@ class Trainer:
 
     def _position(self, epoch: int, separator: str = "/") -> str:
         """Return the number of the epoch, and of how many unless a time limit decides that."""
-        return f"epoch {epoch + 1}" + (f"{separator}{self.epochs}" if self.pace.allowed is None else "")
+        return f"epoch {epoch + 1}" + (f"{separator}{self.pace.epochs}" if self.pace.allowed is None else "")
 
     def _summary(self, epoch: int, evaluation: Evaluation) -> str:
         headline = _in_words(self.best.headline(evaluation), ".4g")
         return f"{self._position(epoch)}  {headline}  ({self.pace.seconds:.0f} s)"
-
-    def _not_finite_message(self, quantity: str, value: float, step: int) -> str:
-        checkpoint = self.folder.checkpoint
-        note = (
-            f"{checkpoint} was not touched since it was written"
-            if checkpoint.exists()
-            else "no checkpoint was written yet"
-        )
-        return (
-            f"the {quantity} is {value} at step {step} (epoch {(step - 1) // len(self.train_data) + 1}); {note}. "
-            f"{REMEDY}"
-        )
-
-
-def _without_class_metrics(evaluation: Evaluation) -> dict[str, float]:
-    """Return the metrics without those of single classes."""
-    return {name: x for name, x in evaluation.metrics.items() if not evaluation.specs[name].per_class}
 
 
 def _in_words(values: Mapping[str, float], format_spec: str) -> str:

@@ -16,10 +16,11 @@ class BestEpoch:
 
     The metric is ``monitor``, such as ``semseg/miou`` or ``grader``; by default the leading metric of the first task
     with labels in the validation images. Raises ``ValueError`` for a metric that neither the tasks nor the joint
-    metrics declare, and if there is no leading metric.
+    metrics declare, and if there is no leading metric. ``patience`` is the number of validations without improvement
+    after which training stops; with None it goes on.
     """
 
-    def __init__(self, tasks: Mapping[str, Task], monitor: str | None = None) -> None:
+    def __init__(self, tasks: Mapping[str, Task], monitor: str | None = None, patience: int | None = None) -> None:
         specs = declared_metrics(tasks)
         if monitor is not None and monitor not in specs:
             names = [name for name, spec in specs.items() if not spec.per_class]
@@ -29,6 +30,7 @@ class BestEpoch:
         self.candidates = self.leading if monitor is None else [monitor]
         if not self.candidates:
             raise ValueError(f"no metric leads, so choose one of {', '.join(specs)} with --monitor")
+        self.patience = patience
         self.value: float | None = None
         """The best value so far."""
         self.epochs_since = 0
@@ -50,6 +52,11 @@ class BestEpoch:
             return False
         self.name, self.value, self.epochs_since = name, value, 0
         return True
+
+    @property
+    def is_out_of_patience(self) -> bool:
+        """Whether training stops."""
+        return self.patience is not None and self.epochs_since >= self.patience
 
     def headline(self, evaluation: Evaluation) -> dict[str, float]:
         """Return the metrics that summarize an epoch: the leading ones and the monitored one."""

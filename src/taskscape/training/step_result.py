@@ -14,3 +14,7 @@ class StepResult(NamedTuple):
     """The weight of each of these tasks; empty if the weighting has none."""
     gradient_norm: Tensor
     """The norm of the gradient before clipping. If it is not finite, the step was not taken."""
+
+    def scalars(self) -> tuple[Tensor, ...]:
+        """Return all losses, all weights, and the norm."""
+        return (*self.losses.values(), *self.weights.values(), self.gradient_norm)
