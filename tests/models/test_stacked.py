@@ -16,8 +16,9 @@ from taskscape.batch import Batch, Target
 from taskscape.models import NAMES, NetworkConfig
 from taskscape.objectives import Supervised
 from taskscape.tasks import Task
+from taskscape.training.networks_as_one import Networks, require_stackable
 from taskscape.training.optimization import AdamWConfig, build_optimizer
-from taskscape.training.stack import Networks, Stack, require_stackable
+from taskscape.training.stack import Stack
 from taskscape.training.step import TrainingStep
 from taskscape.weighting import FixedConfig
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from taskscape.runs.experiment import Experiment
-from taskscape.training.stack import require_stackable
+from taskscape.training.networks_as_one import require_stackable
 
 SAME = ("network", "tasks", "data", "augmentation", "batch_size", "precision", "channels_last", "device")
 """The settings that all runs of a stack share; all others may differ."""

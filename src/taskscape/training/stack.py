@@ -5,22 +5,19 @@ from itertools import chain
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.profiler import record_function
 
 from taskscape.batch import Batch, Target
-from taskscape.models import Network, Outputs
+from taskscape.models import Outputs
 from taskscape.objectives.base import tasks_with_labels
-from taskscape.training.as_alone import AsAlone
 from taskscape.training.captured import CapturedSteps
 from taskscape.training.cuda_graphs import CudaGraphs
+from taskscape.training.networks_as_one import Networks
 from taskscape.training.precision import autocast
-from taskscape.training.step import PARTS, TrainingStep
+from taskscape.training.step import BACKWARD, FORWARD, TrainingStep
 from taskscape.training.step_result import StepResult
 from taskscape.weighting.base import global_losses
-
-_SIZE = (64, 96)
-"""Height and width of the images with which networks are tried."""
 
 
 class Stack:
@@ -80,7 +77,7 @@ class Stack:
             step.context(run_losses, part)
             for step, run_losses, part in zip(self.steps, losses, outputs.parts, strict=True)
         ]
-        with record_function(PARTS[2]):
+        with record_function(BACKWARD):
             if self._by_task:
                 losses = self._with_gradients(losses, outputs)
             weights = [
@@ -105,7 +102,7 @@ class Stack:
 
     def _forward(self, batch: Batch) -> "_Outputs":
         images = batch.image.unflatten(0, (len(self.steps), -1))
-        with record_function(PARTS[0]), autocast(images.device, self.steps[0].precision):
+        with record_function(FORWARD), autocast(images.device, self.steps[0].precision):
             return _Outputs(self._networks(images), len(self.steps))
 
     def _losses(self, batch: Batch, batches: Sequence[Batch]) -> list[dict[str, Tensor]]:
@@ -120,7 +117,7 @@ class Stack:
         """Compute the gradients of each run's losses at its parameters, and return losses that carry them."""
         new_losses: list[dict[str, Tensor]] = [{} for _ in losses]
         for task in losses[0]:
-            gradients = self._networks.gradients(outputs, [run_losses[task] for run_losses in losses])
+            gradients = self._networks.gradients(*outputs.gradients([run_losses[task] for run_losses in losses]))
             for run, (run_losses, new_run_losses) in enumerate(zip(losses, new_losses, strict=True)):
                 reached = [
                     (p, g[run]) for p, g in zip(self._networks.trained[run], gradients, strict=True) if g is not None
@@ -129,88 +126,6 @@ class Stack:
                     run_losses[task].detach(), [g for _, g in reached], *(p for p, _ in reached)
                 )
         return new_losses
-
-
-def require_stackable(networks: Sequence[Network]) -> None:
-    """Raise ``ValueError`` with the remedy unless these networks, on torch's meta device, can be computed as one."""
-    images = torch.zeros(len(networks), 2, 3, *_SIZE, device="meta")
-    try:
-        Networks(networks)(images)
-    except RuntimeError as error:
-        name, reason = type(networks[0]).__name__, " ".join(str(error).split()).partition(". ")[0]
-        if "random" in reason:
-            raise ValueError(
-                f"{name} draws random numbers in training, which would not be those of each run alone; set its "
-                "dropout to 0"
-            ) from error
-        raise ValueError(f"{name} cannot be computed by torch.vmap: {reason}; train its runs one by one") from error
-
-
-class Networks:
-    """Networks of the same settings as one: their tensors become views of tensors with an extra first axis."""
-
-    def __init__(self, networks: Sequence[Network]) -> None:
-        self._first = networks[0]
-        self._slots: list[tuple[dict[str, Any], str, int]] = []
-        """Where the first network holds its tensors, and the index of each; one tensor may be in several places."""
-        self._tensors: list[Tensor] = []
-        self.trained: list[list[nn.Parameter]] = [[] for _ in networks]
-        """The trainable parameters of each network."""
-        self._leaves: list[Tensor] = []
-        """The tensors with the extra axis of which they are views."""
-        numbers: dict[int, int] = {}
-        for modules in zip(*(network.modules() for network in networks), strict=True):
-            for attribute in ("_parameters", "_buffers"):
-                for name, tensor in getattr(modules[0], attribute).items():
-                    if tensor is None:
-                        continue
-                    if id(tensor) not in numbers:
-                        numbers[id(tensor)] = len(self._tensors)
-                        self._add([getattr(module, attribute)[name] for module in modules])
-                    self._slots.append((getattr(modules[0], attribute), name, numbers[id(tensor)]))
-
-    def _add(self, tensors: Sequence[Tensor]) -> None:
-        joined = _joined(tensors)
-        if tensors[0].requires_grad:
-            joined.requires_grad_()
-            self._leaves.append(joined)
-            for trained, parameter in zip(self.trained, tensors, strict=True):
-                assert isinstance(parameter, nn.Parameter)
-                trained.append(parameter)
-        self._tensors.append(joined)
-
-    def __call__(self, images: Tensor) -> Outputs:
-        """Return the outputs of the networks for images (networks, B, 3, H, W): maps with an extra first axis."""
-        originals = [holder[name] for holder, name, _ in self._slots]
-        try:
-            with AsAlone():
-                outputs: Outputs = torch.vmap(self._forward_one)(self._tensors, images)
-            return outputs
-        finally:
-            for (holder, name, _), tensor in zip(self._slots, originals, strict=True):
-                holder[name] = tensor
-
-    def _forward_one(self, tensors: Sequence[Tensor], image: Tensor) -> Outputs:
-        for holder, name, number in self._slots:
-            holder[name] = tensors[number]
-        return self._first.forward(image)  # __call__ would read values of the images
-
-    def hand_out_gradients(self) -> None:
-        """Give the parameters of each network their part of the gradients."""
-        for leaf, *parameters in zip(self._leaves, *self.trained, strict=True):
-            if leaf.grad is not None:
-                for parameter, gradient in zip(parameters, leaf.grad.unbind(), strict=True):
-                    parameter.grad = gradient
-                leaf.grad = None
-
-    def gradients(self, outputs: "_Outputs", losses: Sequence[Tensor]) -> list[Tensor | None]:
-        """Return the gradients of one loss per network at its trainable parameters, each (networks, …)."""
-        maps, map_gradients = outputs.gradients(losses)
-        leaf_gradients = torch.autograd.grad(maps, self._leaves, map_gradients, retain_graph=True, allow_unused=True)
-        return [
-            None if x is None else _with_strides_of(x, leaf)
-            for x, leaf in zip(leaf_gradients, self._leaves, strict=True)
-        ]
 
 
 class _Outputs:
@@ -270,22 +185,6 @@ class _RecomputedLosses:
         if self._losses is None:
             self._losses = self._compute()
         return self._losses[run]
-
-
-def _joined(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the tensors as one, (tensors, …), with their memory format, and make each a view of it."""
-    first = tensors[0]
-    shape, strides = (len(tensors), *first.shape), (first.numel(), *first.stride())
-    joined = torch.empty_strided(shape, strides, dtype=first.dtype, device=first.device)
-    for part, tensor in zip(joined.unbind(), tensors, strict=True):
-        part.copy_(tensor.detach())
-        tensor.data = part
-    return joined
-
-
-def _with_strides_of(x: Tensor, like: Tensor) -> Tensor:
-    """Return a tensor with the strides of another, which fused optimizers require of gradients."""
-    return x if x.stride() == like.stride() else torch.empty_like(like).copy_(x)
 
 
 def _maps(outputs: Outputs) -> list[Tensor]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from taskscape.distributed import Processes
 
 
-PARTS = ("forward pass", "losses", "backward passes", "optimizer")
+PARTS = FORWARD, LOSSES, BACKWARD, OPTIMIZER = ("forward pass", "losses", "backward passes", "optimizer")
 """Names of the parts of a step in profiles of torch."""
 
 
@@ -103,7 +103,7 @@ class TrainingStep:
             losses, outputs = self.forward(batch, names)
             require_gradients(losses)
             context = self.context(losses, outputs)
-            with record_function(PARTS[2]):
+            with record_function(BACKWARD):
                 weights = self.weighting.backward(losses, context)
         if not sums_in_backward:
             all_reduce_coalesced_([p.grad for p in self.network.parameters() if p.grad is not None])
@@ -165,7 +165,7 @@ class TrainingStep:
             return self._update_unread(norm)
         if not norm.isfinite():
             return False
-        with record_function(PARTS[3]):
+        with record_function(OPTIMIZER):
             self.optimizer.step()
         return True
 
@@ -175,7 +175,7 @@ class TrainingStep:
         Fused optimizers skip a step on the GPU if the norm is not finite, as they do for torch's GradScaler.
         """
         vars(self.optimizer)["found_inf"] = 1 - norm.isfinite().float()
-        with record_function(PARTS[3]):
+        with record_function(OPTIMIZER):
             self.optimizer.step()
         return True
 
@@ -200,14 +200,14 @@ class TrainingStep:
 
     def forward(self, batch: Batch, names: Iterable[str]) -> tuple[dict[str, Tensor], Outputs]:
         """Return this process's part of the loss of each of these tasks, and the network's outputs."""
-        with record_function(PARTS[0]), autocast(batch.image.device, self.precision):
+        with record_function(FORWARD), autocast(batch.image.device, self.precision):
             outputs: Outputs = self.module(batch.image)
         check_outputs(self.network, outputs, batch.image)
         return self.losses(outputs, batch, names), outputs
 
     def losses(self, outputs: Outputs, batch: Batch, names: Iterable[str]) -> dict[str, Tensor]:
         """Return this process's part of the loss of each of these tasks for given outputs of the network."""
-        with record_function(PARTS[1]):
+        with record_function(LOSSES):
             tasks = {name: self.tasks[name] for name in names}
             return self.objective(tasks, outputs.final, outputs.auxiliary, batch.targets)
 
