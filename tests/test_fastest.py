@@ -69,6 +69,8 @@ def test_the_fastest_is_taken_and_kept(store: Path, monkeypatch: pytest.MonkeyPa
     )
     with_fastest_way(experiment, other, CPU)
     assert calls == [4, 4], "another batch is another question"
+    with_fastest_way(replace(experiment, recompute_activations=True), batch, CPU)
+    assert calls == [4, 4, 4], "and so are recomputed activations"
 
 
 def test_other_work_does_not_decide(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

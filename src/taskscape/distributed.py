@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     Processes: TypeAlias = "Fabric | OneProcess"
     """The result of ``launch``: this process's place among all processes, and its device."""
+
+
+T = TypeVar("T")
 
 
 class OneProcess:
@@ -82,6 +85,15 @@ def all_reduce_coalesced_(tensors: Sequence[Tensor]) -> None:
         dist.all_reduce(flat)
         for t, part in zip(group, flat.split([t.numel() for t in group]), strict=True):
             t.copy_(part.view_as(t))
+
+
+def of_first_process(value: T, device: torch.device) -> T:
+    """Return the first process's value, which must be picklable. Every process must call this function."""
+    if world_size() == 1:
+        return value
+    values = [value]
+    dist.broadcast_object_list(values, 0, device=device)
+    return values[0]
 
 
 def _sum_hook(_: Any, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:  # type: ignore[name-defined]

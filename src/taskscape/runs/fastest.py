@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
-import torch.distributed as dist
 
 from taskscape import selfcheck
 from taskscape.batch import Batch
-from taskscape.distributed import world_size
+from taskscape.distributed import of_first_process, world_size
 from taskscape.machine import MachineCache, machine
 from taskscape.runs.build_step import build_step
 from taskscape.runs.experiment import Experiment
@@ -35,21 +34,13 @@ def with_fastest_way(
     cache = MachineCache("fastest", machine(device))
     ways = candidates(compiled=experiment.compile)
     key = cache_key(experiment, batch)
-    times = _read(cache.load().get(key), ways)
-    if world_size() > 1:
-        shared = [times]
-        dist.broadcast_object_list(shared, 0, device=device)
-        times = shared[0]
+    times = of_first_process(_read(cache.load().get(key), ways), device)
     if not times:
         seconds = None if world_size() > 1 else 20.0
         clock = time.thread_time if device.type == "cpu" else None
         times = measure({way: _trial(experiment, way, batch) for way in ways}, device, seconds=seconds, clock=clock)
         cache.add({key: {str(way): seconds for way, seconds in times.items()}})
-    way = fastest(times)
-    if world_size() > 1:
-        chosen = [way]
-        dist.broadcast_object_list(chosen, 0, device=device)
-        way = Way(*chosen[0])
+    way = of_first_process(fastest(times), device)
     report(f"precision auto: {way}; {in_words(times)}")
     return with_way(experiment, way)
 
@@ -75,6 +66,8 @@ def cache_key(experiment: Experiment, batch: Batch) -> str:
     parts = (experiment.network, experiment.tasks, experiment.objective, experiment.weighting, experiment.optimizer)
     shape = "×".join(map(str, batch.image.shape))
     modes = f"compile {experiment.compile}, CUDA graphs {experiment.cuda_graphs}"
+    if experiment.recompute_activations:
+        modes += ", activations recomputed"
     return "; ".join([f"{shape} on each of {world_size()}", modes, *map(repr, parts)])
 
 
