@@ -135,6 +135,7 @@ def test_a_finished_run_of_other_settings_is_not_taken_for_the_result(store: Pat
         ({"epochs": 2}, "epochs"),
         ({"patience": 3, "seed": 1}, "seed, patience"),
         ({"tasks": {**experiment.tasks, "depth": replace(tasks["depth"], loss=SILog())}}, r"tasks\.depth\.loss.*"),
+        ({"tasks": {"semseg": segmentation, "depth": tasks["depth"]}}, r"tasks\.normals\..*"),
     ):
         message = rf"run is finished, and was trained with other settings \({names}\)"
         with pytest.raises(ValueError, match=message):

@@ -34,8 +34,8 @@ def different_settings(saved: Experiment, requested: Experiment) -> list[str]:
     old, new = flatten(unstructure(saved)), flatten(unstructure(requested))
     return [
         name
-        for name, value in new.items()
-        if name not in _NOT_COMPARED and old.get(name) != value and not _is_filled_in(name, old.get(name, ""), value)
+        for name in dict.fromkeys([*new, *old])
+        if name not in _NOT_COMPARED and old.get(name) != new.get(name) and not _is_filled_in(name, old, new)
     ]
 
 
@@ -71,7 +71,9 @@ def changes(old: Mapping[str, str], new: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {new.get(name, 'none')} ({old.get(name, 'none')} before)" for name in names)
 
 
-def _is_filled_in(name: str, saved: str, requested: str) -> bool:
+def _is_filled_in(name: str, saved: Mapping[str, str], requested: Mapping[str, str]) -> bool:
     """Return whether a run has put a value in place of none, or numbers in place of the rule that computes them."""
-    is_computed = saved.startswith("[") and not requested.startswith("[")
-    return name.startswith(_FILLED_IN) and (requested == "none" or is_computed)
+    parts = name.split(".")
+    is_none = "none" in (requested.get(".".join(parts[:end])) for end in range(1, len(parts) + 1))
+    is_computed = saved.get(name, "").startswith("[") and not requested.get(name, "[").startswith("[")
+    return name.startswith(_FILLED_IN) and (is_none or is_computed)
