@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import psutil
 import torch
@@ -75,23 +75,9 @@ def machine(device: torch.device) -> dict[str, str]:
     return properties
 
 
-class Memory(NamedTuple):
-    """The memory of a machine, in bytes."""
-
-    total: int
-    free: int
-    """Memory available to processes, including reclaimable file caches."""
-
-
-def memory() -> Memory:
-    """Return the memory of this machine."""
-    info = psutil.virtual_memory()
-    return Memory(info.total, info.available)
-
-
 def free_memory(device: torch.device) -> int:
-    """Return the free memory of a GPU, or for any other device that of the machine, in bytes."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else memory().free
+    """Return the free memory in bytes: of a GPU, or for any other device of the machine, where it includes caches."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
 
 
 def processor() -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import fields
 
+import psutil
 from torch import nn
 
 from taskscape.data import Augmentation, Store
-from taskscape.machine import memory
 from taskscape.models import NetworkConfig
 from taskscape.serialization import show_size
 
@@ -20,7 +20,7 @@ def check_memory(network: nn.Module, config: NetworkConfig) -> None:
     The message names the settings that are above their defaults.
     """
     needed = 2 * sum(parameter.nbytes for parameter in network.parameters())
-    total = memory().total
+    total = psutil.virtual_memory().total
     if needed > total:
         raise ValueError(
             f"{too_large(config)}: its {sum(p.numel() for p in network.parameters()):,} parameters with their "
