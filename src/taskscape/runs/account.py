@@ -1,6 +1,6 @@
 """Information on a run for its result, besides the metrics: training progress, and the parts of the network."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from statistics import fmean
 
@@ -15,14 +15,14 @@ from taskscape.runs.experiment import Experiment
 
 def progress_of(folder: RunFolder, experiment: Experiment) -> Progress:
     """Return the training progress of the run in a folder."""
-    rows = folder.metric_rows()
-    epochs = int(rows[-1]["epoch"]) if rows else 0
-    is_out_of_time = (
-        bool(rows) and experiment.minutes is not None and float(rows[-1]["seconds"]) >= 60 * experiment.minutes
+    rows, minutes, patience = folder.metric_rows(), experiment.minutes, experiment.patience
+    if not rows:
+        return Progress(0, experiment.epochs, finished=False)
+    epochs = int(rows[-1]["epoch"])
+    is_over = (minutes is not None and float(rows[-1]["seconds"]) >= 60 * minutes) or (
+        patience is not None and int(rows[-1].get("epochs_since_best", 0)) >= patience
     )
-    patience = experiment.patience
-    is_out_of_patience = bool(rows) and patience is not None and int(rows[-1].get("epochs_since_best", 0)) >= patience
-    planned = epochs if is_out_of_time or is_out_of_patience else experiment.epochs
+    planned = epochs if is_over else experiment.epochs
     return Progress(epochs, planned, epochs >= planned)
 
 
@@ -68,14 +68,12 @@ def parts(network: nn.Module) -> dict[str, int]:
     return {name: size for name, size in {**sizes, "other": num_other}.items() if size}
 
 
-def _children(network: nn.Module) -> list[tuple[str, nn.Module]]:
-    return [
-        (f"{name}.{member}" if member else name, part)
-        for name, module in network.named_children()
-        for member, part in (
-            module.named_children() if isinstance(module, nn.ModuleDict | nn.ModuleList) else [("", module)]
-        )
-    ]
+def _children(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    for name, module in network.named_children():
+        if isinstance(module, nn.ModuleDict | nn.ModuleList):
+            yield from ((f"{name}.{member}", part) for member, part in module.named_children())
+        else:
+            yield name, module
 
 
 def mark_required(specs: Mapping[str, MetricSpec], monitor: str | None, store: Store) -> dict[str, MetricSpec]:

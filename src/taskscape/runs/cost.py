@@ -23,15 +23,11 @@ def flops(network: Network, size: tuple[int, int]) -> int:
 
 def environment(device: torch.device) -> dict[str, str]:
     """Return the versions and the hardware of an evaluation, in general terms."""
-    is_gpu = device.type == "cuda"
+    threads = counted(torch.get_num_threads(), "thread", "threads")
     return {
         "taskscape": taskscape.__version__,
         "python": platform.python_version(),
         "torch": str(torch.__version__),
-        "device": torch.cuda.get_device_name(device) if is_gpu else f"CPU, {_threads()}",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {threads}",
         "processes": str(world_size()),
     }
-
-
-def _threads() -> str:
-    return counted(torch.get_num_threads(), "thread", "threads")

@@ -86,7 +86,7 @@ def result_name(
     if is_part:
         return base_name, ""
     recorded = (
-        _fingerprints(folder.data).get(split) if source is None else None,
+        trained_on(folder, split) if source is None else None,
         _fingerprint_of_result(folder.result(base_name, tta)),
     )
     previous = next((fingerprint for fingerprint in recorded if fingerprint not in (None, current)), None)
