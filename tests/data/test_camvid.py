@@ -11,7 +11,8 @@ from PIL import Image
 from raw_files import save
 
 from taskscape.data import Store
-from taskscape.data.alignment import Alignment, contrast
+from taskscape.data.alignment import Alignment
+from taskscape.data.contrast import Contrast
 from taskscape.data.prepare import prepare
 from taskscape.data.readers import CamVid, Folder
 from taskscape.data.readers.camvid import PUBLISHED, published_split
@@ -214,9 +215,9 @@ def test_only_labels_of_photographs_that_are_displaced_look_so() -> None:
     for raw in index.splits["val"][::5]:
         sample = index.read(raw)
         values, valid = sample.values["semseg"], sample.valid["semseg"]
-        in_place.add(raw.name, contrast(sample.values["image"]), modality.edges(values, valid), valid)
+        in_place.add(raw.name, Contrast(sample.values["image"]), modality.edges(values, valid), valid)
         moved, labeled = np.roll(values, 3, 1), np.roll(valid, 3, 1)
-        displaced.add(raw.name, contrast(sample.values["image"]), modality.edges(moved, labeled), labeled)
+        displaced.add(raw.name, Contrast(sample.values["image"]), modality.edges(moved, labeled), labeled)
     assert in_place.warnings() == []
     assert len(displaced.warnings()) == 1 and "moved by 3 pixels to the left" in displaced.warnings()[0]
 

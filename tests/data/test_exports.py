@@ -313,8 +313,8 @@ def cvat_masks(raw: Path) -> np.ndarray:
     )
     ids = np.random.default_rng(0).integers(0, 3, SIZE).astype(np.uint8)
     colors = np.array([(0, 0, 0), (9, 200, 9), (99, 99, 99)], np.uint8)
-    for name in ("b", "a/1", "c"):
-        image(raw / "JPEGImages" / f"{name}.jpg")
+    for name, ending in (("b", "jpg"), ("a/1", "ppm"), ("c", "gif")):
+        image(raw / "JPEGImages" / f"{name}.{ending}")
         (raw / "SegmentationClass" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(colors[ids]).save(raw / "SegmentationClass" / f"{name}.png")
     lists(raw, default=["b", "a/1", "c"])

@@ -245,7 +245,7 @@ def test_splits_from_subfolders_and_lists(raw: Path, tmp_path: Path) -> None:
         "train": ["3", "0"],
     }
     (raw / "train.txt").write_text("3\n2\n")
-    with pytest.raises(ValueError, match="2 is in val and train"):
+    with pytest.raises(ValueError, match="2 is in val and in train"):
         Folder().contents(raw)
     (raw / "train.txt").write_text("9\n")
     with pytest.raises(ValueError, match="not there, such as 9"):

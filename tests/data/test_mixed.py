@@ -257,6 +257,7 @@ def test_relative_and_metric_depth_do_not_mix(stores: Path, tmp_path: Path) -> N
         MixedPart("a/b"),
         MixedPart(Packed(Path("a, b=c")), share=0.25, labels=("depth", "normals"), validate=()),
         MixedPart(Packed(Path("streets")), classes="wall:building+rider:"),
+        MixedPart(Packed(Path("a")), share=1 / 3),
         MixedPart(Streets(train=8, size=(32, 64), seed=3), share=0, validate=("semseg",)),
     ],
 )

@@ -181,9 +181,16 @@ def test_splits_are_suggested_from_the_folders(raw: Path, names: list[str], reme
     refused(raw, f"splits: {remedy}")
 
 
+def test_a_single_subfolder_is_divided_by_shares(raw: Path) -> None:
+    """A share next to the folder would take the same images again."""
+    folder(raw, ABC, {"semseg.png": ids()}, names="train/{}".format)
+    (raw / "taskscape.yaml").write_text(ABC)
+    refused(raw, "none is val: give shares of all images, `splits: {train: 0.9, val: 0.1}`")
+
+
 @pytest.mark.parametrize(
     ("train", "val", "message"),
-    [("0", "", r"val\.txt lists no image"), ("0\n1", "1", "1 is in train and val"), ("0", "7", "such as 7")],
+    [("0", "", r"val\.txt lists no image"), ("0\n1", "1", "1 is in train and in val"), ("0", "7", "such as 7")],
 )
 def test_lists_that_do_not_do(raw: Path, train: str, val: str, message: str) -> None:
     folder(raw, f"{ABC}\nsplits: {{train: train.txt, val: val.txt}}", {"semseg.png": ids()})
@@ -232,6 +239,16 @@ def test_gray_colors_of_a_palette_and_black_for_none(raw: Path) -> None:
     folder(raw, f"semseg: {{classes: [a, b, c], palette: {[[50 * n] * 3 for n in (1, 2, 3)]}}}", {"semseg.png": gray})
     value, valid = targets(raw)["semseg"]
     assert np.array_equal(valid[0].numpy(), gray > 0) and np.array_equal(value[valid].numpy(), ids()[gray > 0])
+
+
+def test_a_section_without_keys_is_a_section(raw: Path) -> None:
+    folder(
+        raw, "edges: {type: boundaries, folder: semseg}\nboundaries:", {"semseg.png": ids(), "boundaries.png": ids()}
+    )
+    assert list(targets(raw)) == ["edges", "boundaries"]
+    (raw / "taskscape.yaml").write_text(f"{ABC}\nparts:")
+    with pytest.raises(ValueError, match="parts needs a type"):
+        Folder().contents(raw)
 
 
 @pytest.mark.parametrize("size", [(0, 5), (100_000, 100_000)])

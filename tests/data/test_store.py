@@ -54,14 +54,23 @@ def test_a_sample_comes_back_as_it_went_in(make_store: Make) -> None:
 
 
 @pytest.mark.parametrize("shard", [1, 3, 7, 100])
-def test_shards_and_caching_change_nothing(make_store: Make, shard: int) -> None:
+def test_shards_and_caching_change_nothing(make_store: Make, shard: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, parts = make_store(), make_store(shard=shard, name="parts")
     indices = [6, 0, 3, 3, 2]
     expected = whole.gather(indices, NAMES, CPU)
     assert same(parts.gather(indices, NAMES, CPU), expected)
-    assert not parts.cache_on(CPU, NAMES, max_fraction=0)
+    with monkeypatch.context() as full:
+        full.setattr("taskscape.data.store.free_memory", lambda _: 0)
+        assert not parts.cache_on(CPU, NAMES)
     assert parts.cache_on(CPU, NAMES)
     assert same(parts.gather(indices, NAMES, CPU), expected)
+
+
+@pytest.mark.parametrize("index", [-3, 7])
+def test_an_index_outside_the_split(make_store: Make, index: int) -> None:
+    """Counted from the end, it would be another image in a store of several files."""
+    with pytest.raises(IndexError, match=f"index {index} is outside split 'train' of 7 images"):
+        make_store(shard=4).gather([index], NAMES, CPU)
 
 
 def test_caching_many_images(make_store: Make) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from taskscape.data.contrast import Contrast
 from taskscape.data.displacement import Displacement
 from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.observations import above
 
-Contrast = npt.NDArray[np.float32]
 Motion = Callable[[npt.NDArray[np.generic]], Any]
 
 MOTIONS: Mapping[str, Motion] = {
@@ -44,23 +44,13 @@ UNRELATED = 1.5
 """Largest mean contrast under the edges of labels that are unrelated to their images. Above it, images are alike."""
 
 
-def contrast(image: Array) -> Contrast:
-    """Return the local contrast of the colors of an (H, W, 3) image, (H, W), with a mean of 1."""
-    channels = np.ascontiguousarray(np.moveaxis(image, -1, 0), np.float32)  # NumPy sums short last axes slowly
-    change = np.zeros(channels.shape[1:], np.float32)
-    change[1:] += np.abs(np.diff(channels, axis=1)).sum(0)
-    change[:, 1:] += np.abs(np.diff(channels, axis=2)).sum(0)
-    change = np.minimum(change, np.float32(4) * change.mean())  # so that a few sharp edges do not dominate
-    return np.asarray(change / max(float(change.mean()), 1e-6), np.float32)
-
-
 class Alignment:
     """Accumulator of how well the label edges of a split fit the images."""
 
     def __init__(self) -> None:
         self._displacement = Displacement()
         self._others = Others()
-        self._previous: tuple[str, Contrast, Mask, float] | None = None
+        self._previous: tuple[str, Array, Mask, float] | None = None
         """Name, contrast, label edges, and contrast under these, of the image that was added last."""
         self._gains: dict[str, dict[str, float]] = defaultdict(dict)
         """By motion and image: contrast under the moved edges, minus that under the edges where they are (at least 1).
@@ -69,18 +59,19 @@ class Alignment:
         image, such as those of normals computed from coarse depth, lie on less, moved or not.
         """
 
-    def add(self, name: str, changes: Contrast, edges: Mask, valid: Mask | None = None) -> None:
-        """Add the contrast of an image, the mask of its label's edges and that of its labeled pixels, by default all.
+    def add(self, name: str, contrast: Contrast, edges: Mask, valid: Mask) -> None:
+        """Add the contrast of an image, the mask of its label's edges and that of its labeled pixels.
 
         Edges that another motion of the label would move to pixels without a label are not compared under it.
         """
         count = np.count_nonzero(edges)
         if not 0 < count < edges.size / 2:
             return
+        changes = contrast.values
         unmoved_contrast = max(1, float(changes[edges].mean()))
         height, width = edges.shape
         for motion, move in (MOTIONS if height != width else {**MOTIONS, **SQUARE_MOTIONS}).items():
-            compared = edges if valid is None else edges & move(valid)
+            compared = edges & move(valid)
             if np.count_nonzero(compared) > count / 2:
                 there = max(1, float(changes[compared].mean()))
                 self._gains[motion][name] = float(move(changes)[compared].mean()) - there
@@ -89,7 +80,7 @@ class Alignment:
             self._gains[BEFORE][name] = float(previous_changes[edges].mean()) - unmoved_contrast
             self._gains[AFTER][previous] = float(changes[previous_edges].mean()) - previous_contrast
         self._previous = name, changes, edges, unmoved_contrast
-        self._displacement.add(name, changes, edges)
+        self._displacement.add(name, contrast, edges)
         self._others.add(name, changes, edges)
 
     def warnings(self) -> list[str]:
@@ -112,21 +103,20 @@ class Others:
     """Accumulator of how much better labels fit their own image than the images before."""
 
     def __init__(self) -> None:
-        self._sum: Contrast | None = None
+        self._sum: Array | None = None
         """Sum of the contrasts of all images so far."""
-        self._num_images = 0
         self._own: dict[str, float] = {}
         """By image: contrast under the edges of its label."""
         self._surplus: list[float] = []
         """The same, minus the mean contrast of the images before under these edges."""
 
-    def add(self, name: str, changes: Contrast, edges: Mask) -> None:
-        """Add the contrast of an image and the mask of its label's edges."""
-        own = self._own[name] = float(changes[edges].mean())
+    def add(self, name: str, changes: Array, edges: Mask) -> None:
+        """Add the contrast of an image, (H, W), and the mask of its label's edges."""
+        own = float(changes[edges].mean())
         if self._sum is not None:
-            self._surplus.append(own - float(self._sum[edges].mean()) / self._num_images)
+            self._surplus.append(own - float(self._sum[edges].mean()) / (len(self._surplus) + 1))
         self._sum = changes if self._sum is None else self._sum + changes
-        self._num_images += 1
+        self._own[name] = own
 
     def warnings(self) -> list[str]:
         """Return a warning if the labels fit their own images no better than others, up to chance.

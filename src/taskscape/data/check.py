@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from taskscape.data.manifest import IMAGE, Manifest
+from taskscape.data.missing import by_missing_fields
 from taskscape.data.statistics import SplitStatistics, SplitSums
 from taskscape.data.store import Store
 from taskscape.data.twins import Twins
@@ -143,7 +144,13 @@ def _warnings(split: str, statistics: SplitStatistics, manifest: Manifest, said:
             sentences += stats.alignment.warnings()
             warnings += [f"{split}, {name}: {text}" for text in sentences]
     unlabeled = {name: stats.without for name, stats in statistics.fields.items() if name not in said}
-    warnings += [f"{split}: {sentence}" for sentence in _unlabeled_sentences(unlabeled, statistics.images)]
+    for missing, names in by_missing_fields(unlabeled).items():
+        warnings.append(
+            f"{split}: {len(names)} of {statistics.images} images {agreeing(len(names), 'has', 'have')} no pixel with "
+            f"{' or '.join(missing)} labels, such as {names[0]}: check that "
+            f"{agreeing(len(missing), 'its label exists', 'its labels exist')} under the image's name, and that not "
+            "all values count as invalid"
+        )
     for name, stats in statistics.fields.items():
         if not stats.without and stats.valid < 0.1:
             warnings.append(
@@ -151,23 +158,6 @@ def _warnings(split: str, statistics: SplitStatistics, manifest: Manifest, said:
                 "as invalid"
             )
     return warnings
-
-
-def _unlabeled_sentences(unlabeled: Mapping[str, list[str]], images: int) -> list[str]:
-    """Return a sentence about the images without labels of each combination of fields, so that each is named once."""
-    fields_of: dict[str, list[str]] = {}
-    for field_name, names in unlabeled.items():
-        for name in names:
-            fields_of.setdefault(name, []).append(field_name)
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for name, field_names in fields_of.items():
-        groups.setdefault(tuple(field_names), []).append(name)
-    return [
-        f"{len(names)} of {images} images {agreeing(len(names), 'has', 'have')} no pixel with {' or '.join(fields)} "
-        f"labels, such as {names[0]}: check that {agreeing(len(fields), 'its label exists', 'its labels exist')} under "
-        "the image's name, and that not all values count as invalid"
-        for fields, names in groups.items()
-    ]
 
 
 def _remarks(split: str, statistics: SplitStatistics, manifest: Manifest) -> list[str]:

@@ -8,7 +8,8 @@ photographs with correct labels, its maximum is at most one pixel from zero.
 import numpy as np
 import numpy.typing as npt
 
-from taskscape.modalities.base import Array, Mask
+from taskscape.data.contrast import Contrast
+from taskscape.modalities.base import Mask
 from taskscape.serialization import counted
 
 REACH = 8
@@ -28,15 +29,15 @@ class Displacement:
         self._count = 0
         """Number of edge pixels."""
 
-    def add(self, name: str, contrast: Array, edges: Mask) -> None:
-        """Add the contrast of an image, (H, W), and the mask of its label's edges; all images must have one size."""
+    def add(self, name: str, contrast: Contrast, edges: Mask) -> None:
+        """Add the contrast of an image and the mask of its label's edges; all images must have one size."""
         self._names.append(name)
         self._shape = height, width = edges.shape
         reach = self._reach
         inside = np.zeros(edges.shape, np.float32)  # edges that stay in the image however they are displaced
         inner = slice(reach, height - reach), slice(reach, width - reach)
         inside[inner] = edges[inner]
-        self._product = self._product + np.conj(np.fft.rfft2(inside)) * np.fft.rfft2(contrast)
+        self._product = self._product + np.conj(np.fft.rfft2(inside)) * contrast.spectrum
         self._count += int(np.count_nonzero(inside))
 
     def warnings(self) -> list[str]:

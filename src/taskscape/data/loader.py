@@ -150,9 +150,10 @@ class Loader:
             batch = self.store.gather(indices, self._fields, self.device)
             zoom, mirrored = np.ones(len(indices)), np.zeros(len(indices), np.bool_)
         targets = {
-            name: self.tasks[name].target(self._scaled(name, batch.targets[field], indices, zoom), modality)
+            name: self.tasks[name].target(
+                self._scaled(name, batch.targets[field], indices, zoom), self._modalities[field]
+            )
             for name, field in self._sources.items()
-            for modality in (self._modalities[field],)
         }
         batch = Batch(batch.image.contiguous(memory_format=self.memory_format), targets, batch.indices)
         if self.on_batch is not None:

@@ -106,10 +106,10 @@ class Manifest:
         """All fields except the image."""
         return {name: modality for name, modality in self.fields.items() if name != IMAGE}
 
-    def rows(self, split: str) -> list[int]:
-        """Return the number of images in each shard of a split."""
+    def shards(self, split: str) -> list[range]:
+        """Return the indices of the images in each shard of a split."""
         count = self.counts[split]
-        return [min(self.shard, count - start) for start in range(0, count, self.shard)]
+        return [range(start, min(start + self.shard, count)) for start in range(0, count, self.shard)]
 
     def save(self, path: Path) -> None:
         """Write the manifest atomically: readers get the old file or the new one, never a partial one."""

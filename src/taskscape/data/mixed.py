@@ -174,12 +174,9 @@ class MixedStore(Store):
     # -- reading -------------------------------------------------------------------------------------------------------
 
     @override
-    def cache_on(self, device: torch.device, fields: Sequence[str], max_fraction: float = 0.25) -> bool:
+    def cache_on(self, device: torch.device, fields: Sequence[str]) -> bool:
         """Copy the parts that fit to the device. Returns whether all of them fit."""
-        fit = [
-            part.store.cache_on(device, [field for field in fields if field in part.labels], max_fraction)
-            for part in self._parts
-        ]
+        fit = [part.store.cache_on(device, [field for field in fields if field in part.labels]) for part in self._parts]
         return all(fit)
 
     @override

@@ -166,13 +166,14 @@ def prepare_portion(
         out.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(_begin_lock(out)):  # of several machines that start at once, one creates the files
         writer = StoreWriter(out, index.size, counts, index.fields, _source(data, index), shard, str(portion.number))
-    files = [(split, rows) for split in counts for rows in writer.shards(split)]
+    shards = [(split, shard) for split in counts for shard in writer.manifest.shards(split)]
+    own_shards = [shards[number] for number in portion.among(len(shards))]
+    samples = [(split, number) for split, shard in own_shards for number in shard]
     missing = {split: set(writer.missing(split)) for split in counts}
-    portion_samples = [(split, row) for split, rows in (files[i] for i in portion.among(len(files))) for row in rows]
-    todo = [(split, row) for split, row in portion_samples if row in missing[split]]
+    todo = [(split, number) for split, number in samples if number in missing[split]]
     for num_done in _write_samples(writer, index, raw, todo, processes, str(portion.number)):
         if report is not None:
-            report(len(portion_samples) - len(todo) + num_done, len(portion_samples))
+            report(len(samples) - len(todo) + num_done, len(samples))
 
 
 def _begin_lock(out: Path) -> Path:

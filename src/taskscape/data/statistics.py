@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from taskscape.data.alignment import Alignment, Contrast, contrast
+from taskscape.data.alignment import Alignment
+from taskscape.data.contrast import Contrast
 from taskscape.data.manifest import IMAGE
 from taskscape.data.store import Store
 from taskscape.data.twins import Twins
@@ -71,17 +73,17 @@ class SplitSums:
         }
         for position, (name, image) in enumerate(zip(names, images, strict=True)):
             self.image.add(name, image, all_valid)
-            image_contrast = contrast(image)
+            contrast = Contrast(image)
             if twins is not None:
                 twins.add_image(f"{self.store.split}/{name.removeprefix(f'{self.store.split}/')}", image)
-            for label, (values, valid) in labels.items():
-                self.fields[label].add(name, values[position], valid[position], image_contrast)
-                for other, (other_values, other_valid) in labels.items():
-                    pair = (values[position], valid[position]), (other_values[position], other_valid[position])
-                    if other != label and pair[0][1].any() and pair[1][1].any():
-                        self.fields[label].add_joint(name, pair[0], self.fields[other].modality, pair[1])
+            own = {field: (values[position], valid[position]) for field, (values, valid) in labels.items()}
+            for field, (values, valid) in own.items():
+                self.fields[field].add(name, values, valid, contrast)
                 if twins is not None:
-                    twins.add_label(label, values[position], valid[position])
+                    twins.add_label(field, values, valid)
+            labeled = {field: label for field, label in own.items() if label[1].any()}
+            for (field, label), (other, other_label) in permutations(labeled.items(), 2):
+                self.fields[field].add_joint(name, label, self.fields[other].modality, other_label)
 
     def statistics(self) -> SplitStatistics:
         """Return the statistics of all images that were added."""
@@ -106,8 +108,8 @@ class _FieldSums:
         self.observed: dict[str, dict[str, float]] = defaultdict(dict)
         self.alignment = Alignment()
 
-    def add(self, name: str, values: Array, valid: Mask, image_contrast: Contrast | None = None) -> None:
-        """Add the values of one image; for a label, ``image_contrast`` is the contrast of the image."""
+    def add(self, name: str, values: Array, valid: Mask, contrast: Contrast | None = None) -> None:
+        """Add the values of one image; for a label, ``contrast`` is that of the image."""
         if not valid.any():
             self.without.append(name)
             return
@@ -119,9 +121,8 @@ class _FieldSums:
             self.medians.append(median)
         for quantity, number in self.modality.image_statistics(values, valid).items():
             self.observed[quantity][name] = number
-        edges = None if image_contrast is None else self.modality.edges(values, valid)
-        if image_contrast is not None and edges is not None:
-            self.alignment.add(name, image_contrast, edges, valid)
+        if contrast is not None and (edges := self.modality.edges(values, valid)) is not None:
+            self.alignment.add(name, contrast, edges, valid)
 
     def add_joint(
         self, name: str, label: tuple[Array, Mask], other_modality: Modality, other_label: tuple[Array, Mask]

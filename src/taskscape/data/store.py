@@ -20,15 +20,16 @@ from taskscape.data.stored import StoredBatch
 from taskscape.devices import on_device
 from taskscape.machine import free_memory
 from taskscape.modalities import Modality
+from taskscape.modalities.base import Array
 from taskscape.serialization import nearest
-
-Array = npt.NDArray[Any]
 
 SAMPLED_BLOCKS = 16
 """Number of blocks of ``BLOCK`` bytes that are verified when a split is opened; takes about 10 ms if the files are in
 memory."""
 _DIGITS = 8
 """Number of hexadecimal digits of a block's checksum."""
+_CACHED_SHARE = 0.25
+"""Largest share of a device's free memory that is used to cache a store."""
 
 
 class StorePart(NamedTuple):
@@ -70,12 +71,13 @@ class Store:
         block_counts: dict[str, int] = {}
         for name, modality in manifest.fields.items():
             maps[name] = []
-            for shard, rows in enumerate(manifest.rows(split)):
+            for shard, indices in enumerate(manifest.shards(split)):
                 file = file_of(split, name, shard)
                 _check_file(path / file, manifest.files.get(file), verify)
                 if not verify:
                     block_counts[file] = len(manifest.blocks.get(file, "")) // _DIGITS
-                maps[name].append(_map_array(path / file, (rows, *manifest.size, *modality.shape), modality.dtype))
+                shape = (len(indices), *manifest.size, *modality.shape)
+                maps[name].append(_map_array(path / file, shape, modality.dtype))
         _check_sampled_blocks(path, manifest, block_counts)
         return cls(path, split, manifest, maps)
 
@@ -129,14 +131,14 @@ class Store:
         stream = np.random.Philox(key=[seed, 0], counter=[0, 0, epoch, 0])
         return np.random.Generator(stream).permutation(np.arange(len(self)))
 
-    def cache_on(self, device: torch.device, fields: Sequence[str], max_fraction: float = 0.25) -> bool:
-        """Copy the images and these labels to the device if they fit into this fraction of its free memory.
+    def cache_on(self, device: torch.device, fields: Sequence[str]) -> bool:
+        """Copy the images and these labels to the device if they fit into a quarter of its free memory.
 
         Returns whether they fit; if not, batches are still read through the memory map. On a CPU, the map is as fast
         while the system keeps the files in memory, and needs no memory per process.
         """
         uncached = [name for name in (IMAGE, *fields) if name not in self._cached]
-        if sum(shard.nbytes for name in uncached for shard in self._maps[name]) > max_fraction * free_memory(device):
+        if sum(shard.nbytes for name in uncached for shard in self._maps[name]) > _CACHED_SHARE * free_memory(device):
             return False
         for name in uncached:
             shard = self._maps[name][0]
@@ -152,7 +154,7 @@ class Store:
         """Return the samples at ``indices``, in this order, with these labels as targets, on the device.
 
         Images are channels-last in memory. No indices give an empty batch. Raises ``ValueError`` for a field that the
-        store does not have.
+        store does not have, ``IndexError`` for an index that is negative or too large.
         """
         return self._gather_stored(indices, fields, device).unpack(self.fields)
 
@@ -166,6 +168,8 @@ class Store:
         self, indices: Sequence[int] | npt.NDArray[np.int64], fields: Sequence[str], device: torch.device
     ) -> StoredBatch:
         index = np.asarray(indices, np.int64).reshape(-1)
+        if outside := [number for number in index.tolist() if not 0 <= number < len(self)]:
+            raise IndexError(f"index {outside[0]} is outside split {self.split!r} of {len(self)} images")
         for name in fields:
             if name not in self.fields:
                 raise ValueError(f"{self.path} has no labels {name!r}{nearest(name, self.fields)}")

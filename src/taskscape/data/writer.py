@@ -112,9 +112,9 @@ class StoreWriter:
         for split in self.manifest.counts:
             with writing(self.path / split):
                 (self.path / split).mkdir(exist_ok=True)
-            for shard, rows in enumerate(self.manifest.rows(split)):
+            for shard, indices in enumerate(self.manifest.shards(split)):
                 for name, modality in self.manifest.fields.items():
-                    shape = (rows, *self.manifest.size, *modality.shape)
+                    shape = (len(indices), *self.manifest.size, *modality.shape)
                     _create_array(self.path / file_of(split, name, shard), shape, modality.dtype)
 
     def _written(self, split: str) -> dict[int, tuple[str, _Vanished]]:
@@ -142,15 +142,6 @@ class StoreWriter:
         written = self._written(split)
         return [index for index in range(self.manifest.counts[split]) if index not in written]
 
-    def shards(self, split: str) -> list[range]:
-        """Return the indices of the samples in each file of a split."""
-        sizes, start = self.manifest.rows(split), 0
-        ranges = []
-        for rows in sizes:
-            ranges.append(range(start, start + rows))
-            start += rows
-        return ranges
-
     def put_again(self, split: str, indices: Collection[int]) -> None:
         """Mark these samples as ``missing``, so that they are ``put`` again."""
         written = {index: entry for index, entry in self._written(split).items() if index not in indices}
@@ -174,8 +165,8 @@ class StoreWriter:
             raise ValueError(f"there is no split {split!r}{nearest(split, self.manifest.counts)}")
         if not 0 <= index < self.manifest.counts[split]:
             raise ValueError(f"index {index} is outside split {split!r} of {self.manifest.counts[split]} images")
-        shard, row = divmod(index, self.manifest.shard)
-        rows_from_the_end = self.manifest.rows(split)[shard] - row
+        shard = index // self.manifest.shard
+        rows_from_the_end = min((shard + 1) * self.manifest.shard, self.manifest.counts[split]) - index
         for name, array in self._packed(sample, stored or {}, f"sample {sample.name!r} ({split} {index})").items():
             path = self.path / file_of(split, name, shard)
             # Not through a memory map, where a full disk would raise a bus error.
@@ -241,7 +232,7 @@ class StoreWriter:
             names[split] = [written[index][0] for index in range(count)]
             if split_vanished := _sum_vanished(sample_vanished for _, sample_vanished in written.values()):
                 vanished[split] = split_vanished
-            for shard in range(len(self.manifest.rows(split))):
+            for shard in range(len(self.manifest.shards(split))):
                 for name in self.manifest.fields:
                     file = file_of(split, name, shard)
                     with writing(self.path / file), (self.path / file).open("r+b") as data:

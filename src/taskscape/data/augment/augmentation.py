@@ -15,8 +15,9 @@ only shifts the principal point, which changes neither depth nor normals. A labe
 (``Modality.warp``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -35,12 +36,11 @@ from taskscape.devices import constant, on_device
 from taskscape.modalities import Modality
 from taskscape.modalities.linear import apply_matrix, move_points
 from taskscape.modalities.rgb import in_unit_range
-from taskscape.serialization.ranges import RangedSettings
+from taskscape.serialization.ranges import Count, Fraction, Positive, Range, RangedSettings
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 _TO_YIQ = np.array([_LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 _FROM_YIQ = np.linalg.inv(_TO_YIQ)
-_LIMITS = {"rotation": 180.0, "perspective": 0.49, "brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.5}
 
 
 @dataclass(frozen=True)
@@ -49,23 +49,23 @@ class Augmentation(RangedSettings):
 
     flip: bool = False
     """Flip horizontally with probability 0.5."""
-    scale_choices: tuple[float, ...] = (1.0,)
+    scale_choices: tuple[Positive, ...] = (1.0,)
     """Zoom factors, such as 1 1.2 1.5; each image gets one at random. A zoomed image is cropped at a random place."""
-    scale_range: tuple[float, float] = (1.0, 1.0)
+    scale_range: tuple[Positive, Positive] = (1.0, 1.0)
     """Smallest and largest value of a log-uniform zoom factor, on top of ``scale_choices``."""
-    crop: tuple[int, int] | None = None
+    crop: tuple[Count, Count] | None = None
     """Height and width of the crop of the zoomed image; by default the size of the image."""
-    rotation: float = 0.0
+    rotation: Annotated[float, Range(least=0, most=180)] = 0.0
     """Maximum rotation about the optical axis in either direction, in degrees."""
-    perspective: float = 0.0
+    perspective: Annotated[float, Range(least=0, most=0.49)] = 0.0
     """Maximum relative magnification at an image edge, along each axis; the opposite edge shrinks. Below 0.5."""
-    brightness: float = 0.0
+    brightness: Fraction = 0.0
     """Brightness is multiplied by a factor in 1 ± this."""
-    contrast: float = 0.0
+    contrast: Fraction = 0.0
     """Contrast about the image's mean gray is multiplied by a factor in 1 ± this."""
-    saturation: float = 0.0
+    saturation: Fraction = 0.0
     """Saturation is multiplied by a factor in 1 ± this."""
-    hue: float = 0.0
+    hue: Annotated[float, Range(least=0, most=0.5)] = 0.0
     """Maximum hue rotation in either direction, as a fraction of the color circle, 0 … 0.5."""
     texture: Texture = field(default_factory=Texture)
     """Texture of surfaces: for networks trained on generated images."""
@@ -79,17 +79,10 @@ class Augmentation(RangedSettings):
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
         super().__post_init__()
-        if not self.scale_choices or not min(self.scale_choices) > 0:
-            raise ValueError(
-                f"augmentation.scale_choices is {self.scale_choices}: give one or more positive zoom factors"
-            )
-        if not 0 < self.scale_range[0] <= self.scale_range[1]:
-            raise ValueError(f"augmentation.scale_range is {self.scale_range}: it must be 0 < smallest <= largest")
-        if self.crop is not None and min(self.crop) < 1:
-            raise ValueError(f"augmentation.crop is {self.crop}: height and width must be positive")
-        for name, limit in _LIMITS.items():
-            if not 0 <= getattr(self, name) <= limit:
-                raise ValueError(f"augmentation.{name} is {getattr(self, name)}: it must lie in 0 … {limit:g}")
+        if not self.scale_choices:
+            raise ValueError("augmentation.scale_choices is (): give one or more zoom factors")
+        if not self.scale_range[0] <= self.scale_range[1]:
+            raise ValueError(f"augmentation.scale_range is {self.scale_range}: the smallest comes first")
 
     def __call__(self, batch: Batch | StoredBatch, draws: Draws, modalities: Mapping[str, Modality]) -> Batch:
         """Return the batch augmented with ``draws``; ``modalities`` holds the modality of each label, by name.
@@ -153,20 +146,8 @@ class Augmentation(RangedSettings):
     def _resampled(self, batch: Batch | StoredBatch, draws: Draws, modalities: Mapping[str, Modality]) -> Batch:
         """Resample images and labels once, with all motions combined."""
         height, width = batch.image.shape[-2:]
-        crop = self.crop or (height, width)
-        # Computed in double precision on the host: only a few numbers per sample are copied to the device, together.
-        motion = self._camera_motion(draws, crop)
-        homography = self._pixel_homography(draws, motion, (height, width), crop)
-        motion[:, 2, :2] *= width  # the assumed focal length
-        matrices = on_device(np.concatenate([motion, homography], 1).astype(np.float32), batch.image.device)
-        motion_b33, to_source, to_depth = matrices.split((3, 2, 1), 1)
-        pixels = _pixels(crop, batch.image.device)
-        if self.lens.distortion:
-            pixels = self.lens.bend(pixels, draws)
-        # Without perspective, the ratio is the same for all pixels of an image.
-        depth_ratio = move_points(to_depth, pixels) if self.perspective else to_depth[:, :, 2:, None]
-        depth_ratio = depth_ratio.clamp_min(1e-3)  # points behind the camera lie far outside
-        source_pixels = move_points(to_source, pixels).div_(depth_ratio)
+        motion, source_pixels, depth_ratio = self._source_pixels(batch.image, draws)
+        crop = source_pixels.shape[-2:]
         nearest = [axis.round() for axis in source_pixels.unbind(1)]
         column, row = (pixel.clamp(0, length - 1) for pixel, length in zip(nearest, (width, height), strict=True))
         # In-place float comparisons are as fast as a sum in torch; comparisons with boolean results take five times
@@ -190,22 +171,31 @@ class Augmentation(RangedSettings):
         else:
             resampled = {name: Target(take(value), take(valid)) for name, (value, valid) in batch.targets.items()}
         targets = {
-            name: Target(modalities[name].warp(value, motion_b33, depth_ratio), valid.logical_and(inside_mask))
+            name: Target(modalities[name].warp(value, motion, depth_ratio), valid.logical_and(inside_mask))
             for name, (value, valid) in resampled.items()
         }
-        half_size = constant((width / 2, height / 2), source_pixels).view(1, 2, 1, 1)
-        grid = source_pixels.add_(0.5).div_(half_size).sub_(1).movedim(1, 3)  # -1 … 1 from edge to edge
         to_floats = in_unit_range if isinstance(batch, StoredBatch) else Tensor.clone
-        image = source_pixels.new_empty(len(source_pixels), batch.image.shape[1], *crop)
-        # On a CPU, one image at a time while its copy is still in the cache: twice as fast.
-        num_parts = len(image) if image.device.type == "cpu" else 1
-        for source, positions, inside_part, out in zip(
-            *(x.chunk(num_parts) for x in (batch.image, grid, inside.unsqueeze(1), image)), strict=True
-        ):
-            # Padding with the border, then blackening, keeps the outermost half pixel from fading to black.
-            sampled = F.grid_sample(to_floats(source), positions, padding_mode="border", align_corners=False)
-            torch.mul(sampled, inside_part, out=out)
-        return Batch(image, targets, batch.indices)
+        return Batch(_sampled(batch.image, source_pixels, inside, to_floats), targets, batch.indices)
+
+    def _source_pixels(self, image: Tensor, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
+        """Return M, (B, 3, 3), and for each pixel of the crop its source, (B, 2, H, W), column and row, and the factor
+        by which its depth is divided, (B, 1, H, W) or (B, 1, 1, 1).
+        """
+        height, width = image.shape[-2:]
+        crop = self.crop or (height, width)
+        # Computed in double precision on the host: only a few numbers per sample are copied to the device, together.
+        motion = self._camera_motion(draws, crop)
+        homography = self._pixel_homography(draws, motion, (height, width), crop)
+        motion[:, 2, :2] *= width  # the assumed focal length
+        matrices = on_device(np.concatenate([motion, homography], 1).astype(np.float32), image.device)
+        motion_b33, to_source, to_depth = matrices.split((3, 2, 1), 1)
+        pixels = _pixels(crop, image.device)
+        if self.lens.distortion:
+            pixels = self.lens.bend(pixels, draws)
+        # Without perspective, the ratio is the same for all pixels of an image.
+        depth_ratio = move_points(to_depth, pixels) if self.perspective else to_depth[:, :, 2:, None]
+        depth_ratio = depth_ratio.clamp_min(1e-3)  # points behind the camera lie far outside
+        return motion_b33, move_points(to_source, pixels).div_(depth_ratio), depth_ratio
 
     def _camera_motion(self, draws: Draws, crop: tuple[int, int]) -> Floats:
         """Return M, (B, 3, 3), for a focal length of one pixel: x/z is in pixels from the center."""
@@ -255,6 +245,25 @@ class Augmentation(RangedSettings):
         colors, means = on_device(np.stack([mixing, offset]).astype(np.float32), image.device)
         image = image.contiguous()  # four times as fast as channels-last
         return apply_matrix(colors, image).add_(apply_matrix(means, image.mean((2, 3), keepdim=True))).clamp_(0, 1)
+
+
+def _sampled(image: Tensor, pixels: Tensor, inside: Tensor, to_floats: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return images sampled bilinearly at ``pixels``, (B, 2, H, W), which are overwritten; black where not ``inside``.
+
+    ``to_floats`` converts images to new ones of floats.
+    """
+    half_size = constant((image.shape[-1] / 2, image.shape[-2] / 2), pixels).view(1, 2, 1, 1)
+    grid = pixels.add_(0.5).div_(half_size).sub_(1).movedim(1, 3)  # -1 … 1 from edge to edge
+    result = pixels.new_empty(len(pixels), image.shape[1], *pixels.shape[-2:])
+    # On a CPU, one image at a time while its copy is still in the cache: twice as fast.
+    num_parts = len(image) if image.device.type == "cpu" else 1
+    for source, positions, inside_part, out in zip(
+        *(x.chunk(num_parts) for x in (image, grid, inside.unsqueeze(1), result)), strict=True
+    ):
+        # Padding with the border, then blackening, keeps the outermost half pixel from fading to black.
+        sampled = F.grid_sample(to_floats(source), positions, padding_mode="border", align_corners=False)
+        torch.mul(sampled, inside_part, out=out)
+    return result
 
 
 def _window_center(length: int, window: Floats, draw: Floats) -> Floats:

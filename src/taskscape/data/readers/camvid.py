@@ -41,7 +41,7 @@ from taskscape.data.readers.class_masks import FIELD
 from taskscape.data.readers.colors import Color
 from taskscape.data.readers.files import match_files, read_text, require, stems
 from taskscape.data.readers.images import size_of
-from taskscape.data.readers.split_lists import require_once
+from taskscape.data.readers.splits import require_once
 from taskscape.data.readers.voc import read_mask
 from taskscape.modalities import IGNORE_INDEX, Semseg
 from taskscape.modalities.class_sets import CAMVID_11
@@ -128,8 +128,7 @@ _Files = Mapping[str, Mapping[str, Path]]
 
 def _layout(raw: Path) -> tuple[_Files, str]:
     """Return all images and labels, and the name of the layout. Raises ``FileNotFoundError`` for other layouts."""
-    if not raw.is_dir():
-        require(raw, (), WHERE)
+    require(raw, (), WHERE)
     if all((raw / folder).is_dir() for folder in _ORIGINAL):
         images, labels = (raw / folder for folder in _ORIGINAL)
         return _pairs({"all": (images, labels)}), "original"

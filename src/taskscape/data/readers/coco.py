@@ -43,7 +43,7 @@ from taskscape.data.readers.images import images_in, size_of
 from taskscape.data.readers.labels import look_up
 from taskscape.data.readers.opening import open_image
 from taskscape.data.readers.regions import Region, RegionSample, Runs, check_regions, decode_lengths, paint, polygon
-from taskscape.data.readers.split_lists import train_and_val, warn_of_unlisted
+from taskscape.data.readers.splits import train_and_val, warn_of_unlisted
 from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
 from taskscape.serialization import agreeing
 

@@ -43,7 +43,7 @@ from taskscape.data.readers.colors import Color
 from taskscape.data.readers.files import find_file, read_text, require
 from taskscape.data.readers.images import size_of
 from taskscape.data.readers.regions import Points, Region, RegionSample, Runs, check_regions, paint
-from taskscape.data.readers.split_lists import train_and_val
+from taskscape.data.readers.splits import train_and_val
 from taskscape.data.readers.voc import IMAGES, LISTS, MASKS, read_mask, samples_of_lists
 from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
 
@@ -104,14 +104,14 @@ class Cvat(RawData):
     def _read_xml(self, raw: Path) -> RawIndex:
         path = raw / XML
         root = _parse(path)
-        names = list(dict.fromkeys(label.findtext("name", "") for label in root.iterfind("./meta//labels/label")))
-        colors = {
-            label.findtext("name", ""): label.findtext("color", "") for label in root.iterfind("./meta//labels/label")
-        }
+        labels = root.iterfind("./meta//labels/label")
+        colors = {label.findtext("name", ""): label.findtext("color", "") for label in labels}
         if self.background == "class":
-            names = [BACKGROUND, *(name for name in names if name != BACKGROUND)]
-            colors[BACKGROUND] = "#000000"
-        classes = own_classes(names, [_from_hex(colors[name], index) for index, name in enumerate(names)], path)
+            colors.pop(BACKGROUND, None)
+            colors = {BACKGROUND: "#000000", **colors}
+        classes = own_classes(
+            list(colors), [_from_hex(color, index) for index, color in enumerate(colors.values())], path
+        )
         lists: dict[str, list[RegionSample]] = {}
         left_out: Counter[str] = Counter()
         for image in root.iterfind("./image"):

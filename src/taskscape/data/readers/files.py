@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from taskscape.data.readers.base import RawSample
+from taskscape.data.readers.images import SUFFIXES
 from taskscape.data.readers.opening import MOST_PIXELS
 from taskscape.serialization import agreeing, counted, listed, plain
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
-_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".npy")
 
 
 def require(raw: Path, wanted: Collection[str], remedy: str) -> None:
@@ -93,7 +93,7 @@ def stems(folder: Path) -> dict[str, Path]:
     """
     paths: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.suffix.lower() in _IMAGES and not path.name.startswith("."):
+        if path.suffix.lower() in (*SUFFIXES, ".npy") and not path.name.startswith("."):
             stem = normalized(path.stem)
             if stem in paths:
                 raise ValueError(f"{path} and {paths[stem].name} have the same name: keep only one of them")

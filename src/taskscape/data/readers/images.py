@@ -54,13 +54,13 @@ def read_image_with_size(
         is_pgm = image.format == "PPM"  # its header gives the value of white, and Pillow has scaled accordingly
         upright = load_upright(image, path)
         if upright.mode == "F" or upright.mode.startswith("I"):
-            values = np.asarray(upright)
-            rgb = _from_gray(_to_8bit(values, FULL_RANGE if is_pgm else value_range, path))
+            gray = _to_8bit(np.asarray(upright), FULL_RANGE if is_pgm else value_range, path)
+            rgb = Image.fromarray(gray).convert("RGB")
         elif deep_color:
             rgb = _deep_color(upright, value_range, path)
         else:
-            try:
-                rgb = _as_rgb(upright)
+            try:  # a palette may have transparency
+                rgb = (upright.convert("RGBA") if upright.mode == "P" else upright).convert("RGB")
             except Exception as error:  # a damaged color profile or palette
                 raise ValueError(
                     f"{path} is damaged or not an image ({error}): replace the file or leave it out"
@@ -125,16 +125,6 @@ def resize_image(rgb: RgbArray, size: tuple[int, int]) -> RgbArray:
     if rgb.shape[:2] == size:
         return rgb
     return np.asarray(Image.fromarray(rgb).resize((size[1], size[0]), Image.Resampling.BILINEAR))
-
-
-def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "P":  # the palette may have transparency
-        return image.convert("RGBA").convert("RGB")
-    return image.convert("RGB")
-
-
-def _from_gray(gray: npt.NDArray[np.uint8]) -> Image.Image:
-    return Image.fromarray(gray).convert("RGB")
 
 
 def _deep_color(image: Image.Image, value_range: ValueRange | None, path: Path) -> Image.Image:

@@ -1,17 +1,13 @@
 """Resize labels without mixing pixels, look up ids, and decode vectors."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from taskscape.data.readers.aspect import Size
-from taskscape.data.readers.opening import open_array
 from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.normals import decode_8bit
-
-_REMEDY = "download or unpack it again"
 
 
 def resize_nearest(label: Array, size: Size) -> Array:
@@ -31,11 +27,6 @@ def look_up(values: Array, ids: Mapping[int, int], message_for: Callable[[list[A
         raise ValueError(message_for(unknown))
     table = np.array([ids[value] for value in unique_values.tolist()], np.uint8)
     return np.asarray(table[positions].reshape(values.shape))
-
-
-def read_array(path: Path) -> Array:
-    """Return the array of an ``.npy`` file. Raises ``ValueError`` that names the file if it is damaged."""
-    return np.array(open_array(path, _REMEDY))
 
 
 def decoded_vectors(stored: Array) -> Array:

@@ -28,7 +28,7 @@ from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import match_files, require, stems
 from taskscape.data.readers.images import resize_image
-from taskscape.data.readers.labels import read_array, resize_nearest, unit_vectors
+from taskscape.data.readers.labels import resize_nearest, unit_vectors
 from taskscape.data.readers.normals_from_depth import Axes, Intrinsics, find_axes, normals_from_depth
 from taskscape.data.readers.opening import open_array
 from taskscape.modalities import Depth, Modality, Normals, Semseg
@@ -92,7 +92,7 @@ class MtanArrays(RawData):
             source["normals"] = {"from": "normal/", "axes": str(axes), "agreement with depth": round(agreement, 3)}
         size = self.size
         if size is None:
-            height, width = read_array(splits["train"][0].files["image"]).shape[:2]
+            height, width = _mapped(splits["train"][0].files["image"]).shape[:2]
             size = height, width
         read = partial(_read, data_set=self.of, classes=_CLASS_SETS[classes], size=size, axes=axes)
         return RawIndex(size, splits, fields, source, read)
@@ -108,10 +108,14 @@ class MtanArrays(RawData):
         return match_files(files, str(folder), PUBLISHED[self.of][folder.name], self.partial, remedy)
 
 
+def _mapped(path: Path) -> Array:
+    return open_array(path, "download or unpack it again")
+
+
 def _label(raw: RawSample, kind: str, *channels: int) -> Array:
     """Return a label, (H, W) + ``channels``. Raises ``ValueError`` if its size differs from that of its image."""
     path = raw.files[kind]
-    stored, image = read_array(path), open_array(raw.files["image"])
+    stored, image = np.array(_mapped(path)), _mapped(raw.files["image"])
     shape = (*image.shape[:2], *channels)
     if stored.shape not in (shape, (*shape, 1)):
         raise ValueError(f"{path} has shape {stored.shape} instead of {shape} like its image: unpack it again. {WHERE}")
@@ -161,7 +165,7 @@ def _require_ids_beyond_7(samples: list[RawSample], folder: Path) -> None:
 
 
 def _read(raw: RawSample, data_set: str, classes: ClassSet, size: tuple[int, int], axes: Axes | None) -> Sample:
-    image = read_array(raw.files["image"])
+    image = np.array(_mapped(raw.files["image"]))
     if image.ndim != 3 or image.shape[2] != 3 or not 0 <= image.min() <= image.max() <= 1:
         raise ValueError(
             f"{raw.files['image']} is {image.shape} in {image.min()} … {image.max()} instead of (H, W, 3) in 0 … 1: "

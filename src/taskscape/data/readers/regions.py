@@ -77,13 +77,13 @@ def check_regions(samples: Sequence[RegionSample], where: Path) -> None:
             f"{where}: all polygons lie within the first pixel, as if coordinates were shares of the image; export "
             "coordinates in pixels of the images"
         )
-    covers = [_may_cover(region, sample.size) for sample, region in regions]
-    empty = [sample for (sample, _), covers_pixel in zip(regions, covers, strict=True) if not covers_pixel]
-    outside = [
-        sample
-        for (sample, region), covers_pixel in zip(regions, covers, strict=True)
-        if covers_pixel and any(_reaches_outside(points, sample.size) for points in region.polygons)
-    ]
+    empty: list[RegionSample] = []
+    outside: list[RegionSample] = []
+    for sample, region in regions:
+        if not _may_cover(region, sample.size):
+            empty.append(sample)
+        elif any(_reaches_outside(points, sample.size) for points in region.polygons):
+            outside.append(sample)
     if outside:
         warnings.warn(
             f"{where}: {len(outside)} of {len(regions)} regions {agreeing(len(outside), 'extends', 'extend')} beyond "

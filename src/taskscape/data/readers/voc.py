@@ -28,7 +28,7 @@ from taskscape.data.readers.colors import Color
 from taskscape.data.readers.files import read_text, require, stems
 from taskscape.data.readers.images import SUFFIXES, likely_size_of, size_of
 from taskscape.data.readers.samples import read_samples, stored_size
-from taskscape.data.readers.split_lists import train_and_val, warn_of_unlisted
+from taskscape.data.readers.splits import train_and_val, warn_of_unlisted
 from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
 from taskscape.serialization import listed
 

@@ -1,7 +1,8 @@
 """Sources of an experiment's data."""
 
 from taskscape.data.sources.base import DataSource, Preview
-from taskscape.data.sources.mixed import Mixed, MixedPart
+from taskscape.data.sources.mixed import Mixed
+from taskscape.data.sources.mixed_part import MixedPart
 from taskscape.data.sources.packed import Packed
 from taskscape.data.sources.part import Part
 from taskscape.data.sources.streets import Streets

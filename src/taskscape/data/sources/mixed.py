@@ -1,108 +1,21 @@
 """Mix several stores with different labels, drawn from by share."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from typing_extensions import override
 
 from taskscape.data.manifest import Manifest
 from taskscape.data.mixed import Member, MixedStore
 from taskscape.data.sources.base import DataSource, Preview
+from taskscape.data.sources.mixed_part import EXAMPLE, MixedPart
 from taskscape.data.sources.packed import Packed
-from taskscape.data.sources.streets import Streets
 from taskscape.data.store import Store
 from taskscape.modalities import Modality
 from taskscape.progress import ProgressCallback
-from taskscape.serialization import agreeing, nearest, read_size, show_size
-from taskscape.serialization.ranges import Count, NonNegative, RangedSettings
-
-_STREETS = ("train", "val", "test", "shifted", "size", "samples", "seed", "style")
-_KEYS = ("share", "labels", "classes", "validate", *_STREETS)
-_EXAMPLE = "stores/camvid,share=1,labels=semseg"
-
-
-@dataclass(frozen=True)
-class MixedPart(RangedSettings):
-    """One of several stores, with its share and the labels that are used from it.
-
-    Its text form is ``STORE,share=1,labels=depth+normals,classes=…,validate=…``, where everything after the store is
-    optional; ``MixedPart.parse`` reads it, ``str`` writes it. ``streets,train=800,val=100,size=180x240,seed=0`` stands
-    for generated streets, as made by ``data:streets``.
-    """
-
-    data: DataSource | Path | str
-    """Folder of the store, or a source: ``Packed(…)``, ``Streets(…)``."""
-    share: NonNegative = 1.0
-    """Share of the images of an epoch, relative to the shares of the other parts; 0 leaves it out of training."""
-    labels: tuple[str, ...] | None = None
-    """Labels to use from it; by default all."""
-    classes: str = ""
-    """Mapping from its classes to those of the first part with the same label: a name such as ``cityscapes-to-camvid``,
-    or pairs such as ``wall:building+terrain:tree`` (``class_maps.class_table``)."""
-    validate: tuple[str, ...] | None = None
-    """Labels to evaluate on its other splits, such as ``val``; by default ``labels``."""
-
-    @property
-    def source(self) -> Packed | Streets:
-        """The store as a data source. Raises ``ValueError`` for sources that cannot be a part."""
-        source = self.data if isinstance(self.data, DataSource) else Packed(Path(self.data))
-        if not isinstance(source, Packed | Streets) or (isinstance(source, Streets) and source.folder is not None):
-            raise ValueError(f"data.parts: {source} cannot be a part: give a store, or streets without a folder")
-        return source
-
-    @classmethod
-    def parse(cls, text: str) -> "MixedPart":
-        """Parse the text form of a part. Raises ``ValueError`` that names the mistake."""
-        store, *pairs = re.split(rf",(?=(?:{'|'.join(_KEYS)})=)", text)
-        words = dict(word.split("=", 1) for word in pairs)
-        if len(words) < len(pairs):
-            raise ValueError(f"data.parts: {text!r} gives a setting twice: leave one out")
-        if unknown := re.search(r",(\w+)=", store):
-            raise ValueError(f"data.parts: {text!r}: there is no {unknown[1]!r}{nearest(unknown[1], _KEYS)}")
-        if not store:
-            raise ValueError(f"data.parts: {text!r} names no store: write for example {_EXAMPLE}")
-        streets_words = {key: words.pop(key) for key in _STREETS if key in words}
-        if streets_words and store != Streets.name:
-            raise ValueError(
-                f"data.parts: {text!r}: {next(iter(streets_words))} is a setting of generated streets: leave it out, "
-                f"or write {Streets.name} in the place of the store"
-            )
-        try:
-            settings: dict[str, Any] = {"classes": words.get("classes", "")}
-            if "share" in words:
-                try:
-                    settings["share"] = float(words["share"])
-                except ValueError:
-                    raise ValueError(f"share is {words['share']!r}: it must be a number, such as 0.7") from None
-            for key in ("labels", "validate"):
-                if key in words:
-                    settings[key] = tuple(filter(None, words[key].split("+")))
-            return cls(_parse_streets(streets_words) if store == Streets.name else Packed(Path(store)), **settings)
-        except ValueError as error:
-            raise ValueError(f"data.parts: {text!r}: {error}") from error
-
-    def __str__(self) -> str:
-        """Return the text form of the part. Raises ``ValueError`` for sources that cannot be a part."""
-        source = self.source
-        if isinstance(source, Packed):
-            words = [f"./{source.path}" if str(source.path) == Streets.name else str(source.path)]
-        else:
-            words = [Streets.name]
-            for key in _STREETS:
-                if (value := getattr(source, key)) != Streets.__dataclass_fields__[key].default:
-                    words.append(f"{key}={show_size(value) if key == 'size' else value}")
-        if self.share != 1:
-            words.append(f"share={self.share:g}")
-        if self.labels is not None:
-            words.append(f"labels={'+'.join(self.labels)}")
-        if self.classes:
-            words.append(f"classes={self.classes}")
-        if self.validate is not None:
-            words.append(f"validate={'+'.join(self.validate)}")
-        return ",".join(words)
+from taskscape.serialization import agreeing, nearest
+from taskscape.serialization.ranges import Count
 
 
 class _PartInfo(NamedTuple):
@@ -205,9 +118,7 @@ class Mixed(DataSource):
     def _read_parts(self) -> list[_PartInfo]:
         """Return the parts with their known properties. Raises ``ValueError`` that names a part and its setting."""
         if not self.parts:
-            raise ValueError(
-                f"data.parts is empty: name the stores, for example --data.parts {_EXAMPLE} stores/streets"
-            )
+            raise ValueError(f"data.parts is empty: name the stores, for example --data.parts {EXAMPLE} stores/streets")
         infos: list[_PartInfo] = []
         for part in map(MixedPart.parse, self.parts):
             source = part.source
@@ -282,16 +193,3 @@ def _notes(infos: Sequence[_PartInfo], fields: Mapping[str, Modality]) -> Iterat
             if lost := info.preview.fields[label].unmatched_classes(fields[label], info.part.classes):
                 become = agreeing(len(lost), "becomes", "become")
                 yield f"{info.name}, {label}: {', '.join(lost)} {become} no class, and these pixels have no label"
-
-
-def _parse_streets(words: Mapping[str, str]) -> Streets:
-    settings: dict[str, Any] = {}
-    for key, word in words.items():
-        if key in ("size", "style"):
-            settings[key] = read_size(word) if key == "size" else word
-            continue
-        try:
-            settings[key] = int(word)
-        except ValueError:
-            raise ValueError(f"{key} is {word!r}: it must be a whole number") from None
-    return Streets(**settings)

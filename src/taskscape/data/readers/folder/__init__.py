@@ -73,7 +73,7 @@ from typing_extensions import override
 from taskscape.batch import Sample
 from taskscape.data.readers.aspect import check_aspect
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
-from taskscape.data.readers.files import check_size, require
+from taskscape.data.readers.files import require
 from taskscape.data.readers.folder.albedo import AlbedoSection
 from taskscape.data.readers.folder.boundaries import BoundariesSection
 from taskscape.data.readers.folder.depth import DepthSection
@@ -127,8 +127,6 @@ class Folder(RawData):
         require(raw, (), "Give the folder of your images and labels.")
         path = self.description or raw / DESCRIPTION
         description = Description.load(path)
-        if self.size is not None:
-            check_size(self.size)
         images, labels = find_images_and_labels(raw, description, path)
         samples = _samples(images, labels)
         splits = split_up(samples, description.splits, path)

@@ -11,6 +11,7 @@ import yaml
 from taskscape.data.manifest import IMAGE
 from taskscape.data.readers.folder.section import Section
 from taskscape.data.readers.images import ValueRange
+from taskscape.files.paths import is_file_name
 from taskscape.serialization import nearest, offered, structure, unstructure
 from taskscape.serialization.plain import read_yaml
 
@@ -67,12 +68,12 @@ class Description:
         settings = {key: content[key] for key in _SETTINGS if key in content}
         sections = {}
         for name, section in content.items():
-            if name in settings or section is None:
+            if name in settings:
                 continue
             if name in classes and isinstance(section, Mapping):
                 section = {**section, "classes": classes[name]}
             try:
-                sections[str(name)] = _section(str(name), section, path)
+                sections[str(name)] = _section(str(name), {} if section is None else section, path)
             except ValueError as error:
                 raise ValueError(f"{error} (line {lines[name]})" if name in lines else str(error)) from error
         if not sections:
@@ -96,7 +97,7 @@ def _section(name: str, section: Any, path: Path) -> Section:
         raise ValueError(f"{path}: the name {IMAGE} is reserved for the images: name the section otherwise")
     if not isinstance(section, Mapping):
         raise ValueError(f"{path}: {name} is {section!r}: it must be a section, a mapping of keys")
-    if not name or name.startswith(".") or set(name) & set('/\\:*?"<>|'):
+    if not is_file_name(name):
         raise ValueError(f"{path}: {name!r} cannot be the name of a file: name the section otherwise")
     if "type" not in section and name not in section_types:
         raise ValueError(

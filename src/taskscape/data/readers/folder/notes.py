@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from taskscape.data.missing import by_missing_fields
 from taskscape.data.readers.base import RawSample
 from taskscape.data.readers.folder.matching import Matches
 from taskscape.serialization import agreeing, listed
@@ -40,37 +41,26 @@ def check_labels(
     notes = []
     images = {sample.name for samples in splits.values() for sample in samples}
     for split, samples in splits.items():
-        counts = {name: sum(name in sample.files for sample in samples) for name in fields}
-        if split in ("train", "val") and not any(counts.values()):
+        lacking = {name: [sample.name for sample in samples if name not in sample.files] for name in fields}
+        absent = [name for name, names in lacking.items() if len(names) == len(samples)]
+        if split in ("train", "val") and len(absent) == len(fields):
             raise ValueError(
                 f"{path}: no image of {split} has a label ({listed(fields)}): nothing can be "
                 f"{'learned from' if split == 'train' else 'measured on'} it; label some, or choose other splits"
                 + _if_labels([sample.name for sample in samples], images)
                 + "".join(f"; {sentence}" for sentence in unused)
             )
-        notes += [f"{split}: {sentence}" for sentence in _lacking(samples, [n for n in fields if counts[n]], images)]
+        partly = {name: names for name, names in lacking.items() if name not in absent}
+        notes += [
+            f"{split}: {len(names)} of {len(samples)} images {agreeing(len(names), 'has', 'have')} no "
+            f"{' or '.join(missing)} label, such as {names[0]}{_if_labels(names, images)}"
+            for missing, names in by_missing_fields(partly).items()
+        ]
         notes += [
             f"{split}: no image has a {name} label, so it cannot be learned or measured there: choose other splits"
-            for name, count in counts.items()
-            if not count
+            for name in absent
         ]
     return notes
-
-
-def _lacking(samples: Sequence[RawSample], fields: Sequence[str], images: Collection[str]) -> list[str]:
-    """Return a sentence about the images that lack each combination of fields, so that each image is named once.
-
-    ``images`` has the names of the images of all splits.
-    """
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for sample in samples:
-        if missing := tuple(name for name in fields if name not in sample.files):
-            groups.setdefault(missing, []).append(sample.name)
-    return [
-        f"{len(names)} of {len(samples)} images {agreeing(len(names), 'has', 'have')} no {' or '.join(missing)} label, "
-        f"such as {names[0]}{_if_labels(names, images)}"
-        for missing, names in groups.items()
-    ]
 
 
 def _if_labels(names: Sequence[str], images: Collection[str]) -> str:

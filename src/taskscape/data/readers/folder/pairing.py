@@ -3,13 +3,14 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from taskscape.data.readers.files import normalized, require
 from taskscape.data.readers.folder.description import Description
 from taskscape.data.readers.folder.matching import Matches, find_files, subfolders, without_suffix
-from taskscape.data.readers.folder.splits import is_split
 from taskscape.data.readers.images import SUFFIXES
+from taskscape.data.readers.splits import is_split
 from taskscape.files.paths import with_home
 from taskscape.serialization import counted
 
@@ -85,10 +86,9 @@ class _Search:
                 f"{_unused_reasons(labels)}"
             )
         if unmatched := sorted(labels.files.keys() - images.files.keys()):
-            remedy = _remedy_for(unmatched, images, name, is_none_matched=len(unmatched) == len(labels.files))
             raise ValueError(
                 f"{counted(len(unmatched), 'file', 'files')} of {section.folder or name}/ without an image in "
-                f"{self.description.images}/, such as {unmatched[0]}: {remedy}"
+                f"{self.description.images}/, such as {unmatched[0]}: {_remedy_for(unmatched[0], images.files, name)}"
                 f"{_unused_reasons(images)}"
             )
         return labels
@@ -144,59 +144,25 @@ def _unused_reasons(matches: Matches) -> str:
     return "".join(f"; {sentence}" for sentence in matches.unused_sentences())
 
 
-def _remedy_for(unmatched: list[str], images: Matches, name: str, is_none_matched: bool) -> str:
-    """Return the remedy for labels without an image; usually their names have a suffix that the images' names lack."""
-    suffixes = {
-        label.removeprefix(image)
-        for label in unmatched[:1]
-        for image in images.files
-        if label.startswith(image) and image
-    }
-    by_lower_name = {name.casefold(): name for name in images.files}
-    if (other := by_lower_name.get(unmatched[0].casefold())) is not None:
+def _remedy_for(label: str, images: Collection[str], field: str) -> str:
+    """Return the remedy for a label without an image: the names differ in case, folder or suffix."""
+    if other := next((image for image in images if image.casefold() == label.casefold()), ""):
         return f"the image is {other}, which differs in upper and lower case: give both the same name"
-    by_file_name = {image.rpartition("/")[2]: image for image in images.files}
-    if (other := by_file_name.get(unmatched[0].rpartition("/")[2])) is not None:
+    file_name = label.rpartition("/")[2]
+    if other := next((image for image in images if image.rpartition("/")[2] == file_name), ""):
         return f"if its image is {other}, put the labels into the same subfolders as the images"
-    shortest = min(suffixes, key=len, default="").strip()
-    if shortest and any(label.removesuffix(shortest) in images.files for label in unmatched):
-        return f"set `suffix: {shortest}` in the section {name} if this is a suffix that the images' names lack"
-    if suffixes_of_both := _suffixes_of_both(unmatched[0], images):
-        of_images, of_labels = suffixes_of_both
-        also = f", and `suffix: {of_labels}` in the section {name}" if of_labels else ""
+    start = max(filter(label.startswith, images), key=len, default="")
+    if start and (suffix := label.removeprefix(start)) == suffix.strip():
+        return f"set `suffix: {suffix}` in the section {field} if this is a suffix that the images' names lack"
+    image = max(images, key=lambda image: len(_common_start(label, image)))
+    if (start := _common_start(label, image)) != label:
+        start = re.sub(r"[_. -]+[^_. -]*$", "", start)  # a name ends where a separator begins
+    of_images, of_labels = image.removeprefix(start), label.removeprefix(start)
+    if start and of_images and all(name.endswith(of_images) for name in images):
+        also = f", and `suffix: {of_labels}` in the section {field}" if of_labels else ""
         return f"set `suffix: {of_images}` for the images{also}, if these end the names of both kinds of files"
-    if is_none_matched and (other := _of_nearest_number(unmatched[0], images)) is not None:
-        return (
-            f"if its image is {other}, whose number is the nearest, give both the same name; names are compared as "
-            "text, not as numbers or times"
-        )
-    return "remove them, or give them the name of their image"
-
-
-def _suffixes_of_both(label: str, images: Matches) -> tuple[str, str] | None:
-    """Return what follows the common start of a label's name and of the most similar image; None if images differ."""
-    starts = {image: _common_start(label, image) for image in images.files}
-    image, start = max(starts.items(), key=lambda item: len(item[1]))
-    if start not in (label, image):  # a name ends where a separator begins
-        start = re.sub(r"[_. -]+[^_. -]*$", "", start)
-    of_image = image[len(start) :]
-    if not start or not of_image or not all(name.endswith(of_image) for name in images.files):
-        return None
-    return of_image, label[len(start) :]
+    return "remove them, or give them the name of their image; names are compared as text, not as numbers or times"
 
 
 def _common_start(a: str, b: str) -> str:
-    length = next((index for index, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    return a[:length]
-
-
-def _of_nearest_number(label: str, images: Matches) -> str | None:
-    """Return the image whose name ends with the number, or time, nearest to that of a label; None without numbers."""
-
-    def number(name: str) -> float | None:
-        match = re.search(r"\d+(\.\d+)?$", name)
-        return float(match[0]) if match else None
-
-    numbers = {name: value for name in images.files if (value := number(name)) is not None}
-    wanted = number(label)
-    return None if wanted is None or not numbers else min(numbers, key=lambda name: abs(numbers[name] - wanted))
+    return "".join(x for x, _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))

@@ -110,40 +110,35 @@ class SemsegSection(Section):
                 )
             if self.classes not in CLASS_SETS:
                 raise ValueError(f"classes: there is no class set {self.classes!r}{nearest(self.classes, CLASS_SETS)}")
-            class_set = CLASS_SETS[self.classes]
-            if self.palette is None:
-                return class_set
-            return ClassSet(
-                class_set.name, class_set.classes, tuple(self._color_of_each(class_set.classes, class_set.classes))
-            )
-        entries = self._entries
-        names = tuple(dict.fromkeys(entries.values()))
+        names = tuple(dict.fromkeys(self._entries.values()))
         if not 0 < len(names) < IGNORE_INDEX:
             raise ValueError(f"classes has {len(names)} classes: 1 … {IGNORE_INDEX - 1} are possible")
         if self.palette is None:
-            for class_set in CLASS_SETS.values():
-                if class_set.classes == names:
-                    return class_set
-            return ClassSet("own", names)
-        return ClassSet("own", names, tuple(self._color_of_each(tuple(entries.values()), names)))
+            known = (class_set for class_set in CLASS_SETS.values() if class_set.classes == names)
+            return next(known, ClassSet("own", names))
+        classes_by_color = self._classes_by_color
+        colors = [next(color for color, owner in classes_by_color.items() if owner == name) for name in names]
+        return ClassSet(self.classes if isinstance(self.classes, str) else "own", names, tuple(colors))
 
-    def _color_of_each(self, entries: tuple[str, ...], names: tuple[str, ...]) -> list[Color]:
-        """Return one color per name; if the palette has one per entry, that of the name's first entry."""
-        palette = self.palette or []
+    @cached_property
+    def _classes_by_color(self) -> dict[Color, str]:
+        """The class of each color; the palette has one color per entry, or one per class. Raises ``ValueError``."""
+        palette, owners = self.palette or [], list(self._entries.values())
         if invalid := [color for color in palette if not _is_color(color)]:
             raise ValueError(f"palette: {shown_in_yaml(invalid[0])} is not a color: give three numbers in 0..255")
-        owners = entries if len(palette) == len(entries) else names
+        if len(palette) != len(owners):
+            owners = list(dict.fromkeys(owners))
         if len(palette) != len(owners):
             raise ValueError(
-                f"palette: {len(names)} names but {len(palette)} colors: give one color per class, in their order"
+                f"palette: {len(owners)} names but {len(palette)} colors: give one color per class, in their order"
             )
-        seen: dict[Color, str] = {}
+        classes: dict[Color, str] = {}
         for color, owner in zip(palette, owners, strict=True):
-            if seen.setdefault(color, owner) != owner:
+            if classes.setdefault(color, owner) != owner:
                 raise ValueError(
-                    f"palette: {shown_in_yaml(color)} is the color of {seen[color]} and {owner}: give each its own"
+                    f"palette: {shown_in_yaml(color)} is the color of {classes[color]} and {owner}: give each its own"
                 )
-        return [palette[owners.index(name)] for name in names]
+        return classes
 
     @cached_property
     def _entries(self) -> dict[int, str]:
@@ -183,12 +178,7 @@ class SemsegSection(Section):
         if self.palette is None:
             palette = classes.palette if classes in CLASS_SETS.values() else ()
             return {int(pack_colors(color)): number for number, color in enumerate(palette)}
-        entries = tuple(self._entries.values())
-        owners = entries if len(self.palette) == len(entries) else classes.classes
-        return {
-            int(pack_colors(color)): classes.classes.index(owner)
-            for color, owner in zip(self.palette, owners, strict=True)
-        }
+        return {int(pack_colors(color)): classes.classes.index(name) for color, name in self._classes_by_color.items()}
 
     @cached_property
     def _reader(self) -> ClassReader:
