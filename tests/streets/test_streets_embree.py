@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from taskscape.streets import STYLES, render
-from taskscape.streets.road import GROUND_PARTS
+from taskscape.streets.ground import GROUND_PARTS
 from taskscape.streets.scene import mesh_of, street
 from taskscape.streets.shapes import CROWN, CYLINDER, FAR_CROWN, HULL, LIMB, SPHERE, WHEEL
 

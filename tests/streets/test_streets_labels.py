@@ -6,9 +6,9 @@ import pytest
 from taskscape.streets import SPLITS, STYLES, render
 from taskscape.streets.assembly import Assembly
 from taskscape.streets.classes import BUILDING, CAR, FENCE, RIDER, ROAD, SKY, THINGS, TRAIN, VEGETATION, WALL
+from taskscape.streets.ground import GROUND_COUNT
 from taskscape.streets.render.labels import find_boundaries
 from taskscape.streets.render.raster import build_grid, visible
-from taskscape.streets.road import GROUND_PARTS
 from taskscape.streets.scene import mesh_of, render_street, street
 from taskscape.streets.shapes import HULL, PANEL
 from taskscape.streets.weather import NIGHT, RAIN, SNOW, Weather, build_weather
@@ -82,7 +82,8 @@ def test_albedo_is_the_color_that_the_street_was_built_with():
 
 def test_albedo_does_not_depend_on_exposure_or_noise():
     here = street(0, "train", 0)
-    one, other = (render_street(s, SIZE, 1) for s in (here, here._replace(exposure=2 * here.exposure, noise=0.0)))
+    exposure = here.exposure._replace(target=2 * here.exposure.target, noise=0.0)
+    one, other = (render_street(s, SIZE, 1) for s in (here, here._replace(exposure=exposure)))
     assert (one.image != other.image).mean() > 0.9
     np.testing.assert_array_equal(one.albedo, other.albedo)
 
@@ -160,10 +161,10 @@ def test_holes_count_as_the_crown_or_railing_that_has_them():
         here = street(1, "train", index, "photographs")
         parts, mesh = here.assembly.parts(), mesh_of(here)
         camera = here.view.intrinsics(height, width)
-        found = visible(mesh, parts, len(GROUND_PARTS), here.view, camera, grid)
+        found = visible(mesh, parts, here.view, camera, grid)
         scene = render_street(here, SIZE, 1)
         before = found.sheer_face >= 0
-        owner = mesh.face_part[found.sheer_face[before]] - len(GROUND_PARTS)
+        owner = mesh.face_part[found.sheer_face[before]] - GROUND_COUNT
         assert set(parts["solid"][owner]) <= {HULL, PANEL}
         np.testing.assert_array_equal(scene.semseg[before], parts["label"][owner])
         assert set(scene.semseg[before]) <= {VEGETATION, FENCE}

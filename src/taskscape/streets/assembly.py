@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.streets.classes import THINGS
-from taskscape.streets.dice import Color, Dice
+from taskscape.streets.colors import Color
+from taskscape.streets.dice import Dice
 
 PART = np.dtype(
     [(name, np.float64) for name in (
@@ -33,8 +34,10 @@ class Assembly:
     and appending them to an array of numbers would take several times as long.
     """
 
-    def __init__(self, dice: Dice, clothes: float = 1.0) -> None:
+    def __init__(self, dice: Dice, shifted: bool = False, clothes: float = 1.0) -> None:
         self.dice = dice
+        self.shifted = shifted
+        """Whether objects have the styles and colors of the split ``shifted``."""
         self.clothes = clothes
         """Factor of the brightness of people's clothes."""
         self._parts = bytearray()

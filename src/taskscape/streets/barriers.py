@@ -2,9 +2,9 @@
 
 from taskscape.streets.assembly import Assembly
 from taskscape.streets.classes import FENCE, WALL
-from taskscape.streets.dice import Color
+from taskscape.streets.colors import Color, scaled
 from taskscape.streets.materials import BRICK, CONCRETE, METAL, STRIPES, WOOD
-from taskscape.streets.road import Road
+from taskscape.streets.road import Road, pieces
 from taskscape.streets.shapes import BOX
 
 _WALLS: tuple[Color, ...] = (
@@ -25,15 +25,11 @@ def add_wall(assembly: Assembly, road: Road, begin: float, end: float, lateral: 
     dice = assembly.dice
     half_height = dice.uniform(0.5, 1.6)
     color, texture = dice.shade(dice.choice(_WALLS)), dice.choice((BRICK, CONCRETE, CONCRETE))
-    z = begin
-    while z < end - 0.1:
-        half = min(_STEP, end - z) / 2
-        middle = z + half
-        assembly.begin(WALL, road.point(middle, lateral, road.ground_up(lateral)), road.yaw(middle), road.pitch(middle))
+    for middle, half in pieces(begin, end, _STEP):
+        assembly.begin(WALL, road.on_ground(middle, lateral), road.yaw(middle), road.pitch(middle))
         assembly.add(BOX, (0, half_height - 0.1, 0), (0.14, half_height + 0.1, half * 1.005), color, texture)
         if dice.chance(0.4):
             assembly.add(BOX, (0, half_height + 0.05, half), (0.22, half_height + 0.15, 0.22), color, texture)
-        z += 2 * half
 
 
 def add_fence(assembly: Assembly, road: Road, begin: float, end: float, lateral: float) -> None:
@@ -44,17 +40,12 @@ def add_fence(assembly: Assembly, road: Road, begin: float, end: float, lateral:
     color = dice.shade(dice.choice(_METAL if style in ("bars", "rail") else _WOOD))
     second = dice.shade((0.6, 0.1, 0.08))
     is_striped = style == "rail" and dice.chance(0.4)
-    z = begin
-    while z < end - 0.1:
-        half = min(_STEP, end - z) / 2
-        middle = z + half
-        assembly.begin(
-            FENCE, road.point(middle, lateral, road.ground_up(lateral)), road.yaw(middle), road.pitch(middle)
-        )
+    for middle, half in pieces(begin, end, _STEP):
+        assembly.begin(FENCE, road.on_ground(middle, lateral), road.yaw(middle), road.pitch(middle))
         is_far = middle > 34
         if style == "boards":
-            assembly.add(BOX, (0, height / 2, 0), (0.03, height / 2, half), color, STRIPES,
-                         second=(color[0] * 0.75, color[1] * 0.75, color[2] * 0.75))  # fmt: skip
+            dark = scaled(color, 0.75)
+            assembly.add(BOX, (0, height / 2, 0), (0.03, height / 2, half), color, STRIPES, second=dark)
             assembly.add(BOX, (0, height / 2, half), (0.06, height / 2 + 0.06, 0.06), color, WOOD)
         elif style == "rail":
             assembly.add(BOX, (0, 0.62, 0), (0.05, 0.17, half), color, STRIPES if is_striped else METAL, second=second)
@@ -72,4 +63,3 @@ def add_fence(assembly: Assembly, road: Road, begin: float, end: float, lateral:
             for i in range(count):
                 forward = -half + (i + 0.5) * spacing
                 assembly.add(BOX, (0, height / 2, forward), (0.018, height / 2, half_width), color, texture)
-        z += 2 * half

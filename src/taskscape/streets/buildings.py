@@ -2,7 +2,7 @@
 
 from taskscape.streets.assembly import Assembly
 from taskscape.streets.classes import BUILDING
-from taskscape.streets.dice import Color
+from taskscape.streets.colors import Color
 from taskscape.streets.materials import BRICK, FACADE, GLASS_PANE, METAL, PLAIN, SHOP, STRIPES, TILES
 from taskscape.streets.road import Road
 from taskscape.streets.shapes import BOX
@@ -18,25 +18,22 @@ _ROOFS: tuple[Color, ...] = ((0.33, 0.14, 0.09), (0.16, 0.16, 0.18), (0.26, 0.19
 
 
 def add_building(
-    assembly: Assembly, road: Road, side: int, begin: float, end: float, setback: float, urban: float, shifted: bool
+    assembly: Assembly, road: Road, side: int, begin: float, end: float, setback: float, urban: float
 ) -> None:
     """Add a building on the plot from z = begin to end, ``setback`` metres behind the sidewalk on side -1 or 1."""
     dice = assembly.dice
     middle, half_length = (begin + end) / 2, (end - begin) / 2 * 0.99
     floors = dice.integer(1, 2) + int(urban * dice.uniform(0.5, 5.5))
-    if shifted:
+    if assembly.shifted:
         floors = dice.integer(1, 9)
     height = floors * dice.uniform(2.9, 3.5) + 0.6
     half_depth = dice.uniform(4, 7)
-    lateral = side * (road.edge(int(side > 0)) + setback + half_depth)
-    wall = dice.shade(dice.choice(_SHIFTED_WALLS if shifted else _WALLS), 0.25)
+    front_lateral = side * (road.edge(side) + setback)
+    lateral = side * (road.edge(side) + setback + half_depth)
+    wall = dice.shade(dice.choice(_SHIFTED_WALLS if assembly.shifted else _WALLS), 0.25)
     second = dice.color(0.05, 0.5)
     base = min(0.0, road.ground_up(lateral)) - 1.0
-    assembly.begin(
-        BUILDING,
-        road.point(middle, lateral, road.ground_up(side * (road.edge(int(side > 0)) + setback))),
-        road.yaw(middle),
-    )
+    assembly.begin(BUILDING, road.point(middle, lateral, road.ground_up(front_lateral)), road.yaw(middle))
     # The foundation extends into the ground, so there is no gap on a slope.
     assembly.add(BOX, (0, base / 2, 0), (half_depth, -base / 2, half_length), (0.4, 0.39, 0.37), PLAIN)
     assembly.add(BOX, (0, height / 2, 0), (half_depth, height / 2, half_length), wall, FACADE, second=second)
@@ -56,13 +53,8 @@ def add_building(
             for i in range(dice.integer(1, 3)):
                 center = (front * 0.62, height + rise * 0.42, half_length * (-0.6 + 0.6 * i))
                 assembly.add(BOX, center, (0.9, 0.6, 0.65), wall, PLAIN)
-                assembly.add(
-                    BOX,
-                    (center[0] + 0.05 * front, center[1], center[2]),
-                    (0.75, 0.38, 0.4),
-                    (0.08, 0.09, 0.11),
-                    GLASS_PANE,
-                )
+                pane = (center[0] + 0.05 * front, center[1], center[2])
+                assembly.add(BOX, pane, (0.75, 0.38, 0.4), (0.08, 0.09, 0.11), GLASS_PANE)
     else:
         assembly.add(
             BOX, (0, height + 0.2, 0), (half_depth + 0.15, 0.22, half_length + 0.02), dice.shade(wall, 0.3), PLAIN

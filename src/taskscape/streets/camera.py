@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.streets.dice import Dice
-from taskscape.streets.road import Road
+from taskscape.streets.road import Lane, Road
 
 
 class Camera(NamedTuple):
@@ -48,10 +48,8 @@ def rotation(yaw: float, pitch: float, roll: float) -> npt.NDArray[np.float64]:
     return np.stack((right, np.cross(forward, right), forward))
 
 
-def build_view(dice: Dice, road: Road, shifted: bool) -> View:
-    """Return a view along the road from a car in one of its lanes; in the shifted split, from a van's roof."""
-    lanes_ahead = [lane for lane in road.lanes if lane.direction == 1]
-    lane = dice.choice(lanes_ahead)
+def build_view(dice: Dice, road: Road, lane: Lane, shifted: bool) -> View:
+    """Return a view along the road from a car in ``lane``; in the shifted split, from a van's roof."""
     up = dice.uniform(2.0, 2.7) if shifted else dice.uniform(1.2, 1.75)
     lateral = lane.lateral + 0.25 * dice.normal()
     yaw = road.yaw(7.0) + 0.045 * dice.normal()

@@ -1,7 +1,7 @@
 """Bicycles and motorcycles, ridden or parked. Their origin is on the ground below their center."""
 
 from taskscape.streets.assembly import Assembly, Point
-from taskscape.streets.classes import BICYCLE, MOTORCYCLE, RIDER
+from taskscape.streets.classes import BICYCLE, MOTORCYCLE
 from taskscape.streets.materials import LAMP, METAL, NIGHT_LAMP, PLAIN, SPOKES, TIRE
 from taskscape.streets.people import add_rider
 from taskscape.streets.shapes import BEVELED, BOX, SPHERE, WHEEL
@@ -9,7 +9,7 @@ from taskscape.streets.shapes import BEVELED, BOX, SPHERE, WHEEL
 _DARK = (0.04, 0.04, 0.045)
 
 
-def add_bicycle(assembly: Assembly, at: Point, yaw: float, pitch: float, ridden: bool, shifted: bool) -> None:
+def add_bicycle(assembly: Assembly, at: Point, yaw: float, pitch: float, ridden: bool) -> None:
     """Add a bicycle with a diamond or step-through frame."""
     dice = assembly.dice
     color = dice.color(0.05, 0.8)
@@ -27,7 +27,7 @@ def add_bicycle(assembly: Assembly, at: Point, yaw: float, pitch: float, ridden:
     tube(0.78 if dice.chance(0.6) else 0.55, 0.08, 0.3, 0.12)  # top
     tube(0.53, 0.1, 0.37, 0.75)  # down
     tube(0.6, -0.2, 0.33, 1.9)  # seat
-    tube(radius + 0.0, -0.28, 0.26, 0.0)  # chain stay
+    tube(radius, -0.28, 0.26, 0.0)  # chain stay
     tube(0.56, -0.4, 0.3, 0.98)  # seat stay
     tube(0.66, 0.46, 0.38, 1.9)  # fork
     assembly.add(BEVELED, (0, 0.95, -0.3), (0.09, 0.04, 0.14), _DARK, PLAIN)
@@ -37,10 +37,10 @@ def add_bicycle(assembly: Assembly, at: Point, yaw: float, pitch: float, ridden:
         assembly.add(BEVELED, (0, 0.9, 0.62), (0.18, 0.13, 0.14), dice.shade((0.35, 0.25, 0.14)), PLAIN)
     assembly.add(BOX, (0, 0.72, -0.88), (0.03, 0.04, 0.02), (0.8, 0.05, 0.04), NIGHT_LAMP)
     if ridden:
-        add_rider(assembly, RIDER, 0.98, (0.27, 1.05, 0.35), 0.25, shifted)
+        add_rider(assembly, 0.98, (0.27, 1.05, 0.35), 0.25)
 
 
-def add_motorcycle(assembly: Assembly, at: Point, yaw: float, pitch: float, ridden: bool, shifted: bool) -> None:
+def add_motorcycle(assembly: Assembly, at: Point, yaw: float, pitch: float, ridden: bool) -> None:
     """Add a motorcycle or a scooter."""
     dice = assembly.dice
     color = dice.color(0.03, 0.75)
@@ -69,4 +69,4 @@ def add_motorcycle(assembly: Assembly, at: Point, yaw: float, pitch: float, ridd
     assembly.add(BOX, (0, 0.72, -0.94), (0.09, 0.05, 0.03), (0.75, 0.05, 0.04), LAMP)
     assembly.add(BOX, (0, 0.54, -0.93), (0.1, 0.09, 0.015), (0.8, 0.8, 0.75), PLAIN)
     if ridden:
-        add_rider(assembly, RIDER, 0.86, (0.31, 1.07, 0.4), 0.3, shifted)
+        add_rider(assembly, 0.86, (0.31, 1.07, 0.4), 0.3)

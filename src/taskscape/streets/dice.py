@@ -6,10 +6,9 @@ from typing import TypeVar
 
 import numpy as np
 
-T = TypeVar("T")
-Color = tuple[float, float, float]
-"""Linear RGB, 0..1."""
+from taskscape.streets.colors import Color
 
+T = TypeVar("T")
 _BLOCK = 2048
 
 

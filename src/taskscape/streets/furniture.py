@@ -2,8 +2,10 @@
 
 from taskscape.streets.assembly import Assembly, Point
 from taskscape.streets.classes import POLE, TRAFFIC_LIGHT, TRAFFIC_SIGN
-from taskscape.streets.dice import Color, Dice
+from taskscape.streets.colors import Color, scaled
+from taskscape.streets.dice import Dice
 from taskscape.streets.materials import LAMP, METAL, NIGHT_LAMP, PLAIN, SIGN
+from taskscape.streets.road import Road
 from taskscape.streets.shapes import BEVELED, BOX, CYLINDER, SPHERE
 
 _SIGNS: tuple[tuple[Color, Color], ...] = (
@@ -19,6 +21,21 @@ _POLES: tuple[Color, ...] = ((0.32, 0.33, 0.34), (0.16, 0.18, 0.17), (0.5, 0.5, 
 def pole_color(dice: Dice) -> Color:
     """Return a random color for poles."""
     return dice.shade(dice.choice(_POLES), 0.25)
+
+
+def add_lamps(
+    assembly: Assembly, road: Road, side: int, begin: float, end: float, spacing: float, from_curb: float, color: Color,
+    old: bool,
+) -> list[Point]:  # fmt: skip
+    """Add street lamps along the curb; return the world points of their lights."""
+    lights = []
+    z = begin
+    while z < end:
+        if not road.in_junction(z, 1.5):
+            height = add_lamp(assembly, road.on_sidewalk(z, side, from_curb), road.yaw(z), side, color, old)
+            lights.append(road.point(z, side * (road.half_road - (0 if old else 0.8)), height - 0.2))
+        z += spacing
+    return lights
 
 
 def add_lamp(assembly: Assembly, at: Point, yaw: float, side: int, color: Color, old: bool) -> float:
@@ -39,24 +56,19 @@ def add_lamp(assembly: Assembly, at: Point, yaw: float, side: int, color: Color,
     return height
 
 
-def _signal(assembly: Assembly, at: Point, size: float, state: int, yaw: float = 0.0) -> None:
+def _signal(assembly: Assembly, at: Point, size: float, state: int) -> None:
     """Add a signal head with three lamps that faces backwards (-z)."""
     right, up, forward = at
     black = (0.025, 0.03, 0.028)
-    assembly.add(
-        BEVELED, (right, up, forward), (0.17 * size, 0.48 * size, 0.14 * size), black, PLAIN, label=TRAFFIC_LIGHT
-    )
-    assembly.add(
-        BOX, (right, up, forward + 0.05 * size), (0.27 * size, 0.6 * size, 0.02), black, PLAIN, label=TRAFFIC_LIGHT
-    )
-    for i, (red, green, blue) in enumerate(((1.0, 0.05, 0.03), (1.0, 0.55, 0.04), (0.05, 0.95, 0.4))):
+    pole = assembly.relabel(TRAFFIC_LIGHT)
+    assembly.add(BEVELED, (right, up, forward), (0.17 * size, 0.48 * size, 0.14 * size), black, PLAIN)
+    assembly.add(BOX, (right, up, forward + 0.05 * size), (0.27 * size, 0.6 * size, 0.02), black, PLAIN)
+    for i, color in enumerate(((1.0, 0.05, 0.03), (1.0, 0.55, 0.04), (0.05, 0.95, 0.4))):
         is_lit = i == state
-        light = 1.0 if is_lit else 0.1
         center = (right, up + (0.29 - 0.29 * i) * size, forward - 0.15 * size)
-        assembly.add(
-            SPHERE, center, (0.115 * size, 0.115 * size, 0.04 * size), (red * light, green * light, blue * light),
-            LAMP if is_lit else PLAIN, label=TRAFFIC_LIGHT,
-        )  # fmt: skip
+        half = (0.115 * size, 0.115 * size, 0.04 * size)
+        assembly.add(SPHERE, center, half, color if is_lit else scaled(color, 0.1), LAMP if is_lit else PLAIN)
+    assembly.relabel(pole)
 
 
 def add_traffic_light(

@@ -25,12 +25,12 @@ def render_many(
 
     ``processes`` is the number of processes, by default one per core.
     """
-    indices = list(indices)
-    for index in indices[:1] or [0]:
-        check_arguments(seed, split, index, size, samples, style)
-    if indices:  # render one in this process first, so functions are compiled once and not by all processes at once
-        yield _render_scene(seed, split, indices[0], size, samples, style)
-    jobs = ((seed, split, index, size, samples, style) for index in indices[1:])
-    for result in parallel.parallel_map(_render_scene, jobs, len(indices) - 1, parallel.workers(processes)):
+    jobs = [(seed, split, index, size, samples, style) for index in indices]
+    for job in jobs:
+        check_arguments(*job)
+    workers = parallel.workers(processes)
+    # Render one in this process first, so functions are compiled once and not by all processes at once.
+    yield from (_render_scene(*job) for job in jobs[:1])
+    for result in parallel.parallel_map(_render_scene, jobs[1:], len(jobs) - 1, workers):
         assert isinstance(result, tuple)
         yield result

@@ -1,4 +1,4 @@
-"""Materials of surfaces; ``render/textures.py`` has their textures."""
+"""Materials of surfaces; ``render/textures`` has their textures."""
 
 (
     PLAIN, CARRIAGEWAY, JUNCTION, PAVEMENT, GRASS, FACADE, SHOP, BRICK, TILES, CONCRETE, FOLIAGE, BARK, PAINT, COACH,

@@ -3,12 +3,13 @@
 import math
 
 from taskscape.streets.assembly import Assembly, Point
-from taskscape.streets.classes import PERSON
-from taskscape.streets.dice import Color, Dice
+from taskscape.streets.classes import PERSON, RIDER
+from taskscape.streets.colors import Color, scaled
 from taskscape.streets.materials import CLOTH, PLAIN
 from taskscape.streets.shapes import BEVELED, LIMB, SPHERE
 
 _SKIN: Color = (0.62, 0.42, 0.32)
+_TROUSERS: tuple[Color, ...] = ((0.05, 0.07, 0.16), (0.05, 0.05, 0.05), (0.32, 0.26, 0.18), (0.2, 0.2, 0.22))
 
 
 def add_limb(
@@ -27,19 +28,15 @@ def add_limb(
     )  # fmt: skip
 
 
-def _clothes(assembly: Assembly, shifted: bool) -> tuple[Color, Color]:
-    top, bottom = _colors(assembly.dice, shifted)
-    share = assembly.clothes
-    return (top[0] * share, top[1] * share, top[2] * share), (bottom[0] * share, bottom[1] * share, bottom[2] * share)
-
-
-def _colors(dice: Dice, shifted: bool) -> tuple[Color, Color]:
-    if shifted:
-        return dice.color(0.2, 0.9), dice.color(0.2, 0.8)
-    top = dice.color(0.03, 0.7) if dice.chance(0.6) else dice.shade((0.06, 0.06, 0.07), 0.5)
-    return top, dice.shade(
-        dice.choice(((0.05, 0.07, 0.16), (0.05, 0.05, 0.05), (0.32, 0.26, 0.18), (0.2, 0.2, 0.22))), 0.4
-    )
+def _clothes(assembly: Assembly) -> tuple[Color, Color]:
+    """Return the colors of the upper and the lower half."""
+    dice = assembly.dice
+    if assembly.shifted:
+        top, bottom = dice.color(0.2, 0.9), dice.color(0.2, 0.8)
+    else:
+        top = dice.color(0.03, 0.7) if dice.chance(0.6) else dice.shade((0.06, 0.06, 0.07), 0.5)
+        bottom = dice.shade(dice.choice(_TROUSERS), 0.4)
+    return scaled(top, assembly.clothes), scaled(bottom, assembly.clothes)
 
 
 def _head(assembly: Assembly, up: float, forward: float, s: float, skin: Color, helmet: Color | None) -> None:
@@ -52,12 +49,12 @@ def _head(assembly: Assembly, up: float, forward: float, s: float, skin: Color, 
     assembly.add(SPHERE, (0, up + 0.045 * s, forward - 0.03 * s), (0.092 * s, 0.095 * s, 0.1 * s), hair, PLAIN)
 
 
-def add_person(assembly: Assembly, at: Point, yaw: float, shifted: bool, walking: bool = True) -> None:
+def add_person(assembly: Assembly, at: Point, yaw: float, walking: bool = True) -> None:
     """Add a pedestrian: adult or child, in trousers, skirt or coat, with or without a bag."""
     dice = assembly.dice
     height = dice.uniform(1.05, 1.35) if dice.chance(0.1) else dice.uniform(1.55, 1.92)
     s, wide = height / 1.75, dice.uniform(0.92, 1.2)
-    top, bottom = _clothes(assembly, shifted)
+    top, bottom = _clothes(assembly)
     skin = dice.shade(_SKIN, 0.55)
     stride = dice.uniform(0.2, 0.42) if walking else dice.uniform(0, 0.06)
     assembly.begin(PERSON, at, yaw)
@@ -75,15 +72,8 @@ def add_person(assembly: Assembly, at: Point, yaw: float, shifted: bool, walking
         add_limb(assembly, shoulder, elbow, 0.062 * s, top)
         add_limb(assembly, elbow, hand, 0.05 * s, top if dice.chance(0.7) else skin)
     second = dice.color()
-    assembly.add(
-        LIMB,
-        (0, 1.18 * s, 0),
-        (0.165 * s * wide, 0.3 * s, 0.115 * s * wide),
-        top,
-        CLOTH,
-        taper=(1.25, 1.05),
-        second=second,
-    )
+    torso = (0.165 * s * wide, 0.3 * s, 0.115 * s * wide)
+    assembly.add(LIMB, (0, 1.18 * s, 0), torso, top, CLOTH, taper=(1.25, 1.05), second=second)
     outfit = dice.random()
     if outfit < 0.2:
         assembly.add(LIMB, (0, 0.72 * s, 0), (0.24 * s * wide, 0.24 * s, 0.2 * s), bottom, CLOTH, taper=(0.7, 0.65))
@@ -97,29 +87,26 @@ def add_person(assembly: Assembly, at: Point, yaw: float, shifted: bool, walking
         assembly.add(BEVELED, (0.3 * s, 0.72 * s, 0), (0.06 * s, 0.18 * s, 0.16 * s), second, CLOTH)
 
 
-def add_rider(assembly: Assembly, label: int, saddle: float, bars: Point, pedals: float, shifted: bool) -> None:
+def add_rider(assembly: Assembly, saddle: float, bars: Point, pedals: float) -> None:
     """Add a rider to the current object: seated at height ``saddle``, hands at ``bars``, feet at height ``pedals``."""
     dice = assembly.dice
-    top, bottom = _clothes(assembly, shifted)
+    top, bottom = _clothes(assembly)
     skin = dice.shade(_SKIN, 0.5)
     lean = dice.uniform(0.1, 0.32)
     shoulder_up, shoulder_forward = saddle + 0.52, -0.2 + lean
 
-    def limb(a: Point, b: Point, radius: float, color: Color) -> None:
-        add_limb(assembly, a, b, radius, color)
-
-    vehicle = assembly.relabel(label)
+    vehicle = assembly.relabel(RIDER)
     for side, swing in ((-1, 1), (1, -1)):
         foot = (side * 0.13, pedals + 0.12 * swing + 0.05, 0.1 + 0.08 * swing)
         knee = (side * 0.15, (saddle + foot[1]) / 2 + 0.1, 0.28 + 0.06 * swing)
-        limb((side * 0.1, saddle + 0.03, -0.2), knee, 0.1, bottom)
-        limb(knee, foot, 0.075, bottom)
+        add_limb(assembly, (side * 0.1, saddle + 0.03, -0.2), knee, 0.1, bottom)
+        add_limb(assembly, knee, foot, 0.075, bottom)
         assembly.add(
             BEVELED, (foot[0], foot[1] - 0.04, foot[2] + 0.06), (0.045, 0.045, 0.12), (0.04, 0.04, 0.04), PLAIN
         )
         elbow = (side * 0.3, (shoulder_up + bars[1]) / 2 - 0.06, (shoulder_forward + bars[2]) / 2)
-        limb((side * 0.2, shoulder_up - 0.02, shoulder_forward), elbow, 0.062, top)
-        limb(elbow, (side * bars[0], bars[1], bars[2]), 0.05, top)
+        add_limb(assembly, (side * 0.2, shoulder_up - 0.02, shoulder_forward), elbow, 0.062, top)
+        add_limb(assembly, elbow, (side * bars[0], bars[1], bars[2]), 0.05, top)
     tilt = -math.atan2(lean, 0.5)
     middle = (0.0, saddle + 0.27, -0.2 + lean / 2)
     assembly.add(LIMB, middle, (0.17, 0.31, 0.125), top, CLOTH, pitch=tilt, taper=(1.25, 1.1), second=dice.color())

@@ -1,36 +1,14 @@
-"""The road: its course, cross-section and junction, and the ground as one continuous mesh."""
+"""The road: its course, cross-section and junction."""
 
 import math
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from taskscape.streets.classes import ROAD, SIDEWALK, TERRAIN
+from taskscape.streets.assembly import Point
 from taskscape.streets.dice import Dice
 
-BEHIND, AHEAD = -9.0, 190.0
-"""Start and end of the ground along z in metres; the camera is at z = 0."""
-REACH = 75.0
-"""Extent of the ground to either side, metres."""
-_STEP = 3.0
-_SIDE_STREET = 2.6
-_QUAD = np.array(((0, 2, 3), (0, 3, 1)))
-"""Corners of the two triangles of a quad, as indices into the vertices of a band: left, right, left, right, …"""
-
-
-@dataclass(frozen=True)
-class Strip:
-    """A band of the cross-section."""
-
-    left: float
-    """Lateral position of its left edge, metres right of the center line."""
-    right: float
-    height: float
-    """Height above the road, metres."""
-    label: int
+AHEAD = 190.0
+"""End of the ground along z in metres; the camera is at z = 0."""
 
 
 @dataclass(frozen=True)
@@ -50,24 +28,6 @@ class Marking(NamedTuple):
 
     lateral: float
     dashed: bool
-
-
-class Ground(NamedTuple):
-    """The triangles of the ground, with the vertex attributes that the renderer interpolates."""
-
-    vertices: npt.NDArray[np.float64]
-    """World points in metres, (G, 3)."""
-    attributes: npt.NDArray[np.float64]
-    """Unit normal, and metres right of the center line, (G, 4)."""
-    faces: npt.NDArray[np.int32]
-    """Vertex indices, (F, 3)."""
-    parts: npt.NDArray[np.int32]
-    """The ground part of each face, see ``GROUND_PARTS``, (F,)."""
-
-
-GROUND_PARTS = (ROAD, ROAD, SIDEWALK, TERRAIN)
-"""Classes of the ground parts: carriageway, junction, sidewalk, terrain."""
-_CARRIAGEWAY, _JUNCTION, _SIDEWALK, _TERRAIN = range(4)
 
 
 @dataclass
@@ -112,20 +72,38 @@ class Road:
         """Return the height of the road relative to the road at the camera, metres."""
         return self.slope * z + self.hill * (math.sin(0.022 * z + self.phase) - math.sin(self.phase))
 
+    def slant(self, z: float) -> float:
+        """Return the shift of the center line to the right per metre of z."""
+        return self.bend * z + 0.02 * self.sway * math.cos(0.02 * z + self.phase)
+
+    def rise(self, z: float) -> float:
+        """Return the slope of the road, rise over run."""
+        return self.slope + 0.022 * self.hill * math.cos(0.022 * z + self.phase)
+
     def yaw(self, z: float) -> float:
         """Return the direction of the center line in radians to the right of z."""
-        return math.atan(self.bend * z + 0.02 * self.sway * math.cos(0.02 * z + self.phase))
+        return math.atan(self.slant(z))
 
     def pitch(self, z: float) -> float:
         """Return the inclination of the road above the horizon in radians."""
-        return math.atan(self._rise(z))
+        return math.atan(self.rise(z))
 
-    def _rise(self, z: float) -> float:
-        return self.slope + 0.022 * self.hill * math.cos(0.022 * z + self.phase)
+    def heading(self, z: float, direction: int) -> tuple[float, float]:
+        """Return yaw and pitch of traffic, with ``direction`` as in ``Lane``."""
+        yaw, pitch = self.yaw(z), self.pitch(z)
+        return (yaw, pitch) if direction > 0 else (yaw + math.pi, -pitch)
 
-    def point(self, z: float, lateral: float, up: float = 0.0) -> tuple[float, float, float]:
+    def point(self, z: float, lateral: float, up: float = 0.0) -> Point:
         """Return the world point ``up`` metres above the road and ``lateral`` metres right of the center line."""
         return self.center(z) + lateral, -self.elevation(z) - up, z
+
+    def on_ground(self, z: float, lateral: float, up: float = 0.0) -> Point:
+        """Return the world point ``up`` metres above the ground beside the road, away from the junction."""
+        return self.point(z, lateral, self.ground_up(lateral) + up)
+
+    def on_sidewalk(self, z: float, side: int, from_curb: float) -> Point:
+        """Return the point ``from_curb`` metres from the curb on the sidewalk of side -1 or 1."""
+        return self.point(z, side * (self.half_road + from_curb), self.curb)
 
     def ground_up(self, lateral: float) -> float:
         """Return the height of the ground above the road, away from the junction."""
@@ -140,150 +118,22 @@ class Road:
         return abs(z - self.junction) < self.half_junction + margin
 
     def edge(self, side: int) -> float:
-        """Return the distance from the center line to the sidewalk's outer edge; side 0 is left, 1 right."""
-        return self.half_road + self.sidewalks[side]
-
-    def _strips(self) -> list[Strip]:
-        inner = -self.half_road
-        strips = [
-            Strip(-REACH, -self.edge(0), self.curb, TERRAIN),
-            Strip(-self.edge(0), inner, self.curb, SIDEWALK),
-        ]
-        if self.median:
-            strips += [
-                Strip(inner, -self.median, 0, ROAD),
-                Strip(-self.median, self.median, self.curb, TERRAIN),
-                Strip(self.median, -inner, 0, ROAD),
-            ]
-        else:
-            strips.append(Strip(inner, -inner, 0, ROAD))
-        return [
-            *strips,
-            Strip(-inner, self.edge(1), self.curb, SIDEWALK),
-            Strip(self.edge(1), REACH, self.curb, TERRAIN),
-        ]
-
-    def ground(self) -> Ground:
-        """Return the ground as one mesh without gaps: strips along the road, interrupted by the junction."""
-        mesh = _GroundMesh(self)
-        street_strips = self._strips()
-        corner_strips = [
-            Strip(s.left, s.right, s.height, SIDEWALK if s.height > 0 and abs(s.left + s.right) > 1 else s.label)
-            for s in street_strips
-        ]
-        begin, end = self.junction - self.half_junction, self.junction + self.half_junction
-        if begin > AHEAD:
-            mesh.add_strips(street_strips, BEHIND, AHEAD)
-            return mesh.finish()
-        mesh.add_strips(street_strips, BEHIND, begin - _SIDE_STREET)
-        mesh.add_strips(corner_strips, begin - _SIDE_STREET, begin)
-        mesh.add_junction_curbs(street_strips, begin, -1)
-        mesh.add_strips([Strip(-REACH, REACH, 0, ROAD)], begin, end, _JUNCTION)
-        mesh.add_junction_curbs(street_strips, end, 1)
-        mesh.add_strips(corner_strips, end, end + _SIDE_STREET)
-        mesh.add_strips(street_strips, end + _SIDE_STREET, AHEAD)
-        return mesh.finish()
+        """Return the distance from the center line to the outer edge of the sidewalk of side -1 or 1."""
+        return self.half_road + self.sidewalks[side > 0]
 
 
-class _GroundMesh:
-    """Collects the triangles of the ground in arrays, one per stretch of the road."""
+def pieces(begin: float, end: float, length: float, shortest: float = 0.1) -> list[tuple[float, float]]:
+    """Return the middles and half lengths, in metres, of straight pieces that follow the road from z = begin to end.
 
-    def __init__(self, road: Road) -> None:
-        self._road = road
-        self._vertices: list[npt.NDArray[np.float64]] = []
-        self._faces: list[npt.NDArray[np.int32]] = []
-        self._count = 0
-
-    def _stations(self, begin: float, end: float) -> npt.NDArray[np.float64]:
-        """Return the road at the positions from z = begin to end where all strips have vertices, (5, S).
-
-        The rows are x, elevation, z, rise, and the shift of the center line to the right per metre of z.
-        """
-        road = self._road
-        steps = max(1, math.ceil((end - begin) / _STEP))
-        stations = []
-        for i in range(steps + 1):  # one by one, as NumPy's sines differ in the last bits
-            z = begin + (end - begin) * i / steps
-            slant = road.bend * z + 0.02 * road.sway * math.cos(0.02 * z + road.phase)
-            stations.append((road.center(z), road.elevation(z), z, road._rise(z), slant))
-        return np.array(stations).T
-
-    def _bank(self, lateral: float, strip: Strip) -> float:
-        """Return the slope of the strip to the right, rise over run."""
-        is_sloped = abs(lateral) > self._road.half_road and strip.label == TERRAIN
-        is_right = lateral > 0
-        return (self._road.bank[is_right] if is_right else -self._road.bank[is_right]) if is_sloped else 0.0
-
-    def add_strips(self, strips: list[Strip], begin: float, end: float, part: int | None = None) -> None:
-        """Add strips from z = begin to end, with curbs between strips of different heights."""
-        bands = []  # lateral position and height at both edges, normal to the right and down, slope along, part
-        for strip in strips:
-            strip_part = (
-                part if part is not None else {ROAD: _CARRIAGEWAY, SIDEWALK: _SIDEWALK, TERRAIN: _TERRAIN}[strip.label]
-            )
-            bank = self._bank((strip.left + strip.right) / 2, strip)
-            rise = bank * (strip.right - strip.left)
-            left_up = strip.height + (-rise if strip.left < 0 else 0.0)
-            right_up = strip.height + (rise if strip.right > 0 else 0.0)
-            # The normal is the gradient of the surface y = -elevation(z) - bank · (x - center(z)).
-            bands.append((strip.left, left_up, strip.right, right_up, -bank, -1.0, 1.0, strip_part))
-        for left, right in pairwise(strips):
-            if left.height != right.height:
-                facing = 1.0 if left.height > right.height else -1.0
-                bands.append((left.right, left.height, left.right, right.height, facing, 0.0, 0.0, _SIDEWALK))
-        self._add(self._stations(begin, end), np.array(bands))
-
-    def _add(self, stations: npt.NDArray[np.float64], bands: npt.NDArray[np.float64]) -> None:
-        """Add the quads between the stations, (5, S), of each band, (n, 8)."""
-        x, elevation, z, rise, slant = stations
-        lateral, up = bands[:, None, 0:4:2], bands[:, None, 1:4:2]
-        right, down, slope = bands[:, 4:7].T[..., None]
-        forward = -(slope * rise + right * slant)
-        length = np.sqrt(right * right + down * down + forward * forward)
-        vertices = np.empty((len(bands), len(z), 2, 7))
-        columns = (
-            x[:, None] + lateral, -elevation[:, None] - up, z[:, None],
-            (right / length)[..., None], (down / length)[..., None], (forward / length)[..., None], lateral,
-        )  # fmt: skip
-        for i, column in enumerate(columns):
-            vertices[..., i] = column
-        faces = np.empty((len(bands), len(z) - 1, 2, 4), np.int32)
-        first_vertex = self._count + 2 * len(z) * np.arange(len(bands))[:, None] + 2 * np.arange(len(z) - 1)
-        faces[..., :3] = first_vertex[..., None, None] + _QUAD
-        faces[..., 3] = bands[:, 7, None, None]
-        self._vertices.append(vertices.reshape(-1, 7))
-        self._faces.append(faces.reshape(-1, 4))
-        self._count += vertices.size // 7
-
-    def add_junction_curbs(self, strips: list[Strip], z: float, facing: int) -> None:
-        """Add the curbs along the crossing street: faces at z that face in the direction ``facing`` · z."""
-        x, elevation = self._road.center(z), self._road.elevation(z)
-        for strip in strips:
-            if strip.height > 0:
-                corners = [(strip.left, 0.0), (strip.right, 0.0), (strip.right, strip.height),
-                           (strip.left, strip.height)]  # fmt: skip
-                self._vertices.append(
-                    np.array([
-                        (x + lateral, -elevation - up, z, 0.0, 0.0, -float(facing), lateral) for lateral, up in corners
-                    ])
-                )  # fmt: skip
-                v = self._count
-                self._faces.append(np.array([(v, v + 1, v + 2, _SIDEWALK), (v, v + 2, v + 3, _SIDEWALK)], np.int32))
-                self._count += 4
-
-    def finish(self) -> Ground:
-        """Return the mesh, with faces wound to match their normals."""
-        vertices = np.concatenate(self._vertices)
-        faces = np.concatenate(self._faces)
-        a, b, c = (vertices[faces[:, i], :3] for i in range(3))
-        outward = (np.cross(b - a, c - a) * vertices[faces[:, 0], 3:6]).sum(1) > 0
-        faces[~outward, 1:3] = faces[~outward, 2:0:-1]
-        return Ground(
-            np.ascontiguousarray(vertices[:, :3]),
-            np.ascontiguousarray(vertices[:, 3:]),
-            np.ascontiguousarray(faces[:, :3]),
-            np.ascontiguousarray(faces[:, 3]),
-        )
+    All but the last have this ``length``; a last one that is not longer than ``shortest`` is left out.
+    """
+    found = []
+    z = begin
+    while z < end - shortest:
+        half = min(length, end - z) / 2
+        found.append((z + half, half))
+        z += 2 * half
+    return found
 
 
 def build_road(dice: Dice, urban: float, rails: bool) -> Road:
@@ -292,7 +142,7 @@ def build_road(dice: Dice, urban: float, rails: bool) -> Road:
     each_way = 2 if rails else dice.weighted({1: 0.55, 2: 0.35, 3: 0.1})
     one_way = not rails and dice.chance(0.18)
     median = dice.uniform(0.8, 2.2) if not one_way and not rails and dice.chance(0.22) else 0.0
-    parking = tuple(2.15 if dice.chance(0.35 + 0.3 * urban) else 0.0 for _ in range(2))
+    left, right = (2.15 if dice.chance(0.35 + 0.3 * urban) else 0.0 for _ in range(2))
     lanes, markings = [], []
     if one_way:
         count = each_way + 1
@@ -312,7 +162,7 @@ def build_road(dice: Dice, urban: float, rails: bool) -> Road:
         if not median:
             markings.append(Marking(0.0, each_way == 1 or dice.chance(0.4)))
     half_road = half_lanes + 0.25
-    if parking[0] or parking[1]:
+    if left or right:
         # The carriageway stays symmetric: a side without a parking lane has a cycle lane of the same width.
         half_road += 2.15
         markings += [Marking(side * half_lanes, dice.chance(0.5)) for side in (-1, 1)]
@@ -326,7 +176,7 @@ def build_road(dice: Dice, urban: float, rails: bool) -> Road:
         phase=dice.uniform(0, 6.28),
         curb=dice.uniform(0.1, 0.17),
         half_road=half_road,
-        parking=(parking[0], parking[1]),
+        parking=(left, right),
         sidewalks=(dice.uniform(2.0, 5.0), dice.uniform(2.0, 5.0)),
         bank=(
             dice.uniform(-0.02, 0.12) if dice.chance(0.6 - 0.4 * urban) else 0.0,

@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from taskscape.streets.camera import Camera
 from taskscape.streets.dice import Dice
-from taskscape.streets.layout import Street, build_street, lamp_points
-from taskscape.streets.materials import RAILING, TARMAC, TWIGS
+from taskscape.streets.ground import GROUND_PARTS, build_ground
+from taskscape.streets.layout import build_street
+from taskscape.streets.materials import TARMAC
 from taskscape.streets.photographs.layout import build_photograph
 from taskscape.streets.render.labels import find_boundaries, read_labels
 from taskscape.streets.render.noise import noise_table
@@ -20,8 +21,8 @@ from taskscape.streets.render.shadow import cast
 from taskscape.streets.render.spot import RoadPaint
 from taskscape.streets.render.transform import Mesh, build_mesh
 from taskscape.streets.render.world import World
-from taskscape.streets.road import GROUND_PARTS
 from taskscape.streets.shapes import library
+from taskscape.streets.street import Street
 
 GRAMMAR_VERSION = 1
 """Version that increases whenever the scene of the same (seed, split, index) changes."""
@@ -102,18 +103,15 @@ def street(seed: int, split: str, index: int, style: str = "classic") -> Street:
 def mesh_of(scene: Street) -> Mesh:
     """Return all triangles of a street."""
     assembly = scene.assembly
-    return build_mesh(scene.road.ground(), len(GROUND_PARTS), assembly.parts(), assembly.objects(), library())
+    return build_mesh(build_ground(scene.road), assembly.parts(), assembly.objects(), library())
 
 
 def _ground_looks(scene: Street) -> npt.NDArray[np.float64]:
-    """Return the class, material, color, second color and seed of each ground part."""
+    """Return the class, material, color and seed of each ground part."""
     colors = scene.colors
-    seed = scene.seed % 1000
     shades = (colors.road, colors.road, colors.sidewalk, colors.grass)
-    return np.array([
-        (label, material, *color, 0.0, 0.0, 0.0, seed, 0.0)
-        for label, material, color in zip(GROUND_PARTS, colors.materials, shades, strict=True)
-    ])  # fmt: skip
+    looks = zip(GROUND_PARTS, colors.materials, shades, strict=True)
+    return np.array([(label, material, *color, scene.seed % 1000) for label, material, color in looks])
 
 
 def _paint(scene: Street) -> RoadPaint:
@@ -131,18 +129,16 @@ def _paint(scene: Street) -> RoadPaint:
 
 
 def _world(scene: Street) -> World:
-    mesh, view, weather, paint = mesh_of(scene), scene.view, scene.weather, _paint(scene)
+    mesh, paint = mesh_of(scene), _paint(scene)
     parts = scene.assembly.parts()
-    bright = (parts["texture"] == TWIGS) | (parts["texture"] == RAILING)
     return World(
         mesh=mesh,
-        ground_parts=len(GROUND_PARTS),
         ground_looks=_ground_looks(scene),
         parts=parts,
         paint=paint,
-        weather=weather,
-        lamps=lamp_points(scene),
-        shadows=cast(mesh, parts, len(GROUND_PARTS), bright, view, weather.sun, max(weather.sunlight) > 0.1),
+        weather=scene.weather,
+        lamps=np.array(scene.lamps, np.float64).reshape(-1, 3),
+        shadows=cast(mesh, parts, scene.view, scene.weather),
         noise=noise_table(),
         drift=paint.seed * 0.37,
     )
@@ -186,7 +182,7 @@ def render_street(scene: Street, size: tuple[int, int], samples: int) -> Scene:
     camera = view.intrinsics(height, width)
     grid = build_grid(height, width, _SAMPLES[samples])
     world = _world(scene)
-    surfaces = visible(world.mesh, world.parts, world.ground_parts, view, camera, grid)
+    surfaces = visible(world.mesh, world.parts, view, camera, grid)
     labels = read_labels(surfaces, grid, world.mesh.face_part, *_labels_of_parts(scene))
     frame = empty_frame(grid)
     has_town_materials = max(world.parts["texture"].max(initial=0), *scene.colors.materials) >= TARMAC
@@ -197,7 +193,7 @@ def render_street(scene: Street, size: tuple[int, int], samples: int) -> Scene:
         resolved = np.empty_like(dry)
         mirror(dry, labels.depth, frame.normals, frame.wetness, camera, weather, resolved)
     return Scene(
-        image=expose(resolved, scene.exposure, scene.tone, scene.balance, scene.noise, scene.seed),
+        image=expose(resolved, scene.exposure, scene.seed),
         semseg=labels.semseg,
         depth=labels.depth,
         normals=frame.normals,

@@ -14,13 +14,14 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int32]
 
-# Solids. GROUND has no mesh here; road.py builds it.
-GROUND, BOX, BEVELED, CYLINDER, SPHERE, WHEEL, CROWN, FAR_CROWN, LIMB = range(9)
-SEDAN, HATCHBACK, ESTATE, VAN, COUPE, PICKUP = range(9, 15)
-HULL, PANEL = 15, 16
-MINI, TALL, PANEL_VAN = range(17, 20)
-COUNT = 20
-
+(
+    BOX, BEVELED, CYLINDER, SPHERE, WHEEL, LIMB, CROWN, FAR_CROWN, HULL, PANEL,
+    SEDAN, HATCHBACK, ESTATE, VAN, COUPE, PICKUP, MINI, TALL, PANEL_VAN,
+) = range(19)  # fmt: skip
+"""The solids."""
+LEAFY = (CROWN, FAR_CROWN)
+"""Crowns of separate leaves, which have no inside."""
+CROWNS = (*LEAFY, HULL)
 SHEER = (HULL, PANEL)
 """Surfaces with holes through which the background is visible: crowns, railings.
 
@@ -28,14 +29,15 @@ In the labels, the holes belong to the surface, as in human annotations of photo
 """
 
 # Zones.
-BODY, GLASS, TRIM = range(3)
+BODY, GLASS = range(2)
 
+_Point = tuple[float, float, float]
 _Mesh = tuple[FloatArray, IntArray, IntArray]
 """Vertices (V, 3), faces (F, 3), zones (F,)."""
 
 
 class Library(NamedTuple):
-    """All solids in one set of arrays; solid s has the vertices first_vertex[s] … first_vertex[s + 1] - 1."""
+    """All S solids in one set of arrays; solid s has the vertices first_vertex[s] … first_vertex[s + 1] - 1."""
 
     vertices: FloatArray
     """(V, 3)"""
@@ -44,12 +46,12 @@ class Library(NamedTuple):
     zones: IntArray
     """(F,)"""
     first_vertex: IntArray
-    """(COUNT + 1,)"""
+    """(S + 1,)"""
     first_face: IntArray
-    """(COUNT + 1,)"""
+    """(S + 1,)"""
 
 
-def _solid(vertices: list[tuple[float, float, float]] | FloatArray, polygons: list[tuple[int, ...]]) -> _Mesh:
+def _solid(vertices: list[_Point] | FloatArray, polygons: list[tuple[int, ...]]) -> _Mesh:
     """Triangulate the polygons of a convex solid around the origin, and orient every face outwards."""
     points = np.asarray(vertices, np.float64)
     faces = []
@@ -105,6 +107,13 @@ def _cylinder(sides: int, along_x: bool = False) -> _Mesh:
     return _solid(points[:, [1, 0, 2]] if along_x else points, polygons)
 
 
+def _between(a: _Point, b: _Point) -> _Point:
+    """Return the point of the unit sphere in the middle between two others."""
+    x, y, z = (p + q for p, q in zip(a, b, strict=True))
+    norm = math.sqrt(x * x + y * y + z * z)
+    return x / norm, y / norm, z / norm
+
+
 def _sphere() -> _Mesh:
     """Return an icosahedron on the unit sphere, subdivided once."""
     g = (1 + math.sqrt(5)) / 2
@@ -117,10 +126,8 @@ def _sphere() -> _Mesh:
     }
     midpoints = {}
     for i, j in sorted(pairs):
-        x, y, z = (points[i][k] + points[j][k] for k in range(3))
-        norm = math.sqrt(x * x + y * y + z * z)
         midpoints[i, j] = len(points)
-        points.append((x / norm, y / norm, z / norm))
+        points.append(_between(points[i], points[j]))
     polygons: list[tuple[int, ...]] = []
     triples = [(i, j, k) for i, j in sorted(pairs) for k in range(j + 1, 12)]
     for i, j, k in triples:
@@ -130,7 +137,7 @@ def _sphere() -> _Mesh:
     return _solid(points, polygons)
 
 
-def _length(vector: FloatArray) -> float:
+def length(vector: FloatArray) -> float:
     """Return the length of a vector, bit-identical on every machine, unlike a BLAS dot product."""
     return math.sqrt(sum(c * c for c in vector.tolist()))
 
@@ -147,13 +154,13 @@ def _crown(leaves: int, size: float) -> _Mesh:
         outward = np.array((ring * math.cos(golden * i), height, ring * math.sin(golden * i)))
         tilt = outward + 0.45 * raw[i, :3]
         u = np.cross(tilt, (0.3, 0.9, raw[i, 3]))
-        u /= _length(u)
+        u /= length(u)
         v = np.cross(tilt, u)
-        v /= _length(v)
+        v /= length(v)
         center = outward * (0.8 + 0.12 * raw[i, 4])
         long, wide = size * (1 + 0.3 * raw[i, 5]), size * (0.8 + 0.3 * raw[i, 6])
-        points += [center + u * long, center - u * long * 0.5 + v * wide, center - u * long * 0.5
-                   - v * wide]  # fmt: skip
+        base = center - u * long * 0.5
+        points += [center + u * long, base + v * wide, base - v * wide]
     faces = np.arange(3 * leaves, dtype=np.int32).reshape(-1, 3)
     return np.array(points), faces, np.zeros(leaves, np.int32)
 
@@ -161,16 +168,14 @@ def _crown(leaves: int, size: float) -> _Mesh:
 def _hull() -> _Mesh:
     """Return a sphere with dents and bumps, the outline of a crown: an icosahedron subdivided twice."""
     points, faces, _ = _sphere()
-    vertices = [tuple(p) for p in points.tolist()]
+    vertices: list[_Point] = [(x, y, z) for x, y, z in points.tolist()]
     midpoints: dict[tuple[int, int], int] = {}
 
     def midpoint(i: int, j: int) -> int:
         key = (min(i, j), max(i, j))
         if key not in midpoints:
-            x, y, z = (vertices[i][k] + vertices[j][k] for k in range(3))
-            norm = math.sqrt(x * x + y * y + z * z)
             midpoints[key] = len(vertices)
-            vertices.append((x / norm, y / norm, z / norm))
+            vertices.append(_between(vertices[i], vertices[j]))
         return midpoints[key]
 
     polygons: list[tuple[int, ...]] = []
@@ -181,7 +186,8 @@ def _hull() -> _Mesh:
     return _solid(np.array(vertices) * (0.84 + 0.24 * bumps)[:, None], polygons)
 
 
-_HALF_WIDTH = {"sill": 0.96, "belt": 1.0, "roof": 0.74}
+_SILL, _BELT, _ROOF = 0.96, 1.0, 0.74
+"""Half widths of cars at these heights."""
 
 
 def _car(lower: list[tuple[float, float]], cabin: list[tuple[float, float]], glass: tuple[int, ...]) -> _Mesh:
@@ -190,15 +196,15 @@ def _car(lower: list[tuple[float, float]], cabin: list[tuple[float, float]], gla
     ``lower`` and ``cabin`` are convex outlines of (forward, up) points, with up from 0 (the sill) to 1 (the roof); the
     first and last points of the cabin are on the body. ``glass`` has the edges of the cabin that are windscreens.
     """
-    vertices: list[tuple[float, float, float]] = []
+    vertices: list[_Point] = []
     polygons: list[tuple[int, ...]] = []
     zones: list[int] = []
     belt = max(up for _, up in lower)
 
     def width(up: float) -> float:
         if up <= belt:
-            return _HALF_WIDTH["sill"] + (_HALF_WIDTH["belt"] - _HALF_WIDTH["sill"]) * up / belt
-        return _HALF_WIDTH["belt"] + (_HALF_WIDTH["roof"] - _HALF_WIDTH["belt"]) * (up - belt) / (1 - belt)
+            return _SILL + (_BELT - _SILL) * up / belt
+        return _BELT + (_ROOF - _BELT) * (up - belt) / (1 - belt)
 
     def hull(outline: list[tuple[float, float]], narrow: float, side_zone: int, edge_zones: list[int]) -> None:
         start, count = len(vertices), len(outline)
@@ -271,9 +277,7 @@ _OUTLINES = {
 @cache
 def library() -> Library:
     """Return all solids."""
-    empty: _Mesh = (np.zeros((0, 3)), np.zeros((0, 3), np.int32), np.zeros(0, np.int32))
     meshes = {
-        GROUND: empty,
         BOX: _box(),
         BEVELED: _beveled(),
         CYLINDER: _cylinder(10),
@@ -285,7 +289,7 @@ def library() -> Library:
         HULL: _hull(),
         PANEL: _box(),
     } | {solid: _car(*outline) for solid, outline in _OUTLINES.items()}
-    ordered = [meshes[solid] for solid in range(COUNT)]
+    ordered = [meshes[solid] for solid in sorted(meshes)]
     counts = np.array([(len(v), len(f)) for v, f, _ in ordered]).cumsum(0)
     offsets = np.concatenate([np.zeros((1, 2), np.int64), counts]).astype(np.int32)
     return Library(

@@ -2,7 +2,7 @@
 
 from taskscape.streets.assembly import Assembly, Point
 from taskscape.streets.classes import TRAIN
-from taskscape.streets.dice import Color, Dice
+from taskscape.streets.colors import Color
 from taskscape.streets.materials import COACH, LAMP, METAL, NIGHT_LAMP, PLAIN
 from taskscape.streets.road import Road
 from taskscape.streets.shapes import BEVELED, BOX
@@ -17,8 +17,9 @@ _SHIFTED_LIVERIES: tuple[tuple[Color, Color], ...] = (
 )  # fmt: skip
 
 
-def _livery(dice: Dice, shifted: bool) -> tuple[Color, Color]:
-    main, accent = dice.choice(_SHIFTED_LIVERIES if shifted else _LIVERIES)
+def _livery(assembly: Assembly) -> tuple[Color, Color]:
+    dice = assembly.dice
+    main, accent = dice.choice(_SHIFTED_LIVERIES if assembly.shifted else _LIVERIES)
     return dice.shade(main), dice.shade(accent)
 
 
@@ -53,12 +54,12 @@ def _section(
         assembly.add(BOX, (0, top + 0.78, 0.9), (0.75, 0.03, 0.06), (0.1, 0.1, 0.1), METAL)
 
 
-def add_tram(assembly: Assembly, road: Road, z: float, lateral: float, direction: int, shifted: bool) -> float:
+def add_tram(assembly: Assembly, road: Road, z: float, lateral: float, direction: int) -> float:
     """Add a tram with its near end at ``z``; return the z of its far end in metres."""
     dice = assembly.dice
     sections = dice.integer(2, 3)
     half = (dice.uniform(1.18, 1.3), dice.uniform(1.5, 1.65), dice.uniform(3.8, 5.2))
-    colors = _livery(dice, shifted)
+    colors = _livery(assembly)
     for i in range(sections):
         middle = z + half[2] + i * (2 * half[2] + 0.6)
         is_nearest, is_farthest = i == 0, i == sections - 1
@@ -72,25 +73,17 @@ def add_tram(assembly: Assembly, road: Road, z: float, lateral: float, direction
     return z + sections * (2 * half[2] + 0.6)
 
 
-def add_railway_train(assembly: Assembly, road: Road, begin: float, end: float, lateral: float, shifted: bool) -> None:
+def add_railway_train(assembly: Assembly, road: Road, begin: float, end: float, lateral: float) -> None:
     """Add a train on a railway beside the road, from about ``begin`` to ``end``."""
     dice = assembly.dice
     half = (1.42, 1.75, dice.uniform(7.0, 10.0))
-    colors = _livery(dice, shifted)
+    colors = _livery(assembly)
     z, count = begin, 0
     while z < end and count < 5:
         middle = z + half[2]
-        up = road.ground_up(lateral) + 0.55
         _section(
-            assembly,
-            road.point(middle, lateral, up),
-            road.yaw(middle),
-            road.pitch(middle),
-            half,
-            colors,
-            False,
-            count == 0,
-            count == 0,
-        )
+            assembly, road.on_ground(middle, lateral, 0.55), road.yaw(middle), road.pitch(middle), half, colors,
+            False, count == 0, count == 0,
+        )  # fmt: skip
         z += 2 * half[2] + 0.7
         count += 1

@@ -2,17 +2,17 @@
 
 from taskscape.streets.assembly import Assembly, Point
 from taskscape.streets.classes import BUS, CAR, TRUCK
-from taskscape.streets.dice import Color, Dice
+from taskscape.streets.colors import Color
 from taskscape.streets.materials import CARGO, COACH, GLASS_PANE, LAMP, METAL, NIGHT_LAMP, PAINT, PLAIN, PLATE, TIRE
 from taskscape.streets.shapes import BEVELED, BOX, COUPE, CYLINDER, ESTATE, HATCHBACK, PICKUP, SEDAN, VAN, WHEEL
 
 BLACK: Color = (0.03, 0.03, 0.033)
-COLORS: tuple[Color, ...] = (
+_COLORS: tuple[Color, ...] = (
     (0.72, 0.72, 0.73), (0.5, 0.51, 0.53), (0.04, 0.04, 0.045), (0.86, 0.86, 0.85), (0.16, 0.17, 0.19),
     (0.42, 0.035, 0.035), (0.05, 0.1, 0.32), (0.1, 0.22, 0.4), (0.07, 0.2, 0.1), (0.48, 0.42, 0.3), (0.25, 0.12, 0.06),
     (0.62, 0.13, 0.05),
 )  # fmt: skip
-SHIFTED_COLORS: tuple[Color, ...] = (
+_SHIFTED_COLORS: tuple[Color, ...] = (
     (0.85, 0.6, 0.05), (0.35, 0.6, 0.1), (0.1, 0.5, 0.5), (0.5, 0.1, 0.4), (0.8, 0.35, 0.05), (0.6, 0.75, 0.85),
 )  # fmt: skip
 # Style: half width, height, half length (metres), wheel radius.
@@ -25,9 +25,9 @@ _CARS = {
 _SHIFTED_CARS = {COUPE: (0.92, 1.3, 2.2, 0.33), PICKUP: (0.98, 1.8, 2.7, 0.39)}
 
 
-def vehicle_color(dice: Dice, shifted: bool) -> Color:
+def _paint(assembly: Assembly) -> Color:
     """Return a random color for the paint of a vehicle."""
-    return dice.shade(dice.choice(SHIFTED_COLORS if shifted else COLORS), 0.3)
+    return assembly.dice.shade(assembly.dice.choice(_SHIFTED_COLORS if assembly.shifted else _COLORS), 0.3)
 
 
 def add_wheels(
@@ -55,18 +55,19 @@ def add_lights(assembly: Assembly, half_width: float, up: float, front: float, b
     assembly.add(BOX, (0, up - 0.08, back - 0.005), (0.26, 0.06, 0.03), (0.8, 0.8, 0.76), PLATE)
 
 
-def add_car(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: bool) -> None:
+def add_car(assembly: Assembly, at: Point, yaw: float, pitch: float) -> None:
     """Add a car of a random style."""
     dice = assembly.dice
-    style = dice.choice(tuple(_SHIFTED_CARS)) if shifted and dice.chance(0.6) else dice.weighted(
-        {SEDAN: 0.3, HATCHBACK: 0.32, ESTATE: 0.25, VAN: 0.13}
-    )  # fmt: skip
+    if assembly.shifted and dice.chance(0.6):
+        style = dice.choice(tuple(_SHIFTED_CARS))
+    else:
+        style = dice.weighted({SEDAN: 0.3, HATCHBACK: 0.32, ESTATE: 0.25, VAN: 0.13})
     half_width, height, half_length, radius = (_CARS | _SHIFTED_CARS)[style]
     size = dice.uniform(0.93, 1.07)
     half_width, height, half_length = half_width * size, height * dice.uniform(0.95, 1.06), half_length * size
     clearance = 0.2
     half_height = (height - clearance) / 2
-    color = vehicle_color(dice, shifted)
+    color = _paint(assembly)
     assembly.begin(CAR, at, yaw, pitch)
     assembly.add(style, (0, clearance + half_height, 0), (half_width, half_height, half_length), color, PAINT)
     lamps = clearance + 2 * half_height * (0.4 if style in (VAN, PICKUP) else 0.44)
@@ -81,11 +82,11 @@ def add_car(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: bo
         assembly.add(BOX, (0, height + 0.08, -0.15), (0.25, 0.08, 0.08), (0.95, 0.75, 0.1), LAMP)
 
 
-def add_truck(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: bool) -> float:
-    """Add a box truck, a flatbed truck or a dump truck; return half its length in metres."""
+def add_truck(assembly: Assembly, at: Point, yaw: float, pitch: float) -> None:
+    """Add a box truck, a flatbed truck or a dump truck."""
     dice = assembly.dice
     half_length, half_width = dice.uniform(3.0, 4.6), dice.uniform(1.1, 1.25)
-    color, second = vehicle_color(dice, shifted), vehicle_color(dice, shifted)
+    color, second = _paint(assembly), _paint(assembly)
     assembly.begin(TRUCK, at, yaw, pitch)
     cab_top, cab_half = dice.uniform(2.4, 2.9), 0.85
     front = half_length - cab_half
@@ -101,21 +102,14 @@ def add_truck(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: 
     back = front - cab_half - 0.15  # end of the load at the cab
     half_load = (back + half_length) / 2
     draw = dice.random()
-    if draw < 0.7:
-        top = dice.uniform(2.9, 3.6)
-        middle = (0, (0.95 + top) / 2, back - half_load)
-        box = dice.shade((0.8, 0.8, 0.78), 0.15) if dice.chance(0.5) else vehicle_color(dice, shifted)
-        assembly.add(BOX, middle, (half_width, (top - 0.95) / 2, half_load), box, CARGO, second=second)
+    is_box = draw < 0.7
+    top = dice.uniform(2.9, 3.6) if is_box else (1.6 if draw < 0.85 else 2.1)
+    center, half = (0, (0.95 + top) / 2, back - half_load), (half_width, (top - 0.95) / 2, half_load)
+    if is_box:
+        box = dice.shade((0.8, 0.8, 0.78), 0.15) if dice.chance(0.5) else _paint(assembly)
+        assembly.add(BOX, center, half, box, CARGO, second=second)
     else:
-        top = 1.6 if draw < 0.85 else 2.1
-        assembly.add(
-            BOX,
-            (0, (0.95 + top) / 2, back - half_load),
-            (half_width, (top - 0.95) / 2, half_load),
-            second,
-            CARGO,
-            second=color,
-        )
+        assembly.add(BOX, center, half, second, CARGO, second=color)
         goods = dice.shade((0.4, 0.3, 0.2), 0.4)
         assembly.add(
             BEVELED, (0, top, back - half_load), (half_width * 0.85, 0.5, half_load * 0.8), goods, CARGO, second=color
@@ -125,16 +119,15 @@ def add_truck(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: 
     add_lights(assembly, half_width, 0.72, half_length - 0.03, -half_length + 0.02, dice.chance(0.3))
     axles = (-0.72, 0.74) if half_length < 3.8 else (-0.72, -0.45, 0.74)
     add_wheels(assembly, half_width, 0.48, tuple(axle * half_length for axle in axles), 0.16)
-    return half_length
 
 
-def add_bus(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: bool) -> float:
-    """Add a city bus; return half its length in metres."""
+def add_bus(assembly: Assembly, at: Point, yaw: float, pitch: float) -> None:
+    """Add a city bus."""
     dice = assembly.dice
     half_length, half_width, top = dice.uniform(4.6, 6.0), 1.27, dice.uniform(2.95, 3.25)
-    is_double_decker = dice.chance(0.6 if shifted else 0.0)
-    color = vehicle_color(dice, shifted) if dice.chance(0.6) else dice.shade((0.75, 0.5, 0.06))
-    second = vehicle_color(dice, shifted)
+    is_double_decker = dice.chance(0.6 if assembly.shifted else 0.0)
+    color = _paint(assembly) if dice.chance(0.6) else dice.shade((0.75, 0.5, 0.06))
+    second = _paint(assembly)
     assembly.begin(BUS, at, yaw, pitch)
     half_height = (top - 0.32) / 2
     half = (half_width, half_height, half_length)
@@ -147,4 +140,3 @@ def add_bus(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: bo
     add_wheels(assembly, half_width, 0.48, (-0.5 * half_length, 0.62 * half_length), 0.16)
     for side in (-1, 1):
         assembly.add(CYLINDER, (side * (half_width + 0.12), 2.2, half_length - 0.1), (0.08, 0.25, 0.1), BLACK, PLAIN)
-    return half_length

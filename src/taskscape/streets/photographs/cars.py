@@ -2,7 +2,7 @@
 
 from taskscape.streets.assembly import Assembly, Point
 from taskscape.streets.classes import CAR
-from taskscape.streets.dice import Color
+from taskscape.streets.colors import Color
 from taskscape.streets.materials import COACHWORK, METAL, PLAIN
 from taskscape.streets.shapes import BEVELED, BOX, ESTATE, HATCHBACK, MINI, PANEL_VAN, SEDAN, TALL, VAN
 from taskscape.streets.vehicles import BLACK, add_lights, add_wheels
@@ -51,8 +51,3 @@ def add_vehicle(assembly: Assembly, at: Point, yaw: float, pitch: float) -> floa
     if style == ESTATE and dice.chance(0.2):
         assembly.add(BOX, (0, height + 0.12, -0.2), (0.35, 0.12, 0.75), BLACK, METAL)
     return 2 * half_length
-
-
-def add_parked(assembly: Assembly, at: Point, yaw: float, pitch: float) -> float:
-    """Add a parked car; return its length in metres."""
-    return add_vehicle(assembly, at, yaw + 0.02 * assembly.dice.normal(), pitch)

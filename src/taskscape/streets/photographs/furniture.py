@@ -2,7 +2,7 @@
 
 from taskscape.streets.assembly import Assembly, Point
 from taskscape.streets.classes import POLE, TRAFFIC_SIGN
-from taskscape.streets.dice import Color
+from taskscape.streets.colors import Color
 from taskscape.streets.materials import LAMP, METAL, PLAIN, SIGN
 from taskscape.streets.shapes import BEVELED, BOX, CYLINDER, SPHERE
 

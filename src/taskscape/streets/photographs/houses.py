@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from taskscape.streets.assembly import Assembly
 from taskscape.streets.classes import BUILDING, TRAFFIC_SIGN
-from taskscape.streets.dice import Color, Dice
+from taskscape.streets.colors import Color
+from taskscape.streets.dice import Dice
 from taskscape.streets.materials import (
     BRICK,
     FACADE,
@@ -87,7 +88,7 @@ def add_house(
     """Add a house on the plot from z = begin to end, ``setback`` metres behind the sidewalk on side -1 or 1."""
     dice = assembly.dice
     middle, half_length = (begin + end) / 2, (end - begin) / 2
-    edge = road.edge(int(side > 0)) + setback
+    edge = road.edge(side) + setback
     lateral = side * (edge + design.depth)
     base = min(0.0, road.ground_up(lateral)) - 1.0
     height = design.height * dice.uniform(0.995, 1.005)
@@ -103,7 +104,7 @@ def add_house(
         half = (design.depth + 0.3, design.rise / 2, half_length)
         assembly.add(BOX, (0, height + design.rise / 2, 0), half, design.roof, TILES, taper=taper)
         if dice.chance(0.15):
-            _dormer(assembly, front, height + design.rise * 0.4, 0.0, design)
+            _dormer(assembly, front, height + design.rise * 0.4, design)
     else:
         half = (design.depth + 0.06, 0.3, half_length + 0.02)
         assembly.add(BOX, (0, height + 0.2, 0), half, dice.shade(design.wall, 0.2), PLAIN)
@@ -120,18 +121,7 @@ def add_house(
     if shop:
         _shop(assembly, side, front, half_length, design)
     elif design.bay and setback > 0.9:
-        half_width = min(1.1, 0.38 * half_length)
-        floor_height = 1.35 if dice.chance(0.7) or design.floors < 2 else 2.7
-        center = (front - side * 0.35, floor_height, 0.45 * half_length)
-        assembly.add(BOX, center, (0.4, floor_height, half_width), dice.shade(design.wall, 0.1), PLAIN)
-        for story in range(int(floor_height / 1.35)):
-            glass = (center[0] - side * 0.03, 1.65 + 2.7 * story, center[2])
-            assembly.add(BOX, glass, (0.4, 0.62, half_width * 0.85), (0.03, 0.034, 0.04), GLASS_PANE)
-            for bar in (-0.85, -0.3, 0.3, 0.85):
-                bar_center = (glass[0] - side * 0.4, glass[1], glass[2] + bar * half_width)
-                assembly.add(BOX, bar_center, (0.04, 0.64, 0.05), (0.6, 0.6, 0.58), PLAIN)
-        cap = (center[0], 2 * floor_height + 0.12, center[2])
-        assembly.add(BOX, cap, (0.5, 0.14, half_width + 0.1), design.roof, TILES, taper=(0.7, 0.9))
+        _bay_window(assembly, side, front, half_length, design)
     elif dice.chance(0.2):  # a porch
         center = (front - side * 0.3, 2.6, -0.4 * half_length)
         assembly.add(BOX, center, (0.4, 0.1, 0.75), dice.shade((0.5, 0.48, 0.45), 0.3), PLAIN)
@@ -144,9 +134,8 @@ def _clutter(assembly: Assembly, side: int, front: float, height: float, half_le
         forward = half_length * dice.uniform(-0.95, 0.95)
         if dice.chance(0.25):  # a pipe or cable
             center = (front - side * 0.05, height * 0.5, forward)
-            assembly.add(
-                BOX, center, (0.05, height * 0.49, dice.uniform(0.02, 0.06)), dice.shade((0.06, 0.06, 0.06), 0.8), METAL
-            )
+            half = (0.05, height * 0.49, dice.uniform(0.02, 0.06))
+            assembly.add(BOX, center, half, dice.shade((0.06, 0.06, 0.06), 0.8), METAL)
             continue
         half = (dice.uniform(0.03, 0.2), dice.uniform(0.06, 0.3), dice.uniform(0.06, 0.4))
         center = (front - side * half[0], dice.uniform(0.8, max(1.0, height - 0.6)), forward)
@@ -155,10 +144,27 @@ def _clutter(assembly: Assembly, side: int, front: float, height: float, half_le
         assembly.add(BOX, center, half, tone, PLAIN)
 
 
-def _dormer(assembly: Assembly, front: float, up: float, forward: float, design: Design) -> None:
-    assembly.add(BOX, (front * 0.6, up, forward), (0.9, 0.65, 0.7), design.roof, PLAIN)
-    center = (front * 0.6 + 0.06 * front / abs(front), up, forward)
+def _dormer(assembly: Assembly, front: float, up: float, design: Design) -> None:
+    assembly.add(BOX, (front * 0.6, up, 0), (0.9, 0.65, 0.7), design.roof, PLAIN)
+    center = (front * 0.6 + 0.06 * front / abs(front), up, 0)
     assembly.add(BOX, center, (0.88, 0.45, 0.5), (0.05, 0.055, 0.06), GLASS_PANE)
+
+
+def _bay_window(assembly: Assembly, side: int, front: float, half_length: float, design: Design) -> None:
+    """Add a bay window of one or two stories."""
+    dice = assembly.dice
+    half_width = min(1.1, 0.38 * half_length)
+    half_height = 1.35 if dice.chance(0.7) or design.floors < 2 else 2.7
+    center = (front - side * 0.35, half_height, 0.45 * half_length)
+    assembly.add(BOX, center, (0.4, half_height, half_width), dice.shade(design.wall, 0.1), PLAIN)
+    for story in range(int(half_height / 1.35)):
+        glass = (center[0] - side * 0.03, 1.65 + 2.7 * story, center[2])
+        assembly.add(BOX, glass, (0.4, 0.62, half_width * 0.85), (0.03, 0.034, 0.04), GLASS_PANE)
+        for bar in (-0.85, -0.3, 0.3, 0.85):
+            bar_center = (glass[0] - side * 0.4, glass[1], glass[2] + bar * half_width)
+            assembly.add(BOX, bar_center, (0.04, 0.64, 0.05), (0.6, 0.6, 0.58), PLAIN)
+    cap = (center[0], 2 * half_height + 0.12, center[2])
+    assembly.add(BOX, cap, (0.5, 0.14, half_width + 0.1), design.roof, TILES, taper=(0.7, 0.9))
 
 
 def _shop(assembly: Assembly, side: int, front: float, half_length: float, design: Design) -> None:
@@ -190,5 +196,6 @@ def _shop(assembly: Assembly, side: int, front: float, half_length: float, desig
 def add_block(assembly: Assembly, road: Road, side: int, begin: float, end: float, setback: float) -> None:
     """Add a large building with a flat roof and a parapet, such as an office, a church or a supermarket."""
     dice = assembly.dice
-    design = choose_design(dice, dice.integer(1, 5))._replace(rise=0.0, depth=dice.uniform(6, 12), bay=False)
-    add_house(assembly, road, side, begin, end, setback, design._replace(chimneys=False), dice.chance(0.4))
+    design = choose_design(dice, dice.integer(1, 5))
+    design = design._replace(rise=0.0, depth=dice.uniform(6, 12), bay=False, chimneys=False)
+    add_house(assembly, road, side, begin, end, setback, design, dice.chance(0.4))

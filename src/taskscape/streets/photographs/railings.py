@@ -2,9 +2,9 @@
 
 from taskscape.streets.assembly import Assembly
 from taskscape.streets.classes import FENCE, WALL
-from taskscape.streets.dice import Color
+from taskscape.streets.colors import Color, scaled
 from taskscape.streets.materials import BRICK, CONCRETE, METAL, RAILING, STRIPES, WOOD
-from taskscape.streets.road import Road
+from taskscape.streets.road import Road, pieces
 from taskscape.streets.shapes import BOX, PANEL
 
 _IRON: tuple[Color, ...] = ((0.025, 0.025, 0.027), (0.03, 0.045, 0.035), (0.3, 0.31, 0.32), (0.06, 0.06, 0.065))
@@ -16,9 +16,8 @@ def add_wall(assembly: Assembly, road: Road, begin: float, end: float, lateral: 
     """Add a wall of bricks or stone along the road."""
     dice = assembly.dice
     color, texture = dice.shade(dice.choice(_STONE), 0.3), dice.choice((BRICK, BRICK, CONCRETE))
-    for middle, half in _pieces(begin, end, 6.0):
-        position = road.point(middle, lateral, road.ground_up(lateral))
-        assembly.begin(WALL, position, road.yaw(middle), road.pitch(middle))
+    for middle, half in pieces(begin, end, 6.0):
+        assembly.begin(WALL, road.on_ground(middle, lateral), road.yaw(middle), road.pitch(middle))
         assembly.add(BOX, (0, height / 2 - 0.1, 0), (0.14, height / 2 + 0.1, half * 1.005), color, texture)
         if dice.chance(0.2):
             assembly.add(BOX, (0, height / 2 + 0.1, half), (0.24, height / 2 + 0.2, 0.24), color, texture)
@@ -43,11 +42,10 @@ def add_railing(
     }[kind]  # fmt: skip
     second = (pace, bar, 1.0 if kind == "wire" else 0.0)
     step = dice.uniform(2.0, 3.2)
-    for middle, half in _pieces(begin, end, step):
-        position = road.point(middle, lateral, road.ground_up(lateral) + up)
-        assembly.begin(FENCE, position, road.yaw(middle), road.pitch(middle))
+    for middle, half in pieces(begin, end, step):
+        assembly.begin(FENCE, road.on_ground(middle, lateral, up), road.yaw(middle), road.pitch(middle))
         if kind == "boards":
-            dark = (color[0] * 0.7, color[1] * 0.7, color[2] * 0.7)
+            dark = scaled(color, 0.7)
             assembly.add(BOX, (0, height / 2, 0), (0.03, height / 2, half), color, STRIPES, second=dark)
         else:
             assembly.add(PANEL, (0, height / 2, 0), (0.02, height / 2, half * 1.002), color, RAILING, second=second)
@@ -55,14 +53,3 @@ def add_railing(
             post = 0.03 if kind in ("iron", "barrier", "wire") else 0.05
             texture = METAL if post < 0.04 else WOOD
             assembly.add(BOX, (0, height / 2 + 0.03, half), (post, height / 2 + 0.05, post), color, texture)
-
-
-def _pieces(begin: float, end: float, step: float) -> list[tuple[float, float]]:
-    """Return the middles and half lengths of the pieces between ``begin`` and ``end``, in metres."""
-    pieces = []
-    z = begin
-    while z < end - 0.1:
-        half = min(step, end - z) / 2
-        pieces.append((z + half, half))
-        z += 2 * half
-    return pieces

@@ -16,7 +16,7 @@ def build_road(dice: Dice, kind: int) -> Road:
     each_way = 2 if kind == WIDE and dice.chance(0.6) else 1
     one_way = kind in (HIGH_STREET, TERRACES) and dice.chance(0.2)
     parking_share = {HIGH_STREET: 0.24, TERRACES: 0.75, LEAFY: 0.4, WIDE: 0.12}[kind]
-    parking = tuple(dice.uniform(1.9, 2.2) if dice.chance(parking_share) else 0.0 for _ in range(2))
+    left, right = (dice.uniform(1.9, 2.2) if dice.chance(parking_share) else 0.0 for _ in range(2))
     lanes, markings = [], []
     if one_way:
         lanes.append(Lane(0.0, 1, lane_width))
@@ -33,13 +33,14 @@ def build_road(dice: Dice, kind: int) -> Road:
         if kind == WIDE and dice.chance(0.3):  # a hatched median
             markings += [Marking(-0.5, False), Marking(0.5, False)]
     half_road = half_lanes + dice.uniform(0.15, 0.6)
-    if parking[0] or parking[1]:
+    if left and right:
+        half_road += max(left, right)
+    elif left or right:
         # The curbs are symmetric; with parking on one side only, the lanes move towards the other curb.
-        half_road += max(parking) if parking[0] and parking[1] else 0.6 * max(parking)
-        if not (parking[0] and parking[1]):
-            shift = (0.4 * max(parking)) * (1 if parking[0] else -1)
-            lanes = [Lane(lane.lateral + shift, lane.direction, lane.width) for lane in lanes]
-            markings = [Marking(m.lateral + shift, m.dashed) for m in markings]
+        half_road += 0.6 * max(left, right)
+        shift = 0.4 * left if left else -0.4 * right
+        lanes = [Lane(lane.lateral + shift, lane.direction, lane.width) for lane in lanes]
+        markings = [Marking(m.lateral + shift, m.dashed) for m in markings]
     elif kind in (LEAFY, WIDE) and dice.chance(0.3):  # cycle lanes
         half_road += 1.3
         markings += [Marking(side * (half_road - 1.4), True) for side in (-1, 1)]
@@ -54,7 +55,7 @@ def build_road(dice: Dice, kind: int) -> Road:
         phase=dice.uniform(0, 6.28),
         curb=dice.uniform(0.06, 0.15),
         half_road=half_road,
-        parking=(parking[0], parking[1]),
+        parking=(left, right),
         sidewalks=(sidewalks[0], sidewalks[1]),
         bank=(banks[0], banks[1]),
         lanes=lanes,

@@ -4,10 +4,10 @@ import math
 
 from taskscape.streets.assembly import Assembly, Point
 from taskscape.streets.classes import VEGETATION
-from taskscape.streets.dice import Color
+from taskscape.streets.colors import Color
 from taskscape.streets.materials import BARK, LEAVES, TWIGS
 from taskscape.streets.people import add_limb
-from taskscape.streets.road import Road
+from taskscape.streets.road import Road, pieces
 from taskscape.streets.shapes import BOX, CYLINDER, HULL
 
 _GREENS: tuple[Color, ...] = ((0.09, 0.14, 0.05), (0.12, 0.18, 0.05), (0.05, 0.09, 0.04), (0.14, 0.16, 0.07))
@@ -26,15 +26,8 @@ def add_tree(assembly: Assembly, at: Point, size: float, bare: bool) -> None:
     bark = dice.shade(dice.choice(_BARE), 0.3)
     assembly.begin(VEGETATION, at, dice.uniform(0, 6.28))
     lean = 0.04 * dice.normal()
-    assembly.add(
-        CYLINDER,
-        (0, trunk * 0.6, 0),
-        (trunk_radius, trunk * 0.62, trunk_radius),
-        bark,
-        BARK,
-        pitch=lean,
-        taper=(0.7, 0.7),
-    )
+    half = (trunk_radius, trunk * 0.62, trunk_radius)
+    assembly.add(CYLINDER, (0, trunk * 0.6, 0), half, bark, BARK, pitch=lean, taper=(0.7, 0.7))
     middle = trunk + half_height * 0.8
     is_near = at[2] < _FAR
     tips: list[Point] = []
@@ -91,12 +84,7 @@ def add_hedge(assembly: Assembly, road: Road, begin: float, end: float, lateral:
     dice = assembly.dice
     color = dice.shade(dice.choice(_GREENS), 0.3)
     height, thick = dice.uniform(0.7, 2.2), dice.uniform(0.3, 0.6)
-    z = begin
-    while z < end - 0.2:
-        half = min(4.0, end - z) / 2
-        middle = z + half
-        position = road.point(middle, lateral, road.ground_up(lateral))
-        assembly.begin(VEGETATION, position, road.yaw(middle), road.pitch(middle))
+    for middle, half in pieces(begin, end, 4.0, shortest=0.2):
+        assembly.begin(VEGETATION, road.on_ground(middle, lateral), road.yaw(middle), road.pitch(middle))
         up = height * dice.uniform(0.93, 1.07) / 2
         assembly.add(BOX, (0, up, 0), (thick, up, half * 1.02), dice.shade(color, 0.06), LEAVES, taper=(0.85, 1.0))
-        z += 2 * half

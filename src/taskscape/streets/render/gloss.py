@@ -1,15 +1,12 @@
 """Reflections of glossy surfaces, and fog, for a row of samples at once."""
 
 import numpy as np
-import numpy.typing as npt
 
 from taskscape.streets.compiled import compiled
-from taskscape.streets.render.noise import noise
+from taskscape.streets.render.noise import Table, noise
 from taskscape.streets.render.sky import cloud_places, sky_color
-from taskscape.streets.render.vectors import FloatArray, Vector, dot, reflected
+from taskscape.streets.render.vectors import Float32Array, FloatArray, Vector, dot, reflected
 from taskscape.streets.weather import Weather
-
-Float32Array = npt.NDArray[np.float32]
 
 NORMAL, GLOSS, LIGHT, LIT, MATT, CLEAR, DEPTH = 0, 3, 4, 7, 8, 11, 12
 """Rows of the values of each sample: unit normal (3 rows), gloss, light (3), share of the sun's light, radiance without
@@ -51,7 +48,7 @@ def _mirror(rays: FloatArray, samples: FloatArray, i: int) -> tuple[Vector, floa
 
 @compiled
 def reflect(
-    weather: Weather, table: Float32Array, drift: float, rays: FloatArray, samples: FloatArray, row: int,
+    weather: Weather, table: Table, drift: float, rays: FloatArray, samples: FloatArray, row: int,
     radiance: Float32Array,
 ) -> None:  # fmt: skip
     """Write a row of radiances, including fog and the reflections of sky, houses, ground and sun.

@@ -21,7 +21,7 @@ from taskscape.streets.render.vectors import (
     unit,
     vector_at,
 )
-from taskscape.streets.shapes import CROWN, CYLINDER, FAR_CROWN, HULL, LIMB, SPHERE, WHEEL
+from taskscape.streets.shapes import CROWNS, CYLINDER, LIMB, SPHERE, WHEEL
 
 
 class Ray(NamedTuple):
@@ -160,7 +160,7 @@ def _half(part: Any) -> Vector:
 @compiled
 def is_crown(part: Any) -> bool:
     """Return whether a part is the crown of a plant."""
-    return int(part.solid) in (CROWN, FAR_CROWN, HULL)
+    return int(part.solid) in CROWNS
 
 
 @inlined
@@ -228,8 +228,7 @@ def ground_hit(looks: FloatArray, part: int, normal: Vector, lateral: float, poi
     """
     spot = Spot(
         int(looks[part, 1]), 0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, normal[0], normal[1], normal[2], point[0], point[1],
-        point[2], lateral, looks[part, 8], looks[part, 2], looks[part, 3], looks[part, 4], looks[part, 5],
-        looks[part, 6], looks[part, 7], footprint,
+        point[2], lateral, looks[part, 5], looks[part, 2], looks[part, 3], looks[part, 4], 0.0, 0.0, 0.0, footprint,
     )  # fmt: skip
     return Hit(spot, int(looks[part, 0]), point, normal, 1.0, True, False)
 

@@ -3,20 +3,14 @@
 import math
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 from taskscape.streets.classes import ROAD
 from taskscape.streets.compiled import compiled, inlined
 from taskscape.streets.materials import FOLIAGE, GRASS
 from taskscape.streets.render.hits import Hit
-from taskscape.streets.render.noise import noise
+from taskscape.streets.render.noise import Table, noise
 from taskscape.streets.render.spot import Look
 from taskscape.streets.render.vectors import FloatArray, Matrix, Vector, dot, minus, vector_at
 from taskscape.streets.weather import Weather
-
-Noise = npt.NDArray[np.float32]
-"""See ``noise_table``, (512, 512)."""
 
 
 class Coat(NamedTuple):
@@ -29,7 +23,7 @@ class Coat(NamedTuple):
 
 
 @inlined
-def weather_on(weather: Weather, table: Noise, hit: Hit, look: Look) -> Coat:
+def weather_on(weather: Weather, table: Table, hit: Hit, look: Look) -> Coat:
     """Return a surface with the snow or water that the weather puts on surfaces facing up."""
     red, green, blue, gloss, glow = look
     material = hit.spot.material

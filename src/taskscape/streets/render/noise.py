@@ -8,11 +8,13 @@ import numpy.typing as npt
 
 from taskscape.streets.compiled import compiled, inlined
 
+Table = npt.NDArray[np.float32]
+"""See ``noise_table``."""
 _SIZE = 512
 
 
 @cache
-def noise_table() -> npt.NDArray[np.float32]:
+def noise_table() -> Table:
     """Return tileable fractal noise with mean near 0 and standard deviation near 1, (512, 512)."""
     generator = np.random.Generator(np.random.PCG64(1))
     table = np.zeros((_SIZE, _SIZE))
@@ -31,9 +33,9 @@ def noise_table() -> npt.NDArray[np.float32]:
 
 
 @compiled
-def noise(table: npt.NDArray[np.float32], x: float, y: float) -> float:
+def noise(table: Table, x: float, y: float) -> float:
     """Return the noise at (x, y) in texels of the table."""
-    return table[math.floor(y) & 511, math.floor(x) & 511]  # type: ignore[no-any-return]
+    return table[math.floor(y) & (_SIZE - 1), math.floor(x) & (_SIZE - 1)]  # type: ignore[no-any-return]
 
 
 @inlined

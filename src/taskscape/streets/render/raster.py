@@ -6,20 +6,18 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from taskscape.streets.assembly import PART
 from taskscape.streets.camera import Camera, View
 from taskscape.streets.compiled import compiled
+from taskscape.streets.ground import GROUND_COUNT
 from taskscape.streets.render.transform import Mesh
-from taskscape.streets.shapes import CROWN, FAR_CROWN, HULL, PANEL, SHEER
+from taskscape.streets.render.vectors import FloatArray
+from taskscape.streets.shapes import LEAFY, SHEER
 
-FloatArray = npt.NDArray[np.float64]
 NEAR = 0.15
 """Distance of the near clipping plane, metres."""
 
 _ROUNDING = 1e-6
 """Bound in samples on how far rounding moves the edge of a triangle."""
-
-assert PART.names is not None
 
 
 class Visible(NamedTuple):
@@ -119,11 +117,11 @@ def fill(
 
 @compiled
 def _draw(
-    mesh: Mesh, parts: npt.NDArray[np.void], ground_parts: int, rotation: FloatArray, position: FloatArray,
-    camera: Camera, grid: Grid, points: FloatArray, polygon: FloatArray, inverse_depth: FloatArray,
-    owner: npt.NDArray[np.int32], sheer: bool,
+    mesh: Mesh, parts: npt.NDArray[np.void], view: View, camera: Camera, grid: Grid, points: FloatArray,
+    polygon: FloatArray, inverse_depth: FloatArray, owner: npt.NDArray[np.int32], sheer: bool,
 ) -> None:  # fmt: skip
-    """Draw all surfaces with holes, or all those without."""
+    """Draw all surfaces with holes, or all those without; ``points``, (V, 3), and ``polygon``, (3, 4), are buffers."""
+    rotation, position = view.rotation, view.position
     fx, fy = camera.fx * grid.density, camera.fy * grid.density
     cx, cy = camera.cx * grid.density + grid.offset, camera.cy * grid.density + grid.offset
     # The side planes of the view, |x| < slope · z, and the factor of a sphere's radius for the test against them.
@@ -133,12 +131,12 @@ def _draw(
     px, py, pw = polygon[0], polygon[1], polygon[2]
     for p in range(mesh.part_face.shape[0] - 1):
         two_sided = False
-        if p < ground_parts:
+        if p < GROUND_COUNT:
             if sheer:
                 continue
         else:
-            solid = int(parts[p - ground_parts].solid)
-            if (solid in (HULL, PANEL)) != sheer:
+            solid = int(parts[p - GROUND_COUNT].solid)
+            if (solid in SHEER) != sheer:
                 continue
             dx = mesh.center[p, 0] - position[0]
             dy = mesh.center[p, 1] - position[1]
@@ -152,7 +150,7 @@ def _draw(
             is_outside |= abs(y) > slope_y * z + lean_y * radius
             if is_outside:
                 continue
-            two_sided = solid in (CROWN, FAR_CROWN)
+            two_sided = solid in LEAFY
         for v in range(mesh.part_vertex[p], mesh.part_vertex[p + 1]):
             dx = mesh.vertices[v, 0] - position[0]
             dy = mesh.vertices[v, 1] - position[1]
@@ -193,33 +191,14 @@ def _draw(
                 )  # fmt: skip
 
 
-def visible(
-    mesh: Mesh, parts: npt.NDArray[np.void], ground_parts: int, view: View, camera: Camera, grid: Grid
-) -> Visible:  # fmt: skip
+def visible(mesh: Mesh, parts: npt.NDArray[np.void], view: View, camera: Camera, grid: Grid) -> Visible:
     """Return the visible surfaces at every sample."""
     size = grid.height, grid.width
     inverse_depth, face = np.zeros(size), np.full(size, -1, np.int32)
     sheer_inverse_depth, sheer_face = np.zeros((0, 0)), np.zeros((0, 0), np.int32)
-    points = np.empty_like(mesh.vertices)
-
-    def draw(nearest: FloatArray, owner: npt.NDArray[np.int32], sheer: bool) -> None:
-        _draw(
-            mesh,
-            parts,
-            ground_parts,
-            view.rotation,
-            view.position,
-            camera,
-            grid,
-            points,
-            np.empty((3, 4)),
-            nearest,
-            owner,
-            sheer,
-        )
-
-    draw(inverse_depth, face, False)
+    points, polygon = np.empty_like(mesh.vertices), np.empty((3, 4))
+    _draw(mesh, parts, view, camera, grid, points, polygon, inverse_depth, face, False)
     if np.isin(parts["solid"], SHEER).any():
         sheer_inverse_depth, sheer_face = inverse_depth.copy(), np.full(size, -1, np.int32)
-        draw(sheer_inverse_depth, sheer_face, True)
+        _draw(mesh, parts, view, camera, grid, points, polygon, sheer_inverse_depth, sheer_face, True)
     return Visible(inverse_depth, face, sheer_inverse_depth, sheer_face)

@@ -9,14 +9,13 @@ from taskscape.streets.camera import Camera
 from taskscape.streets.compiled import compiled, inlined
 from taskscape.streets.render.noise import scatter
 from taskscape.streets.render.raster import Grid
+from taskscape.streets.render.vectors import Float32Array, FloatArray
+from taskscape.streets.street import Exposure
 from taskscape.streets.weather import Weather
-
-FloatArray = npt.NDArray[np.float32]
-Float64Array = npt.NDArray[np.float64]
 
 
 @inlined
-def _average(samples: FloatArray, density: int, offset: int, image: FloatArray) -> None:
+def _average(samples: Float32Array, density: int, offset: int, image: Float32Array) -> None:
     """Write the trapezoidal mean of the samples of each pixel."""
     half = density // 2
     for v in range(image.shape[0]):
@@ -38,14 +37,14 @@ def _average(samples: FloatArray, density: int, offset: int, image: FloatArray) 
 
 
 @compiled
-def _resolve(samples: FloatArray, grid: Grid, image: FloatArray) -> None:
+def _resolve(samples: Float32Array, grid: Grid, image: Float32Array) -> None:
     if grid.density == 2:  # the usual density; the compiler unrolls the loops if it is a constant
         _average(samples, 2, 0, image)
     else:
         _average(samples, grid.density, grid.offset, image)
 
 
-def resolve(samples: FloatArray, grid: Grid) -> FloatArray:
+def resolve(samples: Float32Array, grid: Grid) -> Float32Array:
     """Average the samples, (3, grid height, grid width), of each pixel, (H, W, 3).
 
     The trapezoidal rule over the area of a pixel keeps the mean centered.
@@ -58,8 +57,8 @@ def resolve(samples: FloatArray, grid: Grid) -> FloatArray:
 
 @compiled
 def mirror(
-    image: FloatArray, depth: FloatArray, normals: FloatArray, wet: FloatArray, camera: Camera, weather: Weather,
-    out: FloatArray,
+    image: Float32Array, depth: Float32Array, normals: Float32Array, wet: Float32Array, camera: Camera,
+    weather: Weather, out: Float32Array,
 ) -> None:  # fmt: skip
     """Copy ``image`` to ``out`` with reflections in wet ground, by marching reflected rays through the depth image."""
     height, width = depth.shape
@@ -114,21 +113,22 @@ def _gaussian(state: int) -> tuple[float, int]:
 
 @compiled
 def _expose(
-    image: FloatArray, column_falloff: Float64Array, balances: Float64Array, target: float,
-    tone: tuple[float, float, float], noise: float, seed: int, numbers: Float64Array, out: npt.NDArray[np.uint8],
+    image: Float32Array, column_falloff: FloatArray, balances: FloatArray, exposure: Exposure, seed: int,
+    numbers: FloatArray, out: npt.NDArray[np.uint8],
 ) -> None:  # fmt: skip
     """See ``expose``.
 
     ``column_falloff`` is the contribution of columns to the vignette, ``numbers`` a buffer; both (3 W,).
     """
+    tone = exposure.tone
     height, count = image.shape
     total = 0.0
     for v in range(height):
         for i in range(0, count, 3):
             total += image[v, i] + 2 * image[v, i + 1] + image[v, i + 2]
     mean = total / (4 * height * (count // 3))
-    gain = target / (0.12 + mean)
-    noise_gain = noise * min(max(gain, 0.7), 2.0)
+    gain = exposure.target / (0.12 + mean)
+    noise_gain = exposure.noise * min(max(gain, 0.7), 2.0)
     state = seed
     for v in range(height):
         for i in range(count):  # a separate loop, so that the one below can be vectorized
@@ -144,23 +144,11 @@ def _expose(
             out[v, i] = int(min(max(x, 0.0), 1.0) * 255 + 0.5)
 
 
-def expose(
-    image: FloatArray, target: float, tone: tuple[float, float, float], balance: tuple[float, float, float],
-    noise: float, seed: int,
-) -> npt.NDArray[np.uint8]:  # fmt: skip
+def expose(image: Float32Array, exposure: Exposure, seed: int) -> npt.NDArray[np.uint8]:
     """Convert radiance to 8-bit RGB with auto exposure, vignette, tone curve, white balance, shot and read noise."""
     height, width = image.shape[:2]
     column_falloff = np.repeat(((np.arange(width) + 0.5) / width - 0.5) ** 2, 3)
     out = np.empty((height, 3 * width), np.uint8)
-    _expose(
-        image.reshape(height, -1),
-        column_falloff,
-        np.tile(balance, width),
-        target,
-        tone,
-        noise,
-        seed,
-        np.empty(3 * width),
-        out,
-    )
+    balances = np.tile(exposure.balance, width)
+    _expose(image.reshape(height, -1), column_falloff, balances, exposure, seed, np.empty(3 * width), out)
     return out.reshape(height, width, 3)

@@ -4,10 +4,10 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from taskscape.streets.camera import Camera, View
 from taskscape.streets.compiled import compiled, inlined
+from taskscape.streets.ground import GROUND_COUNT
 from taskscape.streets.render.gloss import (
     CLEAR,
     DEPTH,
@@ -50,15 +50,22 @@ from taskscape.streets.render.lighting import (
     toward_sun,
     weather_on,
 )
-from taskscape.streets.render.noise import scatter
+from taskscape.streets.render.noise import Table, scatter
 from taskscape.streets.render.raster import Grid, Visible
 from taskscape.streets.render.shadow import light_at
-from taskscape.streets.render.spot import Look, RoadPaint
+from taskscape.streets.render.spot import Look, RoadPaint, clamp
 from taskscape.streets.render.textures import cover, ground, surface
-from taskscape.streets.render.vectors import FloatArray, Vector, dot, matrix_at, matrix_of, rotate, vector_at
+from taskscape.streets.render.vectors import (
+    Float32Array,
+    FloatArray,
+    Vector,
+    dot,
+    matrix_at,
+    matrix_of,
+    rotate,
+    vector_at,
+)
 from taskscape.streets.render.world import World
-
-Float32Array = npt.NDArray[np.float32]
 
 
 class Frame(NamedTuple):
@@ -89,14 +96,14 @@ def empty_frame(grid: Grid) -> Frame:
 
 
 @inlined
-def _look(hit: Hit, paint: RoadPaint, night: float, table: Float32Array, town: int | None) -> Look:
+def _look(hit: Hit, paint: RoadPaint, night: float, table: Table, town: int | None) -> Look:
     """Return the color, gloss and glow of the surface that was hit."""
     return ground(hit.spot, paint, table, town) if hit.ground else surface(hit.spot, night, table, town)
 
 
 @compiled
 def _albedo(look: Look) -> Vector:
-    return min(max(look[0], 0.0), 1.0), min(max(look[1], 0.0), 1.0), min(max(look[2], 0.0), 1.0)
+    return clamp(look[0]), clamp(look[1]), clamp(look[2])
 
 
 @compiled
@@ -129,7 +136,7 @@ def _shade(
     ``town`` is 0, or None if the street has neither surfaces with holes nor materials from ``town.py``. Branches for an
     argument of type None are removed at compilation, so classic streets neither compile nor run that code.
     """
-    mesh, parts, looks, ground_parts = world.mesh, world.parts, world.ground_looks, world.ground_parts
+    mesh, parts, looks = world.mesh, world.parts, world.ground_looks
     weather, paint, shadows, lamps = world.weather, world.paint, world.shadows, world.lamps
     table, drift = world.noise, world.drift
     faces, inverse_depth = visible.face, visible.inverse_depth
@@ -156,7 +163,7 @@ def _shade(
                 part = mesh.face_part[sheer_face]
                 pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
                 front = _surface_of(
-                    parts[part - ground_parts], pose, mesh.face_zone[sheer_face], face_normal(mesh, sheer_face), ray,
+                    parts[part - GROUND_COUNT], pose, mesh.face_zone[sheer_face], face_normal(mesh, sheer_face), ray,
                     point_on(ray, sheer_depth), sheer_depth / camera.fx,
                 )  # fmt: skip
                 facing = -dot(front.normal, ray.direction)
@@ -172,13 +179,13 @@ def _shade(
             depth = 1 / nearness
             point, footprint = point_on(ray, depth), depth / camera.fx
             part = mesh.face_part[face]
-            if part < ground_parts:
+            if part < GROUND_COUNT:
                 if face != current_face:  # usually the same as for the previous sample
                     current_face, plane = face, plane_of(mesh, face)
                 normal, lateral = ground_at(mesh, face, plane, point)
                 hit = ground_hit(looks, part, normal, lateral, point, footprint)
             else:
-                record = parts[part - ground_parts]
+                record = parts[part - GROUND_COUNT]
                 pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
                 if face != current_face and not is_crown(record):
                     current_face, flat = face, face_normal(mesh, face)

@@ -8,10 +8,13 @@ import numpy.typing as npt
 
 from taskscape.streets.camera import View
 from taskscape.streets.compiled import compiled, inlined
+from taskscape.streets.ground import GROUND_COUNT
+from taskscape.streets.materials import RAILING, TWIGS
 from taskscape.streets.render.raster import fill
 from taskscape.streets.render.transform import Mesh
 from taskscape.streets.render.vectors import FloatArray, Vector
-from taskscape.streets.shapes import CROWN, FAR_CROWN
+from taskscape.streets.shapes import LEAFY, length
+from taskscape.streets.weather import Weather
 
 CASCADES = ((0.5, 12.0), (12.0, 40.0), (40.0, 200.0))
 """Range of depths covered by each map, metres."""
@@ -40,14 +43,14 @@ class Shadows(NamedTuple):
 
 @compiled
 def _draw(
-    mesh: Mesh, parts: npt.NDArray[np.void], ground_parts: int, bright: npt.NDArray[np.bool_], basis: FloatArray,
-    origin: FloatArray, scale: FloatArray, smallest: float, points: FloatArray, heights: npt.NDArray[np.float32],
+    mesh: Mesh, parts: npt.NDArray[np.void], bright: npt.NDArray[np.bool_], basis: FloatArray, origin: FloatArray,
+    scale: FloatArray, smallest: float, points: FloatArray, heights: npt.NDArray[np.float32],
     unused: npt.NDArray[np.int32],
 ) -> None:  # fmt: skip
     size = heights.shape[0]
-    for p in range(ground_parts, mesh.part_face.shape[0] - 1):
+    for p in range(GROUND_COUNT, mesh.part_face.shape[0] - 1):
         radius = mesh.radius[p]
-        if radius < smallest or bright[p - ground_parts]:
+        if radius < smallest or bright[p - GROUND_COUNT]:
             continue
         cx, cy, cz = mesh.center[p, 0], mesh.center[p, 1], mesh.center[p, 2]
         x = cx * basis[0, 0] + cy * basis[0, 1] + cz * basis[0, 2]
@@ -56,7 +59,7 @@ def _draw(
         reach_x, reach_y = radius * scale[0], radius * scale[1]
         if x < -reach_x or y < -reach_y or x > size + reach_x or y > size + reach_y:
             continue
-        is_closed = int(parts[p - ground_parts].solid) not in (CROWN, FAR_CROWN)
+        is_closed = int(parts[p - GROUND_COUNT].solid) not in LEAFY
         for v in range(mesh.part_vertex[p], mesh.part_vertex[p + 1]):
             for i in range(3):
                 points[v, i] = (
@@ -77,28 +80,20 @@ def _draw(
             )  # fmt: skip
 
 
-def cast(
-    mesh: Mesh,
-    parts: npt.NDArray[np.void],
-    ground_parts: int,
-    bright: npt.NDArray[np.bool_],
-    view: View,
-    toward_light: tuple[float, float, float],
-    casts: bool,
-) -> Shadows:
-    """Return the shadow maps of a scene; empty maps unless ``casts``.
+def cast(mesh: Mesh, parts: npt.NDArray[np.void], view: View, weather: Weather) -> Shadows:
+    """Return the shadow maps of a scene; empty maps if the light is too weak.
 
-    ``parts``: records of ``assembly.PART`` for all parts except the ground, (P,); ``bright``: mask of those that let
-    nearly all light through, (P,).
+    ``parts``: records of ``assembly.PART`` for all parts except the ground, (P,).
     """
-    light = np.array(toward_light)
+    light = np.array(weather.sun)
     first_axis = np.cross(light, (0.0, 0.0, 1.0))
-    first_axis /= math.sqrt(sum(c * c for c in first_axis.tolist()))  # no dot product, as BLAS differs between machines
+    first_axis /= length(first_axis)
     basis = np.stack((first_axis, np.cross(light, first_axis), light))
     origin, scale = np.zeros((len(CASCADES), 2)), np.ones((len(CASCADES), 2))
-    if not casts:
+    if max(weather.sunlight) <= 0.1:
         return Shadows(np.zeros((0, 0, 0), np.float32), basis, origin, scale, np.zeros(len(CASCADES)))
     maps = np.full((len(CASCADES), _TEXELS, _TEXELS), -1e9, np.float32)
+    bright = (parts["texture"] == TWIGS) | (parts["texture"] == RAILING)  # lets nearly all light through
     points = np.empty_like(mesh.vertices)
     unused = np.zeros((0, 0), np.int32)
     half = math.tan(view.field_of_view / 2)
@@ -114,14 +109,14 @@ def cast(
         # Round outwards to multiples of 1/8, which also hides differences in the last bits of the matrix product.
         low, high = np.floor(projected.min(0) * 8) / 8, np.ceil(projected.max(0) * 8) / 8
         origin[i], scale[i] = low, (_TEXELS - 1) / (high - low)
-        _draw(mesh, parts, ground_parts, bright, basis, origin[i], scale[i], _SMALLEST[i], points, maps[i], unused)
+        _draw(mesh, parts, bright, basis, origin[i], scale[i], _SMALLEST[i], points, maps[i], unused)
     return Shadows(maps, basis, origin, scale, 0.02 + 1.2 * (1 / scale.min(1)))
 
 
 @inlined
 def light_at(shadows: Shadows, softness: float, depth: float, point: Vector, normal: Vector) -> float:
     """Return the share of the light, 0..1, that reaches a world point at ``depth`` metres with a unit normal."""
-    cascade = 0 if depth < 12.0 else (1 if depth < 40.0 else 2)
+    cascade = 0 if depth < CASCADES[0][1] else (1 if depth < CASCADES[1][1] else 2)
     size = shadows.maps.shape[1]
     basis = shadows.basis
     step = shadows.offset[cascade]

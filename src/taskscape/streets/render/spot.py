@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from taskscape.streets.compiled import compiled
 from taskscape.streets.render.modulo import modulo
-from taskscape.streets.render.noise import noise, scatter
+from taskscape.streets.render.noise import Table, noise, scatter
 
 Look = tuple[float, float, float, float, float]
 """Red, green, blue albedo, gloss 0..1, glow (multiples of the albedo)."""
@@ -82,7 +82,7 @@ def gray(spot: Spot, value: float, gloss: float) -> Look:
 
 
 @compiled
-def bricks(spot: Spot, along: float, up: float, table: npt.NDArray[np.float32]) -> float:
+def bricks(spot: Spot, along: float, up: float, table: Table) -> float:
     """Return the brightness of a brick wall."""
     row = up / 0.085
     brick = along / 0.26 + 0.5 * (int(row) % 2)

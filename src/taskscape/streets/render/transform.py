@@ -7,11 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.streets.compiled import compiled
-from taskscape.streets.road import Ground
-from taskscape.streets.shapes import CROWN, FAR_CROWN, HULL, Library
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int32]
+from taskscape.streets.ground import GROUND_COUNT, Ground
+from taskscape.streets.render.vectors import FloatArray
+from taskscape.streets.shapes import CROWNS, IntArray, Library
 
 
 class Mesh(NamedTuple):
@@ -52,15 +50,14 @@ def _rotate(yaw: float, pitch: float, roll: float, out: FloatArray) -> None:
 
 @compiled
 def _place(
-    parts: npt.NDArray[np.void], objects: npt.NDArray[np.void], ground_parts: int, library: Library, mesh: Mesh,
-    turn: FloatArray, tilt: FloatArray,
-    ground_vertices: int, ground_faces: int,
+    parts: npt.NDArray[np.void], objects: npt.NDArray[np.void], library: Library, mesh: Mesh, turn: FloatArray,
+    tilt: FloatArray,
 ) -> None:  # fmt: skip
-    """Write everything in ``mesh`` that does not belong to the ground."""
+    """Write everything in ``mesh`` that does not belong to the ground; ``turn`` and ``tilt`` are buffers, (3, 3)."""
     current = -1
-    vertex, face = ground_vertices, ground_faces
+    vertex, face = int(mesh.part_vertex[GROUND_COUNT]), int(mesh.part_face[GROUND_COUNT])
     for p in range(parts.shape[0]):
-        part, row = parts[p], p + ground_parts
+        part, row = parts[p], p + GROUND_COUNT
         owner = int(part.object)
         if owner != current:
             current = owner
@@ -80,7 +77,7 @@ def _place(
         mesh.part_vertex[row] = vertex
         mesh.part_face[row] = face
         squared_radius = part.half_x**2 + part.half_y**2 + part.half_z**2
-        mesh.radius[row] = math.sqrt(squared_radius) * (1.5 if solid in (CROWN, FAR_CROWN, HULL) else 1.0)
+        mesh.radius[row] = math.sqrt(squared_radius) * (1.5 if solid in CROWNS else 1.0)
         # Faces first, as their indices are relative to the first vertex of this part.
         for f in range(library.first_face[solid], library.first_face[solid + 1]):
             for k in range(3):
@@ -96,16 +93,14 @@ def _place(
             for i in range(3):
                 mesh.vertices[vertex, i] = rotation[i, 0] * x + rotation[i, 1] * y + rotation[i, 2] * z + center[i]
             vertex += 1
-    mesh.part_vertex[parts.shape[0] + ground_parts] = vertex
-    mesh.part_face[parts.shape[0] + ground_parts] = face
+    mesh.part_vertex[parts.shape[0] + GROUND_COUNT] = vertex
+    mesh.part_face[parts.shape[0] + GROUND_COUNT] = face
 
 
-def build_mesh(
-    ground: Ground, ground_parts: int, parts: npt.NDArray[np.void], objects: npt.NDArray[np.void], library: Library
-) -> Mesh:
+def build_mesh(ground: Ground, parts: npt.NDArray[np.void], objects: npt.NDArray[np.void], library: Library) -> Mesh:
     """Return the triangles of the ground and of all parts."""
     solids = parts["solid"].astype(np.int64)
-    counts = ground_parts + len(parts)
+    count = GROUND_COUNT + len(parts)
     vertices = len(ground.vertices) + int((library.first_vertex[solids + 1] - library.first_vertex[solids]).sum())
     faces = len(ground.faces) + int((library.first_face[solids + 1] - library.first_face[solids]).sum())
     mesh = Mesh(
@@ -113,29 +108,19 @@ def build_mesh(
         faces=np.empty((faces, 3), np.int32),
         face_part=np.empty(faces, np.int32),
         face_zone=np.zeros(faces, np.int64),
-        part_vertex=np.zeros(counts + 1, np.int32),
-        part_face=np.zeros(counts + 1, np.int32),
-        rotation=np.zeros((counts, 3, 3)),
-        center=np.zeros((counts, 3)),
-        radius=np.full(counts, np.inf),
+        part_vertex=np.zeros(count + 1, np.int32),
+        part_face=np.zeros(count + 1, np.int32),
+        rotation=np.zeros((count, 3, 3)),
+        center=np.zeros((count, 3)),
+        radius=np.full(count, np.inf),
         attributes=ground.attributes,
     )
     order = np.argsort(ground.parts, kind="stable")
     mesh.vertices[: len(ground.vertices)] = ground.vertices
     mesh.faces[: len(order)] = ground.faces[order]
     mesh.face_part[: len(order)] = ground.parts[order]
-    mesh.part_vertex[1 : ground_parts + 1] = len(ground.vertices)
-    mesh.part_face[: ground_parts + 1] = np.searchsorted(ground.parts[order], np.arange(ground_parts + 1))
-    mesh.rotation[:ground_parts] = np.eye(3)
-    _place(
-        parts,
-        objects,
-        ground_parts,
-        library,
-        mesh,
-        np.empty((3, 3)),
-        np.empty((3, 3)),
-        len(ground.vertices),
-        len(ground.faces),
-    )
+    mesh.part_vertex[1 : GROUND_COUNT + 1] = len(ground.vertices)
+    mesh.part_face[: GROUND_COUNT + 1] = np.searchsorted(ground.parts[order], np.arange(GROUND_COUNT + 1))
+    mesh.rotation[:GROUND_COUNT] = np.eye(3)
+    _place(parts, objects, library, mesh, np.empty((3, 3)), np.empty((3, 3)))
     return mesh

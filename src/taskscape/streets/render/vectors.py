@@ -8,6 +8,7 @@ import numpy.typing as npt
 from taskscape.streets.compiled import compiled
 
 FloatArray = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
 Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]
 """A matrix as a tuple of its rows."""

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from taskscape.streets.render.noise import Table
 from taskscape.streets.render.shadow import Shadows
 from taskscape.streets.render.spot import RoadPaint
 from taskscape.streets.render.transform import Mesh
@@ -15,18 +16,16 @@ class World(NamedTuple):
     """A street that is ready for shading."""
 
     mesh: Mesh
-    ground_parts: int
-    """Number of ground parts in the mesh; they come first."""
     ground_looks: npt.NDArray[np.float64]
-    """Class, material, color, second color and seed of each ground part, (ground parts, 10)."""
+    """Class, material, color and seed of each ground part, (``GROUND_COUNT``, 6)."""
     parts: npt.NDArray[np.void]
-    """Records of ``assembly.PART`` for all parts except the ground, (P - ground parts,)."""
+    """Records of ``assembly.PART`` for all parts except the ground, (P - ``GROUND_COUNT``,)."""
     paint: RoadPaint
     weather: Weather
     lamps: npt.NDArray[np.float64]
     """Points of the street lamps in metres, (n, 3)."""
     shadows: Shadows
-    noise: npt.NDArray[np.float32]
+    noise: Table
     """Noise table of all textures and of the clouds, (512, 512)."""
     drift: float
     """Offset of the clouds."""
