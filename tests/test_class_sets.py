@@ -26,6 +26,8 @@ def test_class_sets_are_consistent() -> None:
         ClassSet("x", ("a", "b"), ((0, 0, 0),))
     with pytest.raises(ValueError, match="occurs twice"):
         ClassSet("x", ("a", "a"), ((0, 0, 0), (1, 1, 1)))
+    with pytest.raises(ValueError, match="300 classes, but 8-bit ids allow at most 255"):
+        ClassSet("x", tuple(map(str, range(300))))
     assert CITYSCAPES_19.colors()[10].tolist() == [70, 130, 180]
     assert CITYSCAPES_19.colors()[IGNORE_INDEX].tolist() == [0, 0, 0]
 

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from taskscape.batch import Target
 from taskscape.devices import on_device
-from taskscape.modalities.base import Array, Modality
+from taskscape.modalities.base import Array, Counts, Modality
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +60,7 @@ class Albedo(Modality):
         return tuple(f"{low / 10:g} … {(low + 1) / 10:g}" for low in range(10))
 
     @override
-    def histogram(self, values: Array) -> npt.NDArray[np.int64]:
+    def histogram(self, values: Array) -> Counts:
         """Count the pixels by the mean of their channels."""
         return np.histogram(values.mean(-1), len(self.bins), (0.0, 1.0))[0]
 

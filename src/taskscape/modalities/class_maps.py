@@ -1,7 +1,7 @@
 """Maps from one class set to another, by the name of a known map or by the names of the classes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -118,7 +118,7 @@ def _by_map(
 
 def _by_name(source: ClassSet, target: ClassSet, pairs: dict[str, str]) -> npt.NDArray[np.uint8]:
     _require(pairs, source)
-    _require([name for name in pairs.values() if name], target)
+    _require(filter(None, pairs.values()), target)
     table = np.full(256, IGNORE_INDEX, np.uint8)
     for id_, name in enumerate(source.classes):
         table[id_] = _id(name, target)
@@ -153,7 +153,7 @@ def _words(name: str) -> str:
     return " ".join(re.split(r"[\s_-]+", name.strip().casefold()))
 
 
-def _require(names: "dict[str, str] | Sequence[str]", classes: ClassSet) -> None:
+def _require(names: Iterable[str], classes: ClassSet) -> None:
     for name in names:
         if _id(name, classes) == IGNORE_INDEX:
             raise ValueError(f"there is no class {name!r} in {classes.name!r}{nearest(name, classes.classes)}")

@@ -24,7 +24,10 @@ class ClassSet:
     """One RGB color (0..255) per class; by default colors that are easily distinguished."""
 
     def __post_init__(self) -> None:
-        """Check that every class has a color and a unique, printable name."""
+        """Check that every class has an 8-bit id, a color, and a unique, printable name."""
+        if len(self.classes) > IGNORE_INDEX:
+            count = len(self.classes)
+            raise ValueError(f"class set {self.name}: {count} classes, but 8-bit ids allow at most {IGNORE_INDEX}")
         if not self.palette:
             object.__setattr__(self, "palette", tuple(map(_distinct_color, range(len(self.classes)))))
         if len(self.classes) != len(self.palette):

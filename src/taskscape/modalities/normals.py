@@ -50,8 +50,8 @@ class Normals(Modality):
 
     @override
     def quantize(self, values: Array) -> Array:
-        """Return the components in steps of 1/127."""
-        return np.rint(values.astype(np.float32) * 127)
+        """Return the components in steps of 1/127; those of slightly longer vectors are clipped to -1..1."""
+        return np.rint(np.clip(values.astype(np.float32), -1, 1) * 127)
 
     @override
     def unpack(self, stored: "Tensor") -> Target:
@@ -142,9 +142,8 @@ def _slope_correlations(values: Array, valid: Mask, depth: Array, has_depth: Mas
         start, end = (np.take(inverse, steps + shift, axis) for shift in (0, _SLOPE))
         slopes = (start - end) / np.maximum(start, end)
         change_across = np.abs(slopes) * max(both_valid.shape) / _SLOPE
-        is_slanted = (change_across > 0.3) & (
-            np.abs(slopes) < 0.2
-        )  # neither facing the camera nor at the edge of an object
+        # Neither facing the camera nor at the edge of an object.
+        is_slanted = (change_across > 0.3) & (np.abs(slopes) < 0.2)
         for shift in range(_SLOPE + 1):
             is_slanted &= np.take(both_valid, steps + shift, axis)
         if np.count_nonzero(is_slanted) < both_valid.size / 20:

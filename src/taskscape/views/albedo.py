@@ -41,7 +41,6 @@ class AlbedoView(View[Albedo]):
     @override
     def difference(self, label: Array, prediction: Array, valid: Mask) -> RgbArray:
         """Return the mean error of the three channels, from white to violet."""
-        valid = finite(label, valid) & finite(prediction)
         return apply_scale(np.abs(prediction - label).mean(-1) / LARGEST_ERROR, valid, ERROR)
 
     @override

@@ -35,8 +35,7 @@ class BoundariesView(View[Boundaries]):
 
     @override
     def colorize(self, values: Array, valid: Mask | None = None) -> RgbArray:
-        usable = np.isfinite(values) if valid is None else np.isfinite(values) & valid
-        return apply_scale(values, usable, PROBABILITY)
+        return apply_scale(values, valid, PROBABILITY)
 
     @override
     def difference(self, label: Array, prediction: Array, valid: Mask) -> RgbArray:

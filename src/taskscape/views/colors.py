@@ -28,14 +28,15 @@ def color_table(name: str) -> RgbArray:
     return np.asarray((rgb * 255).round(), np.uint8)
 
 
-def apply_scale(position: npt.NDArray[np.floating], valid: Mask, name: str) -> RgbArray:
+def apply_scale(position: npt.NDArray[np.floating], valid: Mask | None, name: str) -> RgbArray:
     """Return the colors, (..., 3), of positions (...) on a scale; positions are clipped to 0..1.
 
-    Pixels that are not valid become ``INVALID``.
+    Pixels that are not finite and valid become ``INVALID``.
     """
-    index = (np.clip(np.where(valid, position, 0.0), 0.0, 1.0) * 254).round().astype(np.intp)
+    usable = np.isfinite(position) if valid is None else np.isfinite(position) & valid
+    index = (np.clip(np.where(usable, position, 0.0), 0.0, 1.0) * 254).round().astype(np.intp)
     rgb = color_table(name)[index]
-    rgb[~valid] = INVALID
+    rgb[~usable] = INVALID
     return rgb
 
 

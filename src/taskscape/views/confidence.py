@@ -27,8 +27,7 @@ class ConfidenceView:
 
     def colorize(self, values: Array, valid: Mask | None = None) -> RgbArray:
         """Return the colors, (..., 3); pixels that are not valid become ``INVALID``."""
-        usable = np.isfinite(values) if valid is None else np.isfinite(values) & valid
-        return apply_scale(values.astype(np.float32), usable, COLORS)
+        return apply_scale(values.astype(np.float32), valid, COLORS)
 
     def coloring(self) -> Mapping[str, Any]:
         """Return how programs without taskscape can color values as ``colorize`` does; see ``View.coloring``."""

@@ -57,6 +57,8 @@ class DepthView(View[Depth]):
 
     @override
     def fit(self, values: Array, valid: Mask | None = None) -> Self:
+        if self.near is not None and self.far is not None:
+            return self
         depths = values[measurable(values, valid)]
         near, far = np.percentile(depths, [2, 98]).tolist() if depths.size else (1.0, 100.0)
         near = near if self.near is None else self.near
@@ -90,7 +92,9 @@ class DepthView(View[Depth]):
         Depths that are not positive and finite become ``INVALID``.
         """
         valid = measurable(values, valid)
-        near, far = self._scale(values, valid)
+        fitted = self.fit(values, valid)
+        near, far = fitted.near, fitted.far
+        assert near is not None and far is not None
         log = np.log(np.where(valid, values, near))
         return apply_scale((log - np.log(near)) / (np.log(far) - np.log(near)), valid, DEPTH)
 
@@ -145,10 +149,7 @@ class DepthView(View[Depth]):
     def difference_key(self) -> Key:
         return (
             "Difference relative to the true depth: red where the prediction is too near, blue where it is too far.",
-            Scale(
-                RELATIVE_ERROR,
-                [(0.0, "−0.5 or more"), (0.5, "0"), (1.0, "+0.5 or more")],
-            ),
+            Scale(RELATIVE_ERROR, [(0.0, "−0.5 or more"), (0.5, "0"), (1.0, "+0.5 or more")]),
         )
 
     @override
@@ -180,11 +181,6 @@ class DepthView(View[Depth]):
     def _steps(self) -> int:
         """Units of the file per metre."""
         return STEPS_PER_METRE[self.unit or "mm"]
-
-    def _scale(self, values: Array, valid: Mask | None) -> tuple[float, float]:
-        fitted = self.fit(values, valid)
-        assert fitted.near is not None and fitted.far is not None
-        return fitted.near, fitted.far
 
 
 def measurable(depth: Array, valid: Mask | None = None) -> Mask:

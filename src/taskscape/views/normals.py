@@ -37,7 +37,6 @@ class NormalsView(View[Normals]):
     @override
     def difference(self, label: Array, prediction: Array, valid: Mask) -> RgbArray:
         """Return the angle between the directions, from white to violet."""
-        valid = finite(label, valid) & finite(prediction)
         return apply_scale(angles(label, prediction) / LARGEST_ANGLE, valid, ERROR)
 
     @override
