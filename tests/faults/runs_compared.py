@@ -34,8 +34,8 @@ def differences(whole: Path, killed: Path) -> list[str]:
 
 
 def _points(folder: RunFolder) -> list[tuple[str, int]]:
-    records = (record for path in folder.events for record in read_events(path))
-    return [(value.tag, record.event.step) for record in records for value in record.event.summary.value]
+    events = (event for path in folder.events for event, _ in read_events(path))
+    return [(value.tag, event.step) for event in events for value in event.summary.value]
 
 
 def _rows(folder: RunFolder) -> list[dict[str, str]]:

@@ -89,10 +89,10 @@ def test_events_are_cut_at_the_step_and_where_they_are_torn(tmp_path: Path) -> N
     with path.open("ab") as file:
         file.write(b"\x20\0\0\0\0\0\0\0torn")
     cut_events(path, 5)
-    assert [record.event.step for record in read_events(path)] == [0, 1, 2, 3, 4, 5]
-    assert list(read_events(path))[-1].end == path.stat().st_size
+    assert [event.step for event, _ in read_events(path)] == [0, 1, 2, 3, 4, 5]
+    assert list(read_events(path))[-1][1] == path.stat().st_size
     cut_events(path, 3)
-    assert [record.event.step for record in read_events(path)] == [0, 1, 2, 3]
+    assert [event.step for event, _ in read_events(path)] == [0, 1, 2, 3]
     cut_events(path, 0)
     assert not path.exists()
 

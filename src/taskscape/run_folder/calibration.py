@@ -39,10 +39,8 @@ class Calibration:
         """Read the file. Raises ``FileNotFoundError``, or ``ValueError`` that names the file and the remedy."""
         try:
             calibration = structure(read_json(path), str(path), cls)
+            if invalid := [task for task, spread in calibration.spreads.items() if not 0 < spread < float("inf")]:
+                raise ValueError(f"{path}: the spread of {invalid[0]} is not positive")
         except ValueError as error:
             raise ValueError(f"{error}; delete it, and evaluate the run again") from error
-        if invalid := [task for task, spread in calibration.spreads.items() if not 0 < spread < float("inf")]:
-            raise ValueError(
-                f"{path}: the spread of {invalid[0]} is not positive; delete it, and evaluate the run again"
-            )
         return calibration

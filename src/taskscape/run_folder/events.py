@@ -10,7 +10,7 @@ import struct
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from taskscape.files import writing
 
@@ -50,15 +50,8 @@ class EventWriter:
             self.records.write(Event(wall_time=time.time(), **content).SerializeToString())
 
 
-class Record(NamedTuple):
-    """An event and the offset at which its record ends."""
-
-    event: Any
-    end: int
-
-
-def read_events(path: Path) -> Iterator[Record]:
-    """Yield the events of a file, up to the first incomplete or damaged record."""
+def read_events(path: Path) -> Iterator[tuple[Any, int]]:
+    """Yield the events of a file and the offset at which the record of each ends, up to the first damaged record."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
@@ -73,7 +66,7 @@ def read_events(path: Path) -> Iterator[Record]:
             event = Event.FromString(content[start + _HEADER : end - _CHECKSUM])
         except Exception:  # protobuf has an error class of its own
             return
-        yield Record(event, end)
+        yield event, end
         start = end
 
 
@@ -81,11 +74,11 @@ def cut_events(path: Path, step: int) -> None:
     """Cut a file before the first event after ``step`` or damaged record; remove it if no scalars are left."""
     end, has_scalars = 0, False
     with writing(path):
-        for record in read_events(path):
-            if record.event.step > step:
+        for event, event_end in read_events(path):
+            if event.step > step:
                 break
-            has_scalars |= record.event.HasField("summary")
-            end = record.end
+            has_scalars |= event.HasField("summary")
+            end = event_end
         if not has_scalars:
             path.unlink()
         elif end < path.stat().st_size:

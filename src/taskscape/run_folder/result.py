@@ -117,19 +117,14 @@ class Result:
         """
         path = Path(path)
         command = RunFolder(path.parent).command_for(path)
-        remedy = f"evaluate the run again with `{command}`"
         if not path.is_file():
             raise FileNotFoundError(f"there is no result {path}; make it with `{command}`")
         try:
             content = read_json(path)
-        except ValueError as error:
-            raise ValueError(f"{error}; {remedy}") from error
-        if not isinstance(content, dict) or "format" not in content:
-            raise ValueError(f"{path} is not a result of taskscape; {remedy}")
-        number = content.pop("format")
-        if number != FORMAT:
-            raise ValueError(f"{path} has format {number}, this version reads {FORMAT}; {remedy}")
-        try:
+            if not isinstance(content, dict) or "format" not in content:
+                raise ValueError(f"{path} is not a result of taskscape")
+            if (number := content.pop("format")) != FORMAT:
+                raise ValueError(f"{path} has format {number}, this version reads {FORMAT}")
             return structure(content, str(path), cls)
         except ValueError as error:
-            raise ValueError(f"{error}; {remedy}") from error
+            raise ValueError(f"{error}; evaluate the run again with `{command}`") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
-from taskscape.serialization.kinds import bare, in_words, is_size, members, shown
+from taskscape.serialization.kinds import in_words, is_size, members, shown
 from taskscape.serialization.nearest import nearest
 from taskscape.serialization.offers import class_of, classes_for, is_offered, is_option, tag_of
 from taskscape.serialization.sizes import read_size
@@ -179,14 +179,10 @@ def _is_union(kind: Any) -> bool:
     return get_origin(kind) in (Union, UnionType)
 
 
-def _is_replaceable(kind: Any) -> bool:
-    """Return whether other classes can replace this one: a base with registered classes, or a dataclass."""
-    return is_offered(kind) or is_dataclass(kind)
-
-
 def _is_choice(kind: Any) -> bool:
+    """Return whether other classes can replace a type: a base with registered classes, or a dataclass in a union."""
     if _is_union(kind):
-        return any(_is_replaceable(bare(member)) for member in get_args(kind))
+        return any(is_offered(member) or is_dataclass(member) for member in members(kind))
     return is_offered(kind)
 
 
