@@ -15,7 +15,7 @@ from taskscape.batch import Batch
 from taskscape.data import Augmentation
 from taskscape.data.augment import Sensor
 from taskscape.errors import Interrupted, TrainingError
-from taskscape.models import SegnetSplitConfig
+from taskscape.models import SegnetSingleConfig, SegnetSplitConfig
 from taskscape.report import write_report
 from taskscape.run_folder import Result, RunFolder, locked
 from taskscape.runs import Experiment
@@ -152,6 +152,15 @@ def test_a_finished_run_of_other_settings_is_not_taken_for_the_result(store: Pat
     again, refused = runs.train_stacked([base, replace(base, seed=2)], path, quiet=True)
     assert isinstance(again, Result) and again == first
     assert isinstance(refused, ValueError) and "was trained with other settings (seed)" in str(refused)
+
+
+def test_a_run_whose_settings_do_not_fit_leaves_the_others(store: Path, tmp_path: Path) -> None:
+    base = replace(tiny(store), network=SegnetSingleConfig(widths=(4, 8)), epochs=1)
+    trained, refused = runs.train_stacked(
+        [base, replace(base, weighting=PCGradConfig())], folders(tmp_path, 2), quiet=True
+    )
+    assert isinstance(trained, Result)
+    assert isinstance(refused, ValueError) and "has no shared parameters" in str(refused)
 
 
 def test_a_run_that_another_process_writes_leaves_the_others(store: Path, tmp_path: Path) -> None:

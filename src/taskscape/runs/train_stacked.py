@@ -90,6 +90,7 @@ def _begin(
     """
     if (result := finished_result(folder, experiment)) is not None:
         return result
+    experiment.check()
     stack.enter_context(locked(folder))
     keep_log_in = stack.enter_context(logs.written_to_file(folder.log))
     resume = folder.checkpoint.exists()
