@@ -89,7 +89,7 @@ def measured(job: Job, form: Format, folder: Path, images: list[Tensor], masks: 
         else:
             form.write(job, path)
         file = form.opened(path)
-        differences = compare(reference, file, images, list(job.tasks), masks)
+        differences = compare(map(reference, images), file, images, list(job.tasks), masks)
     except Exception as error:  # reported in the row
         return {"refused": f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"}
     network, seconds = speeds(reference, file, images[0])

@@ -36,7 +36,7 @@ from taskscape.export import onnx_file, openvino_file
 from taskscape.export.export import prepare
 from taskscape.export.int8 import Int8
 from taskscape.export.int8.images import images_for
-from taskscape.export.int8.quantize import run_of
+from taskscape.export.onnx_file import run_of
 from taskscape.modalities import Semseg
 from taskscape.modalities.class_maps import class_table
 from taskscape.models import DeeplabBranchedConfig, DeeplabJointConfig, NetworkConfig

@@ -82,8 +82,8 @@ def test_programs_take_any_size(name: str) -> None:
     expected = list(answers(network, TASKS))  # before its padding is changed for export
     program = trace(Deployed(network, TASKS).eval(), None)
     torch.export.save(program, io.BytesIO())
-    module, given = program.module(), iter(expected)
-    found = compare(lambda image: next(given), lambda image: list(module(image)), images(), list(TASKS))
+    module = program.module()
+    found = compare(expected, lambda image: list(module(image)), images(), list(TASKS))
     assert all(one.holds for one in found.values()), found
 
 
@@ -93,8 +93,7 @@ def test_padding_of_tensorflow_is_exported_for_any_size() -> None:
     for values, own in zip(expected, map(Deployed(network, TASKS).eval(), images()), strict=True):
         assert all(torch.equal(a, b) for a, b in zip(values, own, strict=True))
     module = trace(Deployed(network, TASKS).eval(), None).module()
-    given = iter(expected)
-    found = compare(lambda image: next(given), lambda image: list(module(image)), images(), list(TASKS))
+    found = compare(expected, lambda image: list(module(image)), images(), list(TASKS))
     assert all(one.holds for one in found.values()), found
 
 
@@ -106,7 +105,7 @@ def test_some_tasks_carry_their_own_weights_only() -> None:
     sizes = {name: sum(p.numel() for p in branch.parameters()) for name, branch in network.branches.named_children()}
     assert size_of(program) < sum(p.numel() for p in network.parameters()) - sizes["semseg"]
     module = program.module()
-    found = compare(lambda image: next(expected), lambda image: list(module(image)), images(), ["depth"])
+    found = compare(expected, lambda image: list(module(image)), images(), ["depth"])
     assert found["depth"].holds
 
 
@@ -126,9 +125,9 @@ def test_programs_say_how_sure_they_are() -> None:
             final = network.forward(image.float() / 255).final
         sure = [task.confidence_of(final[name], spreads[name]) for name, task in tasks.items()]
         expected.append([*(task.decode(final[name]) for name, task in tasks.items()), *(one[:, None] for one in sure)])
-    module, given = trace(Deployed(network, tasks, spreads).eval(), None).module(), iter(expected)
+    module = trace(Deployed(network, tasks, spreads).eval(), None).module()
     names = [*tasks, *map(confidence_name, spreads)]
-    found = compare(lambda image: next(given), lambda image: list(module(image)), images(), names)
+    found = compare(expected, lambda image: list(module(image)), images(), names)
     assert all(one.holds for one in found.values()), found
     assert all(one.min() >= 0 and one.max() <= 1 for values in expected for one in values[len(tasks) :])
 
@@ -253,13 +252,16 @@ def test_what_is_wrong_is_said_at_once(run: Path, tmp_path: Path, monkeypatch: p
 
 def test_parity_is_relative_and_of_the_worst_image() -> None:
     one, other = torch.tensor([[10.0, -20.0]]), torch.tensor([[10.0, -20.002]])
-    found = compare(lambda image: [one], lambda image: [other], [torch.empty(0)], ["depth"])["depth"]
+    found = compare([[one]], lambda image: [other], [torch.empty(0)], ["depth"])["depth"]
     assert found.largest == pytest.approx(1e-4, rel=0.01) and not found.whole
     ids = torch.tensor([[1, 2, 3, 4]])
-    found = compare(lambda image: [ids], lambda image: [ids.flip(1)], [torch.empty(0)], ["semseg"])["semseg"]
+    found = compare([[ids]], lambda image: [ids.flip(1)], [torch.empty(0)], ["semseg"])["semseg"]
     assert found == Parity(1.0, 1.0, whole=True) and not found.holds
+    files = iter([torch.full_like(one, torch.nan), one])
+    found = compare([[one], [one]], lambda image: [next(files)], [torch.empty(0)] * 2, ["depth"])["depth"]
+    assert not found.agrees  # the second image does not hide the first
     with pytest.raises(ValueError, match=r"is \(1, 3\) instead of \(1, 4\)"):
-        compare(lambda image: [ids], lambda image: [ids[:, :3]], [torch.empty(0)], ["semseg"])
+        compare([[ids]], lambda image: [ids[:, :3]], [torch.empty(0)], ["semseg"])
 
 
 def test_what_stands_beside_a_file(run: Path, store: Path, exported: Exported) -> None:
@@ -360,7 +362,7 @@ def test_unpooling_by_comparison_is_exact() -> None:
     assert not [node for node in program.graph.nodes if "unpool" in str(node.target)]
     expected = answers(network, TASKS)
     module = program.module(check_guards=False)  # torch's guards reject sizes for which these views work
-    found = compare(lambda image: next(expected), lambda image: list(module(image)), images(), list(TASKS))
+    found = compare(expected, lambda image: list(module(image)), images(), list(TASKS))
     assert all(one.holds and one.largest < 1e-6 for one in found.values()), found
 
 
@@ -389,7 +391,7 @@ def test_pixels_that_hang_on_ties_are_left_out() -> None:
     assert shapes == [(1, 32, 48)] * 3
     ids = torch.tensor([[[1, 2], [3, 4]]])
     left_out = torch.tensor([[[True, True], [True, False]]])
-    found = compare(lambda x: [ids], lambda x: [ids + ~left_out], [image], ["semseg"], lambda x: [left_out])["semseg"]
+    found = compare([[ids]], lambda x: [ids + ~left_out], [image], ["semseg"], lambda x: [left_out])["semseg"]
     assert found.holds and found.compared == 0.75 and "25 % of the pixels depend on a tie" in str(found)
     unsteady = Parity(0.0, 0.0, whole=True, compared=0.4)
     assert unsteady.agrees and not unsteady.holds
@@ -411,7 +413,7 @@ def test_adaptive_bins_become_onnx(name: str, tmp_path: Path) -> None:
     job: Any = SimpleNamespace(program=trace(Deployed(network, tasks).eval(), None), outputs=["depth"], about={})
     onnx_file.save(job, tmp_path / "model.onnx")
     own, file = computed(tasks, network), onnx_file.opened(tmp_path / "model.onnx")
-    found = compare(own, file, images(), ["depth"])["depth"]
+    found = compare(map(own, images()), file, images(), ["depth"])["depth"]
     assert found.holds and found.largest < 1e-5, found
 
 

@@ -54,7 +54,7 @@ def test_the_most_bits_that_fit_are_found_in_few_tries(
         return np.random.default_rng(0).bytes(1000 * width)
 
     monkeypatch.setattr(model, "rounded", noise)
-    monkeypatch.setattr(model, "_described", lambda job, path, file, found, name: found)
+    monkeypatch.setattr(model, "_described", lambda job, path, file, *found: PageModel({}, {}, *found, {}))
     job: Any = None
     if bits is None:
         with pytest.raises(ValueError, match="with weights of 6 bits"):

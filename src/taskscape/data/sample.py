@@ -1,4 +1,4 @@
-"""A sample of the values of a field, to which a task can be fitted before training."""
+"""Evenly spread images of a split, and a sample of the values of a field, to which a task can be fitted."""
 
 from typing import Any
 
@@ -14,12 +14,17 @@ PIXELS = 4096
 """Largest number of values per image, evenly spread as well."""
 
 
+def evenly_spread(count: int, most: int) -> npt.NDArray[np.int64]:
+    """Return at most ``most`` of the indices below ``count``, evenly spread from the first to the last."""
+    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
+
+
 def sample_values(store: Store, field: str) -> npt.NDArray[Any]:
     """Return values of the field's valid pixels, (pixels,) + the modality's ``shape``; the choice is deterministic."""
     modality = store.fields[field]
     values = []
     labeled = store.labeled_images(field)
-    for index in labeled[np.unique(np.linspace(0, len(labeled) - 1, IMAGES).astype(np.int64))]:
+    for index in labeled[evenly_spread(len(labeled), IMAGES)]:
         target = store.gather([index], [field], torch.device("cpu")).targets[field]
         valid = modality.to_array(target.value)[target.valid.numpy()]
         values.append(valid[:: max(1, -(-len(valid) // PIXELS))])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from taskscape.batch import Batch
 from taskscape.data import Loader, Store
-from taskscape.data.sample import sample_values
+from taskscape.data.sample import evenly_spread, sample_values
 from taskscape.evaluation.evaluator import Evaluation, Evaluator
 from taskscape.metrics.spec import MetricSpec
 from taskscape.tasks import Task, tasks_for
@@ -83,6 +83,6 @@ def _evaluate(tasks: Mapping[str, Task], statistics: Mapping[str, Tensor], store
 def _batches(tasks: Mapping[str, Task], store: Store, most: int) -> Iterator[Batch]:
     """Yield batches of at most ``most`` images of a split, evenly spread."""
     loader = Loader(store, tasks, _BATCH_SIZE, _CPU, rank=0, world_size=1)
-    indices = np.unique(np.linspace(0, len(store) - 1, min(most, len(store))).astype(np.int64))
+    indices = evenly_spread(len(store), most)
     for chunk in np.array_split(indices, -(-len(indices) // _BATCH_SIZE)):
         yield loader.batch(chunk)

@@ -3,8 +3,8 @@
 import copy
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +21,7 @@ from taskscape.export.describe import description
 from taskscape.export.exported import Exported
 from taskscape.export.formats import Compute, Format, Job, Reduction, Wrapper
 from taskscape.export.measured import measure
-from taskscape.export.parity import Masks, Parity, compare, speeds
+from taskscape.export.parity import Parity, compare, speeds
 from taskscape.export.pictures import pictures
 from taskscape.export.report import write_report
 from taskscape.export.steadiness import masks_for
@@ -126,14 +126,18 @@ def _written(job: Job, to: str, target: Path, part: Path, reduction: Reduction |
 
     reference = compute_with(job.model.network)
     masks = masks_for(job.program, job.model.network, compute_with)
-    comparison = _Comparison(images, [reference(image) for image in images], masks, job.outputs)
+    expected = [reference(image) for image in images]
+
+    def compared(file: Compute) -> dict[str, Parity]:
+        return compare(expected, file, images, job.outputs, masks)
+
     path, final_path = part / form.NAME, target / form.NAME
-    parity = _write_and_compare(job, form, path, final_path, comparison)
+    parity = _write_and_compare(job, form, path, final_path, compared)
     _require_parity(parity, final_path)
     reduced = None
     if reduction is not None:
         reduced = reduction.reduce(job, path, form)
-        parity = comparison.of(form.opened(path))
+        parity = compared(form.opened(path))
     file = form.opened(path)
     seconds, measured = speeds(reference, file, images[0]), measure(job, reference, file)
     if wrapper:
@@ -147,13 +151,13 @@ def _written(job: Job, to: str, target: Path, part: Path, reduction: Reduction |
 
 
 def _write_and_compare(
-    job: Job, form: Format, path: Path, final_path: Path, comparison: "_Comparison"
+    job: Job, form: Format, path: Path, final_path: Path, compared: Callable[[Compute], dict[str, Parity]]
 ) -> dict[str, Parity]:
     """Write the file and return its differences from the network. Raises ``ValueError`` if it cannot be run."""
     try:
         with writing(final_path):
             form.write(job, path)
-        return comparison.of(form.opened(path))
+        return compared(form.opened(path))
     except OSError:
         raise
     except Exception as error:  # exporters and runtimes raise errors of all types
@@ -213,20 +217,6 @@ def computed(
             return decoded(network.forward(image.float() / 255).final, tasks, spreads)
 
     return compute
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    """Images with the network's outputs, which are computed once for all files."""
-
-    images: Sequence[Tensor]
-    expected: Sequence[list[Tensor]]
-    masks: Masks | None
-    outputs: list[str]
-
-    def of(self, file: Compute) -> dict[str, Parity]:
-        answers = iter(self.expected)
-        return compare(lambda image: next(answers), file, self.images, self.outputs, self.masks)
 
 
 def _bytes(path: Path) -> int:

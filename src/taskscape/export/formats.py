@@ -50,6 +50,12 @@ class Job:
     """Calibration of each task whose confidence is exported; 1 leaves the network's confidence as it is."""
 
     @property
+    def val(self) -> Store | None:
+        """The validation data, if they are available and have the size of the file's images."""
+        store = self.stores.get("val")
+        return store if store is not None and self.size in (None, store.size) else None
+
+    @property
     def usual_size(self) -> tuple[int, int]:
         """``size``, or if the file takes any, the size of the images on which the run was evaluated."""
         return self.size or self.evaluated

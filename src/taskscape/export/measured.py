@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from taskscape.data.sample import evenly_spread
 from taskscape.evaluation import Evaluator
 from taskscape.export.formats import Compute, Job
 from taskscape.metrics import MetricSpec
@@ -28,13 +29,13 @@ class Measured:
 
 def measure(job: Job, network: Compute, file: Compute) -> Measured | None:
     """Return the metrics of both on validation data; None if these are not available or do not have the file's size."""
-    store = job.stores.get("val")
-    if store is None or not len(store) or (job.size is not None and job.size != store.size):
+    store = job.val
+    if store is None or not len(store):
         return None
-    loader = job.model.experiment.loader(store, torch.device("cpu"), training=False)
     device = torch.device("cpu")
+    loader = job.model.experiment.loader(store, device, training=False)
     network_evaluator, file_evaluator = Evaluator(job.tasks, device), Evaluator(job.tasks, device)
-    indices = np.unique(np.linspace(0, len(store) - 1, min(MAX_IMAGES, len(store))).astype(np.int64))
+    indices = evenly_spread(len(store), MAX_IMAGES)
     for index in indices:
         batch = loader.batch(np.array([index]))
         image = (batch.image * 255).round().to(torch.uint8).contiguous()

@@ -2,10 +2,12 @@
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from taskscape.export.examples import cpp, python
@@ -17,6 +19,9 @@ RUNTIME = "ONNX Runtime"
 NEEDS: tuple[str, ...] = ("onnx", "onnxscript", "onnxruntime")
 OPTIONS: Mapping[str, Any] = {}
 OPSET = 18
+
+Run = Callable[[npt.NDArray[np.uint8]], list[npt.NDArray[Any]]]
+"""Maps a (1, 3, H, W) image to the values of all outputs."""
 
 
 def write(job: Job, path: Path) -> None:
@@ -45,10 +50,17 @@ def save(job: Job, path: Path) -> None:
 
 def opened(path: Path) -> Compute:
     """Return the function that the file computes with ONNX Runtime on the CPU."""
+    run = run_of(path)
+    return lambda image: [torch.from_numpy(array) for array in run(image.contiguous().numpy())]
+
+
+def run_of(file: Path | bytes) -> Run:
+    """Return the function that a file, or its content, computes with ONNX Runtime on the CPU."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda image: [torch.from_numpy(array) for array in session.run(None, {"image": image.contiguous().numpy()})]
+    source = str(file) if isinstance(file, Path) else file
+    session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
+    return lambda image: list(session.run(None, {"image": image}))
 
 
 def files(path: Path) -> list[Path]:

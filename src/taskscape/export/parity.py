@@ -1,8 +1,9 @@
 """Compare the outputs of an exported file with those of the network."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple, dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,15 +46,11 @@ class Parity:
         """Whether the compared values are those of the network, within the bounds."""
         return self.largest <= (1 - EQUAL if self.whole else BOUND)
 
-    def worse(self, other: "Parity") -> "Parity":
-        """Return the maximum of the differences, as of two images."""
-        return Parity(
-            max(self.largest, other.largest),
-            max(self.mean, other.mean),
-            self.whole,
-            max(self.absolute, other.absolute),
-            min(self.compared, other.compared),
-        )
+    @classmethod
+    def worst(cls, images: Sequence["Parity"]) -> "Parity":
+        """Return the largest differences of several images, NaN if one is NaN, and the smallest share of pixels."""
+        largest, mean, _, absolute, compared = zip(*map(astuple, images), strict=True)
+        return cls(_max(largest), _max(mean), images[0].whole, _max(absolute), min(compared))
 
     def __str__(self) -> str:
         left_out = f"; {100 * (1 - self.compared):.2g} % of the pixels depend on a tie and are left out"
@@ -65,22 +62,25 @@ class Parity:
 
 @torch.no_grad()
 def compare(
-    network: Compute, file: Compute, images: Iterable[Tensor], outputs: list[str], masks: Masks | None = None
+    expected: Iterable[Sequence[Tensor]],
+    file: Compute,
+    images: Sequence[Tensor],
+    outputs: Sequence[str],
+    masks: Masks | None = None,
 ) -> dict[str, Parity]:
-    """Return the parity of every output over images of any sizes; ``masks`` select the pixels to compare.
+    """Return the parity of every output over images of any sizes, given the network's outputs for each image.
 
-    Raises ``ValueError`` if shapes differ.
+    ``masks`` select the pixels to compare. Raises ``ValueError`` if shapes differ.
     """
-    worst: dict[str, Parity] = {}
-    for image in images:
-        expected, actual = network(image), file(image)
-        pixel_masks = masks(image) if masks is not None else [None] * len(expected)
-        for name, reference, output, mask in zip(outputs, expected, actual, pixel_masks, strict=True):
+    parities: dict[str, list[Parity]] = {name: [] for name in outputs}
+    for image, references in zip(images, expected, strict=True):
+        actual = file(image)
+        pixel_masks = masks(image) if masks is not None else [None] * len(actual)
+        for name, reference, output, mask in zip(outputs, references, actual, pixel_masks, strict=True):
             if reference.shape != output.shape:
                 raise ValueError(f"{name} is {tuple(output.shape)} instead of {tuple(reference.shape)}")
-            parity = _parity(reference, output, mask)
-            worst[name] = parity.worse(worst[name]) if name in worst else parity
-    return worst
+            parities[name].append(_parity(reference, output, mask))
+    return {name: Parity.worst(of_images) for name, of_images in parities.items()}
 
 
 def _parity(expected: Tensor, actual: Tensor, mask: Tensor | None) -> Parity:
@@ -96,6 +96,11 @@ def _parity(expected: Tensor, actual: Tensor, mask: Tensor | None) -> Parity:
     largest, mean = float(expected.abs().max()), float(expected.abs().mean())
     max_difference = float(difference.max())
     return Parity(max_difference / (largest or 1), float(difference.mean()) / (mean or 1), False, max_difference, share)
+
+
+def _max(values: Sequence[float]) -> float:
+    """Return the largest value, NaN if one is NaN, which ``max`` may leave out."""
+    return float(np.max(values))
 
 
 def speeds(network: Compute, file: Compute, image: Tensor) -> tuple[float, float]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from taskscape.data import Store
 from taskscape.data.readers.images import read_image
+from taskscape.data.sample import evenly_spread
 from taskscape.export.formats import Job
 from taskscape.released import PHOTOGRAPH
 
@@ -26,16 +26,9 @@ def pictures(job: Job) -> list[Tensor]:
     For a file of one size, return only images of this size.
     """
     height, width = job.evaluated
-    sizes = (
-        [job.size]
-        if job.size
-        else [(max(round(height * h), SMALLEST), max(round(width * w), SMALLEST)) for h, w in SIZES]
-    )
-    store = job.stores.get("val")
-    validation_images = (
-        [] if store is None or (job.size is not None and job.size != store.size) else list(_images(store))
-    )
-    return [*map(photograph, sizes), *validation_images]
+    sizes = [(max(round(height * h), SMALLEST), max(round(width * w), SMALLEST)) for h, w in SIZES]
+    photographs = map(photograph, [job.size] if job.size else sizes)
+    return [*photographs, *(_images(job.val) if job.val is not None else ())]
 
 
 def photograph(size: tuple[int, int]) -> Tensor:
@@ -46,6 +39,6 @@ def photograph(size: tuple[int, int]) -> Tensor:
 
 
 def _images(store: Store) -> Iterator[Tensor]:
-    for index in np.unique(np.linspace(0, len(store) - 1, min(MAX_IMAGES, len(store))).astype(np.int64)):
-        image = store.gather([int(index)], [], torch.device("cpu")).image
+    for index in evenly_spread(len(store), MAX_IMAGES):
+        image = store.gather([index], [], torch.device("cpu")).image
         yield (image * 255).round().to(torch.uint8).contiguous()

@@ -2,18 +2,12 @@
 
 import copy
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
-
 from taskscape.export.int8.graph import KERNELS, OPERATIONS, layers_of
 from taskscape.export.int8.images import Image
-
-Array = npt.NDArray[Any]
-Run = Callable[[Image], list[Array]]
-"""Maps an image to the values of all outputs."""
 
 
 class Quantizer:
@@ -70,20 +64,6 @@ class Quantizer:
         )
         quantizer.quantize_model()
         return quantizer.model.model
-
-
-def run_of(model: Any) -> Run:
-    """Return the function that a model (``onnx.ModelProto`` or the path of a file) computes on the CPU."""
-    import onnxruntime
-
-    source = str(model) if isinstance(model, str | Path) else model.SerializeToString()
-    session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
-
-    def run(image: Image) -> list[Array]:
-        values: list[Array] = session.run(None, {"image": image})
-        return values
-
-    return run
 
 
 def count_kernels(model: Any) -> tuple[int, int]:

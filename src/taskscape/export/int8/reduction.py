@@ -14,7 +14,7 @@ from taskscape.evaluation import seconds_of
 from taskscape.export import onnx_file, openvino_file
 from taskscape.export.formats import Compute, Format, Job, Reduced
 from taskscape.export.int8.images import Image, Images, images_for, require_images_for
-from taskscape.export.int8.quantize import Quantizer, count_kernels, run_of
+from taskscape.export.int8.quantize import Quantizer, count_kernels
 from taskscape.export.int8.search import SECONDS, Comparison, SearchResult, search
 from taskscape.files import atomic_write
 from taskscape.serialization import agreeing, counted, show_size
@@ -47,10 +47,12 @@ class Int8:
             else:
                 onnx_file.save(job, source)
             quantizer = Quantizer(source, images.ranges)
-            comparison = Comparison(job.outputs, run_of(source), images.compared)
+            comparison = Comparison(job.outputs, onnx_file.run_of(source), images.compared)
             result = search(
                 list(quantizer.layers.blocks),
-                lambda floating: comparison.differences(run_of(quantizer.model_with(floating))),
+                lambda floating: comparison.differences(
+                    onnx_file.run_of(quantizer.model_with(floating).SerializeToString())
+                ),
                 comparison,
                 self.seconds,
             )

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from taskscape.export.int8.images import Image
-from taskscape.export.int8.quantize import Array, Run
+from taskscape.export.onnx_file import Run
 
 CLASSES = 0.01
 """Maximum share of pixels with a different class."""
@@ -58,7 +60,7 @@ class Comparison:
         return sum(max(differences[task] / bound - 1, 0.0) for task, bound in self.bounds.items())
 
 
-def _difference(expected: Array, actual: Array) -> float:
+def _difference(expected: npt.NDArray[Any], actual: npt.NDArray[Any]) -> float:
     if not np.issubdtype(expected.dtype, np.floating):
         return float((expected != actual).mean())
     return float(np.abs(expected - actual).mean() / (np.abs(expected).mean() or 1))

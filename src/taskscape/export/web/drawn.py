@@ -20,13 +20,13 @@ _UNITS = {"metre": "m", "median of the image": "medians", "probability": _PERCEN
 """Units as shown after a number; others are not shown."""
 
 
-def about(job: Job, name: str = "") -> dict[str, Any]:
-    """Return the description; ``name`` is the network's name, by default that of its folder or the released model."""
+def about(job: Job) -> dict[str, Any]:
+    """Return the description."""
     modalities = {task_name: task.modality for task_name, task in job.tasks.items()}
     titles = {task_name: heading(task_word(task_name, modalities)) for task_name in job.tasks}
     confidences = {task_name: job.about["outputs"][confidence_name(task_name)] for task_name in job.spreads}
     return {
-        "name": name or _name(job),
+        "name": _name(job),
         "text": _text(job),
         "invalid": list(INVALID),
         "height": job.evaluated[0],

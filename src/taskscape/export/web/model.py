@@ -4,7 +4,7 @@ import base64
 import lzma
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from taskscape.export import onnx_file
 from taskscape.export.formats import Job
 from taskscape.export.pictures import photograph
 from taskscape.export.web.drawn import about
@@ -41,9 +42,7 @@ class PageModel:
     pixels with a different class."""
 
 
-def packed(
-    job: Job, path: Path, *, bits: Sequence[int] = (BITS,), room: int | None = None, name: str = ""
-) -> PageModel:
+def packed(job: Job, path: Path, *, bits: Sequence[int] = (BITS,), room: int | None = None) -> PageModel:
     """Return the network of an ONNX file for the page.
 
     Args:
@@ -51,7 +50,6 @@ def packed(
         path: The file, which is not changed.
         bits: Bits per weight to choose from, in descending order.
         room: Maximum length of ``content``, in characters.
-        name: Name of the network in the page; by default that of its folder or of the released model.
 
     Raises:
         ValueError: The network is too large with any number of bits.
@@ -72,45 +70,30 @@ def packed(
             f"{size / 1e6:.1f} MB with weights of {bits[-1]} bits, and there is room for {(room or 0) / 1e6:.1f} MB"
         )
     width = bits[number]
-    file, content = compressed(width)
-    return _described(job, path, file, PageModel({}, {}, content, width, {}), name)
+    return _described(job, path, *compressed(width), width)
 
 
-def _described(job: Job, path: Path, file: bytes, model: PageModel, name: str) -> PageModel:
-    size = job.size or PROBE
+def _described(job: Job, path: Path, file: bytes, content: str, bits: int) -> PageModel:
+    """Return a network whose original file is ``path``, given the file for the page and its packed form."""
+    run, run_original = onnx_file.run_of(file), onnx_file.run_of(path)
+    height, width = job.size or PROBE
+    means = [float(values.mean(dtype=float)) for values in run(_probe_pixels(height, width))]
     example = photograph(job.usual_size).numpy()
-    original_session, rounded_session = _session(path.read_bytes()), _session(file)
-    probe = _run(rounded_session, _probe_pixels(*size))
-    means = {output: float(values.mean(dtype=float)) for output, values in probe.items()}
-    return replace(
-        model,
-        about=about(job, name),
-        probe={"height": size[0], "width": size[1], "means": means},
-        difference=_differences(_run(original_session, example), _run(rounded_session, example)),
+    differences = map(_difference, run_original(example), run(example))
+    return PageModel(
+        about=about(job),
+        probe={"height": height, "width": width, "means": dict(zip(job.outputs, means, strict=True))},
+        content=content,
+        bits=bits,
+        difference=dict(zip(job.outputs, differences, strict=True)),
     )
 
 
-def _session(content: bytes) -> Any:
-    import onnxruntime
-
-    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-
-
-def _run(session: Any, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(None, {"image": image}), strict=True))
-
-
-def _differences(
-    original_outputs: Mapping[str, npt.NDArray[Any]], rounded_outputs: Mapping[str, npt.NDArray[Any]]
-) -> dict[str, float]:
-    differences = {}
-    for name, expected in original_outputs.items():
-        if expected.dtype.kind == "f":
-            differences[name] = float(np.abs(expected - rounded_outputs[name]).max() / (np.abs(expected).max() or 1))
-        else:
-            differences[name] = float((expected != rounded_outputs[name]).mean())
-    return differences
+def _difference(expected: npt.NDArray[Any], actual: npt.NDArray[Any]) -> float:
+    """Return the largest difference as a share of the largest value, or the share of pixels with a different class."""
+    if expected.dtype.kind == "f":
+        return float(np.abs(expected - actual).max() / (np.abs(expected).max() or 1))
+    return float((expected != actual).mean())
 
 
 def _xz(content: bytes, bits: int) -> bytes:
