@@ -35,7 +35,7 @@ METHODS = dict(buildable())
 def test_every_module_of_the_package_is_listed_and_public() -> None:
     files = {path.stem for path in Path(weighting.__file__).parent.glob("*.py")}
     blocks = {"__init__", "base", "aggregation", "gradients", "gramian", "nonnegative", "own_adam", "preferences"}
-    blocks |= {"step_generator", "weighted_sum"}
+    blocks |= {"step_generator", "task_gradients", "weighted_sum"}
     assert {config.__module__.rpartition(".")[2] for config in CONFIGS.values()} == files - blocks
     assert dict(offered(WeightingConfig)) == CONFIGS
     for name, config in CONFIGS.items():
@@ -257,7 +257,7 @@ def test_importing_does_not_import_torchjd() -> None:
 def test_no_formula_knows_of_processes() -> None:
     folder = Path(weighting.__file__).parent
     importing = {path.stem for path in folder.glob("*.py") if "taskscape.distributed" in path.read_text()}
-    assert importing == {"base", "gradients"}
+    assert importing == {"base", "gradients", "task_gradients"}
 
 
 def test_the_plain_sum_is_one_backward_pass() -> None:
