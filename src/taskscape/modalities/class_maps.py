@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -82,21 +83,21 @@ def _pairs(classes: str, names: Sequence[str]) -> dict[str, str]:
 
     Raises ``ValueError``.
     """
-    # In their place, for the time of parsing, a character that no name has.
-    marks = {name: f"\0{index}\0" for index, name in enumerate(names) if set(name) & set(":+")}
-    text = classes
-    for name in sorted(marks, key=len, reverse=True):
-        text = text.replace(name, marks[name])
-    originals = {mark: name for name, mark in marks.items()}
+    with_marks = sorted((name for name in names if set(name) & set(":+")), key=len, reverse=True)
+    whole_names = [rf"\s*{re.escape(name)}\s*(?=[:+]|$)" for name in with_marks]
+    tokens = re.findall("|".join([*whole_names, "[:+]", "[^:+]+"]), classes)
     pairs: dict[str, str] = {}
-    for part in filter(None, text.split("+")):
-        old, colon, new = (piece.strip() for piece in part.partition(":"))
-        old, new, part = (originals.get(piece, piece) for piece in (old, new, part))
-        if not colon or not old:
+    for is_plus, part in groupby(tokens, "+".__eq__):
+        if is_plus:
+            continue
+        old, *rest = map(str.strip, part)
+        if not old or rest[:1] != [":"]:
+            pair = "".join([old, *rest])
             raise ValueError(
-                f"classes {classes!r}: {part!r} is neither a pair of names, such as wall:building, nor a known map"
-                f"{nearest(part, CLASS_MAPS)}"
+                f"classes {classes!r}: {pair!r} is neither a pair of names, such as wall:building, nor a known map"
+                f"{nearest(pair, CLASS_MAPS)}"
             )
+        new = "".join(rest[1:])
         if old in pairs:
             raise ValueError(f"classes {classes!r} maps {old!r} twice: give one class that it becomes")
         pairs[old] = new
