@@ -1,6 +1,7 @@
 """Fixtures and settings that many tests need."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,15 @@ import torch
 from blocks import pack
 
 torch.set_num_threads(int(os.environ.get("TASKSCAPE_TEST_THREADS", "1")))  # workers of pytest-xdist share the cores
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache folder of the session, so that tests neither use nor fill that of the user."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TASKSCAPE_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import numpy as np
 
 from taskscape.batch import Sample
 from taskscape.data import StoreWriter
+from taskscape.data.augment import Draws
 from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19
 
@@ -33,3 +34,8 @@ def without_labels(one: Sample) -> Sample:
 
 def writer(path: Path, size: tuple[int, int] = SIZE, shard: int | None = None, **counts: int) -> StoreWriter:
     return StoreWriter(path, size, counts, FIELDS, {"kind": "test"}, shard)
+
+
+def draws(count: int, **values: float) -> Draws:
+    """Return draws of ½ unless set otherwise: no rotation, the window in the center, no flip."""
+    return Draws(*(np.full(count, values.pop(name, 0.5)) for name in Draws._fields))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from samples import draws
 from torch import Tensor
 from torchvision.transforms.v2 import functional as tv
 
@@ -17,11 +18,6 @@ from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19
 
 FIELDS: dict[str, Modality] = {"semseg": Semseg(CITYSCAPES_19), "depth": Depth(), "normals": Normals()}
-
-
-def draws(count: int, **values: float) -> Draws:
-    """Return draws of ½ unless set otherwise: no rotation, the window in the center, no flip."""
-    return Draws(*(np.full(count, values.pop(name, 0.5)) for name in Draws._fields))
 
 
 def augmented(augmentation: Augmentation, batch: Batch, drawn: Draws) -> Batch:

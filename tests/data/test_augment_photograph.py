@@ -9,11 +9,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from samples import draws
 from torch import Tensor
 
 from taskscape.batch import Batch, Target
 from taskscape.data import Augmentation
-from taskscape.data.augment import Draws, Lens, Light, Sensor, Texture, draw
+from taskscape.data.augment import Lens, Light, Sensor, Texture, draw
 from taskscape.data.augment.draws import gaussian
 from taskscape.data.augment.lens import gaussian_blur
 from taskscape.data.augment.sensor import compressed
@@ -49,11 +50,6 @@ ALL = Augmentation(
     lens=Lens(0.2, 0.8, 2.0),
     sensor=Sensor(0.2, 0.1, 2.0, 10),
 )
-
-
-def draws(count: int, **values: float) -> Draws:
-    """Return draws of ½ unless set otherwise."""
-    return Draws(*(np.full(count, values.pop(name, 0.5)) for name in Draws._fields))
 
 
 def random_batch(count: int = 4, seed: int = 0) -> Batch:

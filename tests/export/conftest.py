@@ -10,7 +10,7 @@ from taskscape import models, recipes
 from taskscape.data import Packed
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a finished run with three tasks."""
     network = models.DeeplabBranchedConfig(encoder="resnet10t", output_stride=32)

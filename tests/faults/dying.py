@@ -1,6 +1,7 @@
 """Train a run in processes that die at chosen moments, until one reaches the end.
 
-``python dying.py STORE RUN WEIGHTING SEED KILLS EPOCHS`` imports everything once and forks a process for each attempt.
+``python dying.py STORE FOLDER WEIGHTING SEED KILLS EPOCHS`` trains ``whole``, which is not killed, and ``killed`` in a
+folder. It imports everything once and forks a process for each attempt.
 A process kills itself with SIGKILL at its n-th access to a file of the run, where n is random: after opening, after
 writing but before renaming, after renaming, removing or truncating. The last process is not killed.
 """
@@ -16,7 +17,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import cattrs  # noqa: F401  # imported here, once, what every process would import
 import torch
+import torch._dynamo
+import torch.utils.tensorboard
 
 from taskscape import runs, weighting
 from taskscape.runs import Experiment
@@ -29,7 +33,7 @@ TOUCHES = {"open", "os.rename", "os.remove", "os.truncate", "os.mkdir", "os.rmdi
 def experiment(store: Path, method: str = "fixed", epochs: int = 4) -> Experiment:
     """Return an experiment with dropout and augmentation, so that random state matters, and frequent checkpoints."""
     start = dropping(store)
-    augmentation = replace(start.augmentation, flip=True)
+    augmentation = replace(start.augmentation, flip=True, scale_choices=(1.0, 1.2))
     return replace(
         start, weighting=weighting.CONFIGS[method](), augmentation=augmentation, epochs=epochs, checkpoint_minutes=0.0
     )
@@ -85,4 +89,7 @@ def train_dying(store: Path, run: Path, method: str, seed: int, kills: int, epoc
 
 
 if __name__ == "__main__":
-    print(train_dying(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:7])), "kills")
+    data, folder, name = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    first, count, length = map(int, sys.argv[4:7])
+    train_dying(data, folder / "whole", name, first, 0, length)
+    print(train_dying(data, folder / "killed", name, first, count, length), "kills")

@@ -130,10 +130,15 @@ def test_a_symbolic_link_is_not_written_through(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def whole(store: Path, tmp_path: Path) -> Path:
+def whole(trained: Callable[[int], Path]) -> Path:
     """Return a run without any fault."""
-    runs.train(experiment(store, epochs=2), tmp_path / "whole", quiet=True)
-    return tmp_path / "whole"
+    return trained(2)
+
+
+@pytest.fixture
+def run(trained: Callable[[int], Path], tmp_path: Path) -> Path:
+    """Return a finished run of one epoch."""
+    return shutil.copytree(trained(1), tmp_path / "run")
 
 
 def goes_on(settings: Experiment, run: Path, whole: Path) -> None:
@@ -335,13 +340,12 @@ def small_files() -> Iterator[None]:
 
 
 def test_an_exported_file_that_cannot_be_written_leaves_nothing(
-    store: Path, tmp_path: Path, request: pytest.FixtureRequest
+    run: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """torch's own file writer would end the process."""
-    runs.train(experiment(store, epochs=1), tmp_path / "run", quiet=True)
     request.getfixturevalue("small_files")
     with pytest.raises(OSError, match=r"could not write .*model\.pt2: File too large; raise the limit on the size"):
-        export(tmp_path / "run", "torch", tmp_path / "out", size=(32, 64))
+        export(run, "torch", tmp_path / "out", size=(32, 64))
     assert not (tmp_path / "out").exists()
 
 
@@ -368,19 +372,18 @@ def test_an_empty_part_in_the_folder_of_a_store_is_no_store(tmp_path: Path) -> N
 
 
 def test_the_command_ends_with_the_message(
-    disk: Callable[[int], None], store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    disk: Callable[[int], None], run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs.train(experiment(store, epochs=1), tmp_path / "run", quiet=True)
     disk(50)
     with pytest.raises(SystemExit) as ended:
-        main(["train", "--resume", str(tmp_path / "run")])
+        main(["train", "--resume", str(run)])
     disk(10**9)
     assert ended.value.code == 2
     assert "make room and continue" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_the_evaluation(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
@@ -388,8 +391,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_evaluation(
     def unreached(*_: object) -> None:
         raise AssertionError
 
-    runs.train(experiment(store, epochs=1), tmp_path / "run", quiet=True)
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     monkeypatch.setattr("taskscape.runs.evaluate_run.load", unreached)
     with pytest.raises(OSError, match=r"could not write .*run: Read-only file system; make the file system writable"):
-        runs.evaluate(tmp_path / "run", quiet=True)
+        runs.evaluate(run, quiet=True)

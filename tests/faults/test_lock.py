@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Callable
@@ -27,9 +28,10 @@ def test_a_second_process_is_refused_by_name(tmp_path: Path) -> None:
     assert not folder.path.exists()
 
 
-def test_resuming_twice_is_refused(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = RunFolder(tmp_path / "run")
-    runs.train(experiment(store, epochs=1), run.path, quiet=True)
+def test_resuming_twice_is_refused(
+    trained: Callable[[int], Path], store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = RunFolder(shutil.copytree(trained(1), tmp_path / "run"))
     run.result().unlink()  # so that some work is left
     before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
     with locked(run):

@@ -51,15 +51,21 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
     return send
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-@pytest.mark.parametrize("at", [1, 3, 4])
+@pytest.mark.parametrize(
+    ("signum", "at"),
+    [(signal.SIGTERM, 1), (signal.SIGTERM, 3), (signal.SIGTERM, 4), (signal.SIGINT, 3), (signal.SIGHUP, 3)],
+)
 def test_a_stopped_run_is_saved_and_goes_on(
-    signum: int, at: int, sent: Callable[[int, int], None], store: Path, tmp_path: Path
+    signum: int,
+    at: int,
+    sent: Callable[[int, int], None],
+    trained: Callable[[int], Path],
+    store: Path,
+    tmp_path: Path,
 ) -> None:
     if signal.getsignal(signum) == signal.SIG_IGN:
         pytest.skip("this signal is ignored here, as SIGHUP is under nohup")
     settings = experiment(store, epochs=2)
-    runs.train(settings, tmp_path / "whole", quiet=True)
     sent(signum, at)
     with pytest.raises(Interrupted) as stopped:
         runs.train(settings, tmp_path / "run", quiet=True)
@@ -67,7 +73,7 @@ def test_a_stopped_run_is_saved_and_goes_on(
     assert checkpoint.load(RunFolder(tmp_path / "run").checkpoint)["step"] == at
     sent(signum, 0)
     runs.train(settings, tmp_path / "run", resume=True, quiet=True)
-    assert differences(tmp_path / "whole", tmp_path / "run") == []
+    assert differences(trained(2), tmp_path / "run") == []
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from on_paper import TWO, count, on_paper
 
 from taskscape.batch import Target
 from taskscape.losses import SILog
@@ -12,18 +13,7 @@ from taskscape.models.layers.skip_decoder import SkipDecoder
 from taskscape.models.layers.transformer_block import CrossTransformerBlock, TransformerBlock
 from taskscape.tasks import Depth
 
-TWO = {"semseg": 19, "depth": 1}
 BINS = ["adaptive-depth", "transformer", "cross-attention"]
-
-
-def on_paper(name, outputs=TWO, **options):
-    """Return a network whose tensors have shapes but no values."""
-    with torch.device("meta"):
-        return build(name, outputs, **options)
-
-
-def count(module):
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
 def test_published_parameters_of_adaptive_depth():

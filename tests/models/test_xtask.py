@@ -2,18 +2,9 @@
 
 import pytest
 import torch
+from on_paper import count, on_paper
 
 from taskscape.models import build
-
-
-def on_paper(outputs, **options):
-    """Return a network whose tensors have shapes but no values."""
-    with torch.device("meta"):
-        return build("xtask", outputs, **options)
-
-
-def count(module):
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
 @pytest.mark.parametrize(
@@ -34,12 +25,12 @@ def count(module):
     ],
 )
 def test_published_parameters(depth, classes, options, parameters):
-    assert count(on_paper({"semseg": classes, "depth": 1}, encoder=f"resnet{depth}", **options)) == parameters
+    assert count(on_paper("xtask", {"semseg": classes, "depth": 1}, encoder=f"resnet{depth}", **options)) == parameters
 
 
 def test_published_parameters_of_a_single_task():
-    assert count(on_paper({"semseg": 7})) == 24_535_360
-    assert count(on_paper({"depth": 1})) == 24_534_592
+    assert count(on_paper("xtask", {"semseg": 7})) == 24_535_360
+    assert count(on_paper("xtask", {"depth": 1})) == 24_534_592
 
 
 def network(outputs=None, **options):
@@ -75,10 +66,10 @@ def test_class_scores_are_transferred_as_log_probabilities():
 
 def test_three_channels_may_be_classes_or_a_vector_so_it_must_be_said():
     with pytest.raises(ValueError, match=r"network\.class_tasks: the 3 channels of 'objects'"):
-        on_paper({"objects": 3, "depth": 1})
+        on_paper("xtask", {"objects": 3, "depth": 1})
     with pytest.raises(ValueError, match=r"network\.class_tasks: there is no task 'object'; did you mean objects"):
-        on_paper({"objects": 3, "depth": 1}, class_tasks=("object",))
-    assert on_paper({"objects": 3, "depth": 1}, class_tasks=("objects",)).class_tasks == ("objects",)
+        on_paper("xtask", {"objects": 3, "depth": 1}, class_tasks=("object",))
+    assert on_paper("xtask", {"objects": 3, "depth": 1}, class_tasks=("objects",)).class_tasks == ("objects",)
 
 
 def test_a_transfer_reads_a_prediction_with_its_gradient():
