@@ -313,7 +313,7 @@ def cvat_masks(raw: Path) -> np.ndarray:
     )
     ids = np.random.default_rng(0).integers(0, 3, SIZE).astype(np.uint8)
     colors = np.array([(0, 0, 0), (9, 200, 9), (99, 99, 99)], np.uint8)
-    for name, ending in (("b", "jpg"), ("a/1", "ppm"), ("c", "gif")):
+    for name, ending in (("b", "gif"), ("a/1", "ppm"), ("c", "jpg")):
         image(raw / "JPEGImages" / f"{name}.{ending}")
         (raw / "SegmentationClass" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(colors[ids]).save(raw / "SegmentationClass" / f"{name}.png")
@@ -407,7 +407,7 @@ def test_faults_of_cvat_name_the_file(tmp_path: Path) -> None:
         assert "annotations.xml" in str(raised.value)
     mask = '<mask label="path" rle="1, 2, 3" left="60" top="7" width="3" height="2"/>'
     contents = Cvat().contents(cvat_xml(tmp_path / "xml", mask))
-    with pytest.raises(ValueError, match=r"annotations.xml, image a: a mask at \(7, 60\) of \(2, 3\) is not in"):
+    with pytest.raises(ValueError, match=r"the annotations of .*a.png: a mask at \(7, 60\) of \(2, 3\) is not in"):
         contents.read(contents.splits["train"][0])
     with pytest.raises(FileNotFoundError, match=r"neither annotations.xml nor labelmap.txt"):
         Cvat().contents(tmp_path)

@@ -42,7 +42,15 @@ from taskscape.data.readers.files import find_file, require
 from taskscape.data.readers.images import images_in, size_of
 from taskscape.data.readers.labels import look_up
 from taskscape.data.readers.opening import open_image
-from taskscape.data.readers.regions import Region, RegionSample, Runs, check_regions, decode_lengths, paint, polygon
+from taskscape.data.readers.regions import (
+    Region,
+    RegionSample,
+    Runs,
+    check_regions,
+    decode_lengths,
+    polygon,
+    read_regions,
+)
 from taskscape.data.readers.splits import train_and_val, warn_of_unlisted
 from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
 from taskscape.serialization import agreeing
@@ -99,7 +107,7 @@ class Coco(RawData):
         background_id = 0 if with_background else IGNORE_INDEX
         read = partial(_read_panoptic, size=size)
         if self.kind == "instances":
-            read = partial(_read_instances, size=size, background_id=background_id)
+            read = partial(read_regions, size=size, background_id=background_id)
         return RawIndex(
             size=size,
             splits=splits,
@@ -287,15 +295,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"{error.args[0]!r} is missing"
     return f"it has unexpected values ({error})" if isinstance(error, TypeError) else str(error)
-
-
-def _read_instances(raw: RegionSample, size: tuple[int, int], background_id: int) -> Sample:
-    path = raw.files["image"]
-    try:
-        ids = paint(raw.size, raw.regions, background_id)
-    except ValueError as error:
-        raise ValueError(f"the annotations of {path}: {error}. Export them again") from error
-    return labeled_sample(raw.name, path, ids, "its annotation", size)
 
 
 def _read_panoptic(raw: PanopticSample, size: tuple[int, int]) -> Sample:

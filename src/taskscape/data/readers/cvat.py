@@ -36,13 +36,12 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import override
 
-from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex
-from taskscape.data.readers.class_masks import FIELD, labeled_sample, own_classes, voc_color
+from taskscape.data.readers.class_masks import FIELD, own_classes, voc_color
 from taskscape.data.readers.colors import Color
 from taskscape.data.readers.files import find_file, read_text, require
 from taskscape.data.readers.images import size_of
-from taskscape.data.readers.regions import Points, Region, RegionSample, Runs, check_regions, paint
+from taskscape.data.readers.regions import Points, Region, RegionSample, Runs, check_regions, read_regions
 from taskscape.data.readers.splits import train_and_val
 from taskscape.data.readers.voc import IMAGES, LISTS, MASKS, read_mask, samples_of_lists
 from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
@@ -136,7 +135,7 @@ class Cvat(RawData):
             splits=splits,
             fields={FIELD: Semseg(classes)},
             source={"format": "CVAT for images 1.1", BACKGROUND: self.background, "left out": dict(left_out)},
-            read=partial(_read_regions, where=path, size=size, background_id=background_id),
+            read=partial(read_regions, size=size, background_id=background_id),
             archives=(path,),
         )
 
@@ -241,11 +240,3 @@ def _mask(class_id: int, shape: dict[str, str]) -> Region:
 
 
 _SHAPES = {"polygon": _polygon, "box": _box, "ellipse": _ellipse, "mask": _mask}
-
-
-def _read_regions(raw: RegionSample, where: Path, size: tuple[int, int], background_id: int) -> Sample:
-    try:
-        ids = paint(raw.size, raw.regions, background_id)
-    except ValueError as error:
-        raise ValueError(f"{where}, image {raw.name}: {error}. {_REMEDY}") from error
-    return labeled_sample(raw.name, raw.files["image"], ids, str(where), size)

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from taskscape.batch import Sample
 from taskscape.data.readers.base import RawSample
-from taskscape.data.readers.class_masks import check_size_of_image
+from taskscape.data.readers.class_masks import check_size_of_image, labeled_sample
 from taskscape.modalities.base import Array, Mask
 from taskscape.serialization import agreeing
 
@@ -114,6 +115,16 @@ def _may_cover(region: Region, size: tuple[int, int]) -> bool:
     polygons = [points for points in region.polygons if len(points) > 2]
     boxes = (np.ceil(np.clip([corners.min(0) - 0.5, corners.max(0) - 0.5], 0, size[::-1])) for corners in polygons)
     return any((low < high).all() for low, high in boxes)
+
+
+def read_regions(raw: RegionSample, size: tuple[int, int], background_id: int) -> Sample:
+    """Read an image and paint its regions. Raises ``ValueError``, which names the image, if they do not fit into it."""
+    path = raw.files["image"]
+    try:
+        ids = paint(raw.size, raw.regions, background_id)
+    except ValueError as error:
+        raise ValueError(f"the annotations of {path}: {error}. Export them again") from error
+    return labeled_sample(raw.name, path, ids, "its annotation", size)
 
 
 def paint(size: tuple[int, int], regions: Iterable[Region], background_id: int) -> Array:

@@ -25,8 +25,6 @@ class AlbedoSection(Section):
 
     @override
     def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:
-        if stored.shape[2:] != (3,):
-            raise ValueError(f"has shape {stored.shape} instead of (H, W, 3): convert it")
         linear = exact and stored.dtype.kind == "f"
         if not linear and stored.dtype != np.uint8:
             raise ValueError(f"holds {stored.dtype} where 8-bit RGB belongs: export it again, or save a linear array")

@@ -59,9 +59,6 @@ class BoundariesSection(Section):
 
     @override
     def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:
-        if stored.size != stored.shape[0] * stored.shape[1]:
-            raise ValueError(f"has shape {stored.shape} instead of (H, W): convert it to gray")
-        stored = stored.reshape(stored.shape[:2])
         valid = np.ones(stored.shape, np.bool_) if self.void is None else stored != self.void
         if stored.dtype.kind == "f":
             valid &= np.isfinite(stored)

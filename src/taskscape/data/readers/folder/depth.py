@@ -92,14 +92,11 @@ class DepthSection(Section):
 
     @override
     def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:
-        if stored.size != stored.shape[0] * stored.shape[1]:
-            raise ValueError(f"has shape {stored.shape} instead of (H, W): it is not depth but an image of it")
         if stored.dtype == np.uint8 and self.metric and not self.inverse and self.metres < 0.02:
             raise ValueError(
                 f"has 8 bits, which end at {255 * self.metres:g} m: 16 bits are needed; "
                 "export it again, or correct the unit"
             )
-        stored = stored.reshape(stored.shape[:2])
         values = stored.astype(np.float64)
         valid = np.isfinite(values) & (values > 0) & ~self._is_invalid(stored)
         depth = np.where(valid, values, 1)

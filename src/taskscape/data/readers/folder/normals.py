@@ -34,8 +34,6 @@ class NormalsSection(Section):
 
     @override
     def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:
-        if stored.shape[2:] != (3,):
-            raise ValueError(f"has shape {stored.shape} instead of (H, W, 3): convert it")
         vectors = decoded_vectors(stored)
         normals, valid = unit_vectors(vectors)
         lengths = np.linalg.norm(vectors.astype(np.float64), axis=-1)

@@ -20,7 +20,8 @@ class Section(ABC):
     name: ClassVar[str]
     """Value of the key ``type``; a section of this name needs no type."""
     channels: ClassVar[int | None] = None
-    """Number of channels, 1 or 3, to which palette images are converted; None to read their indices."""
+    """Number of channels, 1 or 3, of the files; palette images are converted to it. None for any number, and to read
+    the indices of palette images."""
 
     can_vanish: ClassVar[bool] = False
     """Whether resizing can lose categories; if so, labels are compared before and after."""
@@ -61,7 +62,7 @@ class Section(ABC):
         """
         if label.lossy:
             raise ValueError("is in a lossy format, which changes labels: export it again as PNG, or as lossless WebP")
-        result: Any = self.read(self._without_palette(label), label.exact)
+        result: Any = self.read(self._stored(label), label.exact)
         if not (isinstance(result, tuple) and len(result) == 2):
             raise ValueError(
                 f"is passed to {named(type(self).read)}, which returns a {type(result).__name__}: return the values "
@@ -74,16 +75,22 @@ class Section(ABC):
         """Return a doubt about the first few labels, phrased to follow the name of their folder, or an empty string."""
         return ""
 
-    def _without_palette(self, label: Samples) -> Array:
-        if label.palette is None or self.channels is None:
-            return label.values
-        colors: Array = label.palette[label.values]
-        if self.channels == 3:
-            return colors
-        if np.any(colors != colors[..., :1]):
-            raise ValueError("is a palette image with colors: export the numbers themselves, as gray or an array")
-        gray: Array = colors[..., 0]
-        return gray
+    def _stored(self, label: Samples) -> Array:
+        """Return the numbers of a label, with ``channels`` channels. Raises ``ValueError`` if it has another number."""
+        values = label.values
+        if label.palette is not None and self.channels is not None:
+            values = label.palette[values]
+            if self.channels == 1:
+                if np.any(values != values[..., :1]):
+                    raise ValueError(
+                        "is a palette image with colors: export the numbers themselves, as gray or an array"
+                    )
+                values = values[..., 0]
+        if self.channels == 1 and values.ndim != 2:
+            raise ValueError(f"has shape {values.shape} instead of (H, W): save one number per pixel, not their colors")
+        if self.channels == 3 and values.shape[2:] != (3,):
+            raise ValueError(f"has shape {values.shape} instead of (H, W, 3): convert it")
+        return values
 
     def about(self) -> dict[str, Any]:
         """Return the manifest entry about the conversion; JSON-serializable values."""
