@@ -97,7 +97,7 @@ def predict_one(way: str, image: Path, out: Path) -> None:
     if way == "nothing":
         load(MODEL).predict(np.zeros((240, 320, 3), np.uint8))
     else:
-        predict(MODEL, [image], out / way, tiles=Tiles((480, 640)) if way == "tiles" else None)
+        predict(load(MODEL, tiles=Tiles((480, 640)) if way == "tiles" else None), [image], out / way)
     gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{time.perf_counter() - start:.1f} s, {gib:.2f} GiB")
 

@@ -1,6 +1,6 @@
 """Untrained runs for predictions, and images for them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +9,8 @@ import torch
 from PIL import Image
 
 from blocks import SIZE
+from taskscape.commands.call import call
+from taskscape.commands.predict import predict
 from taskscape.modalities.class_sets import CITYSCAPES_2, ClassSet
 from taskscape.run_folder import Result, RunFolder
 from taskscape.serialization import dump
@@ -37,3 +39,8 @@ def three_tasks(classes: ClassSet = CITYSCAPES_2) -> dict[str, Task]:
 
 def rgb(height: int = SIZE[0], width: int = SIZE[1]) -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run ``taskscape predict``."""
+    call(predict, arguments, "predict")

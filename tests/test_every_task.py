@@ -15,6 +15,7 @@ from taskscape import runs
 from taskscape.batch import Sample
 from taskscape.data import Store, StoreWriter
 from taskscape.evaluation.baselines import baseline
+from taskscape.inference import load
 from taskscape.inference.predict import predict
 from taskscape.modalities import Albedo, Boundaries, Depth, Modality, Normals, Semseg
 from taskscape.modalities.albedo import decode_8bit
@@ -107,7 +108,7 @@ def test_the_report_shows_every_task(run: Path) -> None:
 def test_predictions_of_every_task(run: Path, tmp_path: Path) -> None:
     image = tmp_path / "image.png"
     Image.fromarray(blocks(np.random.default_rng(5), 2).values["image"]).save(image)
-    written = predict(run, [image], tmp_path / "out", device="cpu")
+    written = predict(load(run, device="cpu"), [image], tmp_path / "out")
     for task in TASK_OF:
         assert any(task in path.name or task in str(path.parent) for path in written)
 

@@ -270,7 +270,7 @@ def test_another_size_needs_a_word(run: Path, tmp_path: Path, monkeypatch: pytes
     truth = torch.from_numpy(sample.values["semseg"]).long()
     assert value.shape == (1, 64, 96) and (value[0] == truth)[valid[0]].double().mean() > 0.5
     with pytest.raises(ValueError, match="height is 0"):
-        NetworkLabeler(run, height=0)
+        label(run, big, tmp_path / "new", tasks=("semseg",), height=0)
 
 
 def test_words_that_are_wrong(run: Path, store: Path, tmp_path: Path) -> None:

@@ -13,14 +13,17 @@ from torch import nn
 
 import taskscape
 from taskscape import models, recipes, runs, weighting
-from taskscape.commands.recipes import recipes as listed
+from taskscape.commands.recipes import summaries as listed
 from taskscape.data import Streets
 from taskscape.export import export
+from taskscape.inference import Predictor
 from taskscape.inference.label import label
 from taskscape.inference.predict import predict
 from taskscape.run_folder import Result
 from taskscape.runs import Experiment
 from tiny import tiny
+
+PREDICTOR: Any = Predictor(None, {}, None)  # type: ignore[arg-type]
 
 
 def test_recipes_have_the_names_of_the_command_line() -> None:
@@ -86,10 +89,11 @@ def test_a_recipe_is_trained_by_its_name(
             "view_settings.depth is 'cm', a string: .*mapping",
         ),
         (
-            lambda: predict("run", np.zeros((4, 6, 3)), "out"),
+            lambda: predict(PREDICTOR, np.zeros((4, 6, 3)), "out"),
             "images is a ndarray: it must be text or a path or a list",
         ),
-        (lambda: predict("run", "image.png", "out", outputs="maps"), r"outputs is 'maps', .*\[an Output, …\]"),
+        (lambda: predict("run", "image.png", "out"), "predictor is 'run', a string: it must be a Predictor"),
+        (lambda: predict(PREDICTOR, "image.png", "out", outputs="maps"), r"outputs is 'maps', .*\[an Output, …\]"),
         (lambda: export("run", "onnx", "out", size=32), r"size is 32: .*\(a whole number, a whole number\) or None"),
         (lambda: export("run", "onnx", "out", reduction="int8"), "reduction is 'int8', .* a Reduction or None"),
         (lambda: label("run", "store", threshold="0.5"), r"threshold is '0\.5', a string: it must be a number or None"),

@@ -8,6 +8,7 @@ from PIL import Image
 import taskscape
 from taskscape.data import Packed, Store
 from taskscape.data.check import check
+from taskscape.inference import load
 from taskscape.inference.predict import predict
 from taskscape.report import write_comparison, write_report
 from tiny import tiny
@@ -23,4 +24,7 @@ def test_text_is_a_path(store: Path, tmp_path: Path) -> None:
     assert write_report(runs[0]).is_file()
     assert write_comparison(runs, str(tmp_path / "page.html")).is_file()
     Image.new("RGB", (40, 30), "gray").save(tmp_path / "image.png")
-    assert all(path.is_file() for path in predict(runs[0], [str(tmp_path / "image.png")], str(tmp_path / "out")))
+    assert all(
+        path.is_file()
+        for path in predict(load(runs[0], device="cpu"), [str(tmp_path / "image.png")], str(tmp_path / "out"))
+    )

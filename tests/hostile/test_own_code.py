@@ -16,6 +16,7 @@ from taskscape.data import StoreWriter
 from taskscape.data.prepare import prepare
 from taskscape.data.readers import Folder
 from taskscape.evaluation import Evaluator
+from taskscape.inference import load
 from taskscape.inference.predict import predict
 from taskscape.losses import L1, CrossEntropy, Laplace, Loss
 from taskscape.models import DeeplabJointConfig
@@ -307,7 +308,7 @@ def test_a_text_where_several_are_possible(tmp_path: Path) -> None:
     )
     assert list(model.restricted("depth").tasks) == ["depth"]
     with pytest.raises(ValueError, match=r"there is no image or folder nothing\.jpg"):
-        predict("taskscape/streets-small", "nothing.jpg", tmp_path / "out")
+        predict(load("taskscape/streets-small", device="cpu"), "nothing.jpg", tmp_path / "out")
     writer = StoreWriter(tmp_path / "store", (2, 2), {"train": 1}, {}, {"kind": "mine"})
     with pytest.raises(ValueError, match="there is no split 'trian'; did you mean train"):
         writer.put("trian", 0, Sample({"image": np.zeros((2, 2, 3), np.uint8)}, {}, "a"))

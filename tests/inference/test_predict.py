@@ -10,8 +10,7 @@ from PIL import Image
 
 from blocks import SIZE
 from elevation import PredictElevation
-from predicting import make_run, rgb
-from taskscape.commands.predict import main
+from predicting import main, make_run, rgb
 from taskscape.inference import Predictor, load
 from taskscape.inference.predict import predict
 from taskscape.inference.sources import name_images
@@ -72,7 +71,7 @@ def test_a_prediction_can_be_shown_without_a_display(predictor: Predictor, monke
 def test_a_prediction_saves_what_the_command_writes(run: Path, tmp_path: Path) -> None:
     rgb().save(tmp_path / "a.png")
     saved = load(run, device="cpu").predict(tmp_path / "a.png").save(tmp_path / "saved")
-    written = predict(run, [tmp_path / "a.png"], tmp_path / "written", device="cpu")
+    written = predict(load(run, device="cpu"), [tmp_path / "a.png"], tmp_path / "written")
     assert [file.name for file in saved] == [file.name for file in written]
     for one, other in zip(saved, written, strict=True):
         assert one.read_bytes() == other.read_bytes()
@@ -125,7 +124,7 @@ def test_test_time_augmentation_is_the_mean_with_the_mirror_image(predictor: Pre
 
 def test_what_is_written_can_be_read_back(run: Path, predictor: Predictor, tmp_path: Path) -> None:
     rgb(50, 70).save(tmp_path / "a.png")
-    files = predict(run, [tmp_path / "a.png"], tmp_path / "out", device="cpu")
+    files = predict(load(run, device="cpu"), [tmp_path / "a.png"], tmp_path / "out")
     assert {file.name for file in files} == {
         "metadata.json", "a.semseg.png", "a.semseg-view.png", "a.depth.png", "a.depth-view.png",
         "a.normals.png", "a.normals-view.png", "a.side-by-side.png",
@@ -179,7 +178,7 @@ def test_a_set_of_images_has_one_color_scale_that_the_metadata_says(run: Path, t
     for name, level in (("a", 40), ("b", 250)):
         Image.fromarray(np.full((50, 70, 3), level, np.uint8)).save(tmp_path / f"{name}.png")
     out = tmp_path / "out"
-    predict(run, [tmp_path / "a.png", tmp_path / "b.png"], out)
+    predict(load(run, device="cpu"), [tmp_path / "a.png", tmp_path / "b.png"], out)
     scale = json.loads((out / "metadata.json").read_text())["depth"]["colors_of_views"]
     shown = load(run, view_settings={"depth": {"near": scale["near"], "far": scale["far"]}})
     for name in "ab":
@@ -223,7 +222,12 @@ def test_damaged_images_are_named_and_the_others_done(run: Path, tmp_path: Path)
     rgb().save(folder / "f-good.png")
     calls: list[tuple[int, int]] = []
     with pytest.raises(ValueError, match="4 of 6 images were left out") as error:
-        predict(run, [folder], tmp_path / "out", progress=lambda done, total: calls.append((done, total)))
+        predict(
+            load(run, device="cpu"),
+            [folder],
+            tmp_path / "out",
+            progress=lambda done, total: calls.append((done, total)),
+        )
     assert all(name in str(error.value) for name in ("a-cut.jpg", "c-empty.png", "d-text.png", "e-float.tif"))
     assert (tmp_path / "out" / "b-good.depth.png").exists()
     assert (tmp_path / "out" / "f-good.depth.png").exists()
@@ -244,14 +248,14 @@ def test_names_do_not_collide(tmp_path: Path) -> None:
 
 def test_no_images(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there is no image in"):
-        predict(run, [tmp_path], tmp_path / "out")
+        predict(load(run, device="cpu"), [tmp_path], tmp_path / "out")
     with pytest.raises(ValueError, match="there is no image or folder"):
-        predict(run, [tmp_path / "nothing.png"], tmp_path / "out")
+        predict(load(run, device="cpu"), [tmp_path / "nothing.png"], tmp_path / "out")
 
 
 def test_nothing_half_written_stays(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rgb().save(tmp_path / "a.png")
-    before = predict(run, [tmp_path / "a.png"], tmp_path / "out")
+    before = predict(load(run, device="cpu"), [tmp_path / "a.png"], tmp_path / "out")
     content = {file: file.read_bytes() for file in before}
 
     def full(self: Path, target: Path) -> Path:
@@ -259,7 +263,7 @@ def test_nothing_half_written_stays(run: Path, tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="could not write"):
-        predict(run, [tmp_path / "a.png"], tmp_path / "out")
+        predict(load(run, device="cpu"), [tmp_path / "a.png"], tmp_path / "out")
     assert {file: file.read_bytes() for file in (tmp_path / "out").iterdir()} == content
 
 
@@ -274,7 +278,11 @@ def elevation_run(tmp_path: Path) -> Path:
 
 def test_a_view_of_ones_own_writes_its_files(elevation_run: Path, tmp_path: Path) -> None:
     rgb(50, 70).save(tmp_path / "a.png")
-    files = predict(elevation_run, [tmp_path / "a.png"], tmp_path / "out", view_settings={"height": {"top": 0.5}})
+    files = predict(
+        load(elevation_run, view_settings={"height": {"top": 0.5}}, device="cpu"),
+        [tmp_path / "a.png"],
+        tmp_path / "out",
+    )
     assert [f.name for f in files] == ["metadata.json", "a.height.tif", "a.height-view.png", "a.side-by-side.png"]
     prediction = load(elevation_run).predict(tmp_path / "a.png")
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "a.height.tif")), prediction["height"])

@@ -11,7 +11,10 @@ from PIL import Image
 from taskscape.cli import main
 from taskscape.files.paths import require_images
 from taskscape.inference.images import AnyImage, as_rgb
+from taskscape.inference.prediction import endings
 from taskscape.inference.sources import name_images, require_kept, videos_among
+from taskscape.modalities import Depth
+from taskscape.views import view
 
 
 @pytest.fixture(scope="module")
@@ -116,16 +119,17 @@ def test_images_whose_predictions_would_have_one_name(tmp_path: Path) -> None:
 
 
 def test_predictions_replace_no_other_image(tmp_path: Path) -> None:
-    endings = ["depth.png", "depth-view.png", "side-by-side.png"]
-    for other in ("a.depth.png", "a.depth-view.png", "a.side-by-side.png", "a.depth.jpg", "a.b.png"):
+    names = endings({"depth": view(Depth())}, ["depth"])
+    predicted = ("depth.png", "depth-view.png", "depth.confidence.png", "depth.confidence-view.png", "side-by-side.png")
+    for other in (*(f"a.{name}" for name in predicted), "a.depth.jpg", "a.b.png"):
         touched(tmp_path, "a.png", other)
         images = name_images([tmp_path / "a.png", tmp_path / other], tmp_path)
-        require_kept(images, tmp_path / "out", endings)
+        require_kept(images, tmp_path / "out", names)
         if other in ("a.depth.jpg", "a.b.png"):
-            require_kept(images, tmp_path, endings)
+            require_kept(images, tmp_path, names)
         else:
             with pytest.raises(ValueError, match=rf"{other} would be replaced by the prediction for a\.png"):
-                require_kept(images, tmp_path / "x" / "..", endings)
+                require_kept(images, tmp_path / "x" / "..", names)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +137,7 @@ def test_predictions_replace_no_other_image(tmp_path: Path) -> None:
     [
         (["https://example.com/a.jpg"], "https:/example.com/a.jpg is an address: download the image"),
         (["run", "*.jpg"], "there is no image or folder *.jpg"),
-        (["run", ""], "the name of an image or run is empty, perhaps"),
+        (["run", ""], "IMAGES... is empty, perhaps because a shell variable is not set"),
         (["run/best.safetensors", "a.png"], "run/best.safetensors is a run's file, not an image: name the folder run"),
     ],
 )

@@ -12,8 +12,7 @@ import pytest
 import trimesh
 from PIL import ExifTags, Image
 
-from predicting import make_run, rgb, three_tasks
-from taskscape.commands.predict import main
+from predicting import main, make_run, rgb, three_tasks
 from taskscape.data import Streets
 from taskscape.inference import Predictor, load
 from taskscape.inference.cameras import Lens
@@ -75,13 +74,13 @@ def test_focal_lengths_that_are_given_or_in_the_file(predictor: Predictor, tmp_p
 def test_focal_lengths_that_are_not_known_are_asked_for_before_any_image(run: Path, tmp_path: Path) -> None:
     plain, film = photo(tmp_path / "plain.jpg"), photo(tmp_path / "film.jpg", film=35)
     with pytest.raises(ValueError, match=r"plain\.jpg is not known.*--focal in pixels, or --fov"):
-        predict(run, [film, plain], tmp_path / "out", outputs=[Maps(), PointClouds()])
+        predict(load(run, device="cpu"), [film, plain], tmp_path / "out", outputs=[Maps(), PointClouds()])
     assert not list((tmp_path / "out").glob("film*"))
-    predict(run, [film], tmp_path / "out", outputs=[PointClouds()])
+    predict(load(run, device="cpu"), [film], tmp_path / "out", outputs=[PointClouds()])
     assert (tmp_path / "out" / "film.ply").exists()
     (tmp_path / "cut.jpg").write_bytes(film.read_bytes()[:10])  # left out, like an image without points
     with pytest.raises(ValueError, match=r"1 of 2 images was left out"):
-        predict(run, [tmp_path / "cut.jpg", film], tmp_path / "others", outputs=[PointClouds()])
+        predict(load(run, device="cpu"), [tmp_path / "cut.jpg", film], tmp_path / "others", outputs=[PointClouds()])
     assert (tmp_path / "others" / "film.ply").exists()
     for lens in ({"focal": 0}, {"fov": 180}, {"focal": 3, "fov": 60}):
         with pytest.raises(ValueError, match=r"focal|fov"):
@@ -95,7 +94,11 @@ def test_a_point_cloud_for_each_image(run: Path, tmp_path: Path) -> None:
     image = photo(tmp_path / "photos" / "a.png")
     notes: list[str] = []
     written = predict(
-        run, [image], tmp_path / "out", outputs=[PointClouds(lens=Lens(focal=60))], note=notes.append, device="cpu"
+        load(run, device="cpu"),
+        [image],
+        tmp_path / "out",
+        outputs=[PointClouds(lens=Lens(focal=60))],
+        note=notes.append,
     )
     assert written == [tmp_path / "out" / "a.ply"]
     prediction = load(run, device="cpu").predict(image)
@@ -112,11 +115,18 @@ def test_a_point_cloud_for_each_image(run: Path, tmp_path: Path) -> None:
 def test_what_points_need_is_said_before_any_image(without_depth: Path, run: Path, tmp_path: Path) -> None:
     image = photo(tmp_path / "a.png")
     with pytest.raises(ValueError, match="needs a task that predicts depth, but the tasks are normals"):
-        predict(without_depth, [image], tmp_path / "out", outputs=[PointClouds(lens=Lens(focal=60))])
+        predict(
+            load(without_depth, device="cpu"), [image], tmp_path / "out", outputs=[PointClouds(lens=Lens(focal=60))]
+        )
     with pytest.raises(ValueError, match="needs a task that predicts depth"):
-        predict(run, [image], tmp_path / "out", tasks=["normals"], outputs=[PointClouds(lens=Lens(focal=60))])
+        predict(
+            load(run, tasks=["normals"], device="cpu"),
+            [image],
+            tmp_path / "out",
+            outputs=[PointClouds(lens=Lens(focal=60))],
+        )
     with pytest.raises(ValueError, match="cannot be colored by 'semsge'; did you mean semseg"):
-        predict(run, [image], tmp_path / "out", outputs=[PointClouds("semsge", Lens(focal=60))])
+        predict(load(run, device="cpu"), [image], tmp_path / "out", outputs=[PointClouds("semsge", Lens(focal=60))])
     with pytest.raises(ValueError, match="add --point-cloud or --rerun"):
         main([str(run), str(image), "--out", str(tmp_path / "out"), "--focal", "60"])
     assert not (tmp_path / "out").exists()
@@ -129,24 +139,32 @@ def test_label_files_of_cityscapes(run: Path, tmp_path: Path) -> None:
     name = "berlin_000001_000019"
     image = photo(tmp_path / "test" / "berlin" / f"{name}_leftImg8bit.png")
     notes: list[str] = []
-    (file,) = predict(run, [image], tmp_path / "out", outputs=[CityscapesLabels()], note=notes.append, device="cpu")
+    (file,) = predict(
+        load(run, device="cpu"), [image], tmp_path / "out", outputs=[CityscapesLabels()], note=notes.append
+    )
     assert file == tmp_path / "out" / "cityscapes" / f"{name}.png"
     ids = Image.open(file)
     assert ids.mode == "L" and ids.size == (70, 50)
     expected = np.array(CITYSCAPES_RAW_IDS_OF_19)[load(run, device="cpu").predict(image)["semseg"]]
     np.testing.assert_array_equal(np.asarray(ids), expected)
     assert not any("names" in note for note in notes)
-    predict(run, [photo(tmp_path / "b.png")], tmp_path / "out", outputs=[CityscapesLabels()], note=notes.append)
+    predict(
+        load(run, device="cpu"),
+        [photo(tmp_path / "b.png")],
+        tmp_path / "out",
+        outputs=[CityscapesLabels()],
+        note=notes.append,
+    )
     assert any("b is not named CITY_SEQUENCE_FRAME" in note for note in notes)
 
 
 def test_other_classes_are_refused_with_the_reason(two_classes: Path, without_depth: Path, tmp_path: Path) -> None:
     image = photo(tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"need its 19 classes, but semseg has 2 \(background"):
-        predict(two_classes, [image], tmp_path / "out", outputs=[CityscapesLabels()])
+        predict(load(two_classes, device="cpu"), [image], tmp_path / "out", outputs=[CityscapesLabels()])
     for output in (CityscapesLabels(), CocoPanoptic()):
         with pytest.raises(ValueError, match="need a task with classes, but the tasks are normals"):
-            predict(without_depth, [image], tmp_path / "out", outputs=[output])
+            predict(load(without_depth, device="cpu"), [image], tmp_path / "out", outputs=[output])
 
 
 def segments_of(folder: Path, annotation: Mapping[str, object]) -> np.ndarray:
@@ -159,7 +177,7 @@ def segments_of(folder: Path, annotation: Mapping[str, object]) -> np.ndarray:
 def test_panoptic_files_are_consistent(run: Path, two_classes: Path, tmp_path: Path, classes: str) -> None:
     of = run if classes == "cityscapes" else two_classes
     images = [photo(tmp_path / "photos" / f"{name}.png", size=(40, 60)) for name in ("000000000139", "000000000285")]
-    predict(of, images, tmp_path / "out", outputs=[CocoPanoptic()], device="cpu")
+    predict(load(of, device="cpu"), images, tmp_path / "out", outputs=[CocoPanoptic()])
     content = json.loads((tmp_path / "out" / "panoptic.json").read_text())
     categories = {category["id"]: category for category in content["categories"]}
     assert all(category["isthing"] == 0 for category in categories.values())
@@ -197,13 +215,18 @@ def test_ids_of_images_are_those_of_their_data_sets() -> None:
 def test_without_its_package_a_recording_is_refused(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'taskscape\[rerun\]'"):
-        predict(run, [photo(tmp_path / "a.png")], tmp_path / "out", outputs=[Recording(lens=Lens(focal=60))])
+        predict(
+            load(run, device="cpu"),
+            [photo(tmp_path / "a.png")],
+            tmp_path / "out",
+            outputs=[Recording(lens=Lens(focal=60))],
+        )
 
 
 @pytest.mark.skipif(importlib.util.find_spec("rerun") is None, reason="needs the extra rerun")
 def test_a_recording_has_every_image(run: Path, tmp_path: Path) -> None:
     images = [photo(tmp_path / "photos" / f"{name}.png") for name in "abc"]
-    written = predict(run, images, tmp_path / "out", outputs=[Recording(lens=Lens(focal=60))], device="cpu")
+    written = predict(load(run, device="cpu"), images, tmp_path / "out", outputs=[Recording(lens=Lens(focal=60))])
     assert written == [tmp_path / "out" / "recording.rrd"]
     content = written[0].read_bytes()
     assert content.startswith(b"RRF2") and not (tmp_path / "out" / "recording.rrd.part").exists()
@@ -211,4 +234,9 @@ def test_a_recording_has_every_image(run: Path, tmp_path: Path) -> None:
         assert entity in content
     (tmp_path / "photos" / "d.png").write_bytes(b"")
     with pytest.raises(ValueError, match=r"d\.png is damaged or not an image"):
-        predict(run, [tmp_path / "photos" / "d.png"], tmp_path / "two", outputs=[Recording(lens=Lens(focal=60))])
+        predict(
+            load(run, device="cpu"),
+            [tmp_path / "photos" / "d.png"],
+            tmp_path / "two",
+            outputs=[Recording(lens=Lens(focal=60))],
+        )

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from predicting import make_run, rgb, three_tasks
-from taskscape.commands.predict import main
+from predicting import main, make_run, rgb, three_tasks
 from taskscape.inference import load
 from taskscape.inference.pipeline import predict_all
 from taskscape.inference.predict import predict
@@ -32,7 +31,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_batch_gives_what_single_images_give(run: Path, photos: Path) -> None:
-    predictor = load(run, device="cpu")
+    predictor = load(run, batch=3, device="cpu")
     sources = {path.stem: path for path in sorted(photos.glob("?.png"))}
     found: dict[str, Prediction] = {}
     shapes = []
@@ -43,7 +42,7 @@ def test_a_batch_gives_what_single_images_give(run: Path, photos: Path) -> None:
         return []
 
     hook = predictor.model.network.register_forward_pre_hook(lambda _, arguments: shapes.append(len(arguments[0])))
-    outcome = predict_all(sources, predictor, write, batch=3)
+    outcome = predict_all(sources, predictor, write)
     hook.remove()
     assert shapes == [2, 1, 3]  # consecutive images of one size
     assert [found[name].number for name in sources] == list(range(6)) and set(outcome.sizes) == set(sources)
@@ -67,7 +66,12 @@ def test_what_cannot_be_written_ends_the_work(run: Path, photos: Path) -> None:
 def test_every_image_counts_once(run: Path, photos: Path, tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     with pytest.raises(ValueError, match="1 of 7 images was left out"):
-        predict(run, [photos], tmp_path, batch=4, progress=lambda done, total: calls.append((done, total)))
+        predict(
+            load(run, batch=4, device="cpu"),
+            [photos],
+            tmp_path,
+            progress=lambda done, total: calls.append((done, total)),
+        )
     assert calls == [(number, 7) for number in range(1, 8)]
     assert len(list(tmp_path.glob("*.side-by-side.png"))) == 6
 
@@ -80,7 +84,7 @@ def test_only_the_tasks_that_are_wanted(run: Path, photos: Path, tmp_path: Path)
     assert list(depth) == ["depth"]
     np.testing.assert_array_equal(depth["depth"], all_tasks["depth"])
     with pytest.raises(ValueError, match="no task 'dept'; did you mean depth"):
-        predict(run, [photos / "0.png"], tmp_path / "other", tasks=["dept"])
+        predict(load(run, tasks=["dept"], device="cpu"), [photos / "0.png"], tmp_path / "other")
     with pytest.raises(ValueError, match="batch is 0"):
         load(run, batch=0)
     assert not (tmp_path / "other").exists()
@@ -119,7 +123,7 @@ def test_the_command_says_how_long_it_took_and_how_it_computed(
 def test_maps_of_another_network_that_stay_in_the_folder_are_named(run: Path, photos: Path, tmp_path: Path) -> None:
     def notes(*images: str, **settings: Any) -> list[str]:
         said: list[str] = []
-        predict(run, [photos / image for image in images], tmp_path, note=said.append, **settings)
+        predict(load(run, **settings, device="cpu"), [photos / image for image in images], tmp_path, note=said.append)
         return [sentence for sentence in said if "earlier maps" in sentence]
 
     assert not notes("0.png", "1.png")
@@ -134,7 +138,7 @@ def test_maps_of_another_network_that_stay_in_the_folder_are_named(run: Path, ph
 def test_maps_that_metadata_still_describe_are_not_named(run: Path, photos: Path, tmp_path: Path) -> None:
     def notes(image: str, *, confidence: bool) -> list[str]:
         said: list[str] = []
-        predict(run, [photos / image], tmp_path, note=said.append, confidence=confidence)
+        predict(load(run, confidence=confidence, device="cpu"), [photos / image], tmp_path, note=said.append)
         return [sentence for sentence in said if "earlier maps" in sentence]
 
     assert not notes("0.png", confidence=False)
@@ -144,8 +148,8 @@ def test_maps_that_metadata_still_describe_are_not_named(run: Path, photos: Path
 
 
 def test_metadata_stay_as_they_were_where_no_image_can_be_read(run: Path, photos: Path, tmp_path: Path) -> None:
-    predict(run, [photos / "0.png"], tmp_path)
+    predict(load(run, device="cpu"), [photos / "0.png"], tmp_path)
     before = (tmp_path / "metadata.json").read_bytes()
     with pytest.raises(ValueError, match=r"3-broken\.png"):
-        predict(run, [photos / "3-broken.png"], tmp_path, tasks=["depth"])
+        predict(load(run, tasks=["depth"], device="cpu"), [photos / "3-broken.png"], tmp_path)
     assert (tmp_path / "metadata.json").read_bytes() == before

@@ -37,6 +37,8 @@ def test_frames_have_their_times_and_colors(tmp_path: Path) -> None:
     assert np.abs(frames[3].rgb.astype(int) - clips.blocks(3)).mean() < 12
     later = list(video.frames(skip=4))
     assert [frame.time for frame in later] == [frame.time for frame in frames[4:]]
+    video.lost = 3  # such as packets after a position that ``spread`` sought
+    assert len(list(video.frames())) == len(VARYING) and video.lost == 0
     np.testing.assert_array_equal(later[0].rgb, frames[4].rgb)
 
 

@@ -1,14 +1,15 @@
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from predicting import rgb
-from taskscape.inference import Predictor
-from taskscape.inference.outputs import Maps
+from taskscape.inference import Prediction, Predictor
+from taskscape.inference.outputs import Maps, Output, Writer
 
 pytest.importorskip("av")
 watching = pytest.importorskip("taskscape.inference.video.watching")
@@ -49,6 +50,48 @@ def test_new_files_are_done_once(predictor: Predictor, tmp_path: Path) -> None:
     assert (out / "a.depth.png").is_file() and len(clips.times(out / "clip.depth.mp4")) == 10
     assert looks(predictor, folder, out, lambda: None)[0] == 0
     assert looks(predictor, folder, out, lambda: rgb(20, 30).save(folder / "a.png"))[0] == 1
+
+
+@dataclass(frozen=True)
+class Numbers(Output):
+    """Notes the numbers of images."""
+
+    numbers: list[int]
+
+    def writer(self, predictor: Predictor, folder: Path, files: Sequence[Path] = ()) -> Writer:
+        numbers = self.numbers
+
+        class NumberWriter(Writer):
+            def write(self, prediction: Prediction) -> list[Path]:
+                numbers.append(prediction.number)
+                return []
+
+            def discard(self) -> None:
+                numbers.append(-1)
+
+            def notes(self) -> list[str]:
+                return [f"{len(numbers)} images"]
+
+        return NumberWriter()
+
+
+def test_images_are_numbered_and_outputs_say_what_they_assume(predictor: Predictor, tmp_path: Path) -> None:
+    folder, out, numbers, notes = tmp_path / "in", tmp_path / "out", list[int](), list[str]()
+    folder.mkdir()
+    for name in "abc":
+        rgb().save(folder / f"{name}.png")
+    scans = iter([False, False, True])
+    count = watching.watch(
+        predictor, folder, out, [Numbers(numbers)], seconds=0.01, note=notes.append, stop=lambda: next(scans)
+    )
+    assert count == 3 and numbers == [0, 1, 2] and notes[-1] == "3 images"
+
+    def fail() -> bool:
+        raise OSError(28, "no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        watching.watch(predictor, folder, out, [Numbers(numbers)], stop=fail)
+    assert numbers[-1] == -1  # incomplete files are removed
 
 
 def test_a_file_that_grows_is_left_until_it_is_whole(predictor: Predictor, tmp_path: Path) -> None:

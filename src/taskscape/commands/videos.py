@@ -1,34 +1,28 @@
 """``taskscape predict`` for videos, cameras and watched folders."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from taskscape.commands.shared import if_interrupted, printed_warnings
 from taskscape.imports import quick_imports
 from taskscape.serialization import counted
 
 if TYPE_CHECKING:
+    from taskscape.inference import Predictor
     from taskscape.inference.outputs import Output
     from taskscape.inference.video.settings import VideoSettings
 
 
-def predict_videos(
-    run: Path, videos: Sequence[Path], out: Path, load_options: Mapping[str, Any], settings: "VideoSettings"
-) -> None:
-    """Predict video files. Files that cannot be read are skipped, and reported at the end by a ``ValueError``.
-
-    ``load_options`` has arguments of ``load``.
-    """
+def predict_videos(predictor: "Predictor", videos: Sequence[Path], out: Path, settings: "VideoSettings") -> None:
+    """Predict video files. Files that cannot be read are skipped, and reported at the end by a ``ValueError``."""
     with quick_imports():
-        from taskscape.inference import load
         from taskscape.inference.sources import name_images, require_kept
         from taskscape.inference.video.pictures import videos_of
         from taskscape.inference.video.predict import predict_video
     from taskscape.progress import progress_bar, reporter
 
-    predictor = load(run, **load_options)
     unreadable: list[str] = []
     sources = name_images(videos, out)
     require_kept(sources, out, [f"{video}.mp4" for video in videos_of(predictor, settings.videos)])
@@ -50,17 +44,13 @@ def predict_videos(
         raise ValueError("\n".join(unreadable))
 
 
-def record_camera(
-    run: Path, camera: str, out: Path, load_options: Mapping[str, Any], settings: "VideoSettings"
-) -> None:
+def record_camera(predictor: "Predictor", camera: str, out: Path, settings: "VideoSettings") -> None:
     """Predict the frames of a camera until Ctrl-C."""
     with quick_imports():
-        from taskscape.inference import load
         from taskscape.inference.video.camera import record
     from taskscape.progress import progress_bar, reporter
 
     notes: list[str] = []
-    predictor = load(run, **load_options)
     with printed_warnings(), progress_bar() as progress:
         report = reporter(progress, "frames")
         files = record(
@@ -76,19 +66,12 @@ def record_camera(
 
 
 def watch_folder(
-    run: Path,
-    folder: Path,
-    out: Path,
-    load_options: Mapping[str, Any],
-    settings: "VideoSettings",
-    outputs: "Sequence[Output]",
+    predictor: "Predictor", folder: Path, out: Path, settings: "VideoSettings", outputs: "Sequence[Output]"
 ) -> None:
     """Predict the images and videos in a folder, and those added to it, until Ctrl-C."""
     with quick_imports():
-        from taskscape.inference import load
         from taskscape.inference.video.watching import watch
 
-    predictor = load(run, **load_options)
     print(f"watching {folder}; Ctrl-C stops it", file=sys.stderr)
     with printed_warnings():
         count = watch(predictor, folder, out, outputs, settings, note=print)

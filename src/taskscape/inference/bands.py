@@ -14,11 +14,10 @@ VALUES = 1 << 26
 
 def scaled(rgb: Tensor, size: tuple[int, int]) -> Tensor:
     """Return (B, H, W, 3) uint8 images as (B, 3, h, w) in 0..1 at this size, averaged down or interpolated up."""
-    if rgb.numel() <= VALUES:
-        image = unit_range(rgb.movedim(-1, 1))
-        return image if image.shape[-2:] == size else _resize(image, size)
     if rgb.shape[1:3] == size:
         return unit_range(rgb.movedim(-1, 1))
+    if rgb.numel() <= VALUES:
+        return _resize(unit_range(rgb.movedim(-1, 1)), size)
     rows = max(VALUES // (rgb.numel() // rgb.shape[1]), 1)
     narrow = [  # the filter is separable: resize the width first, one band of rows at a time
         _resize(unit_range(band.movedim(-1, 1)), (band.shape[1], size[1])) for band in rgb.split(rows, 1)

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from taskscape.batch import Sample
 from taskscape.data import Manifest, Store, StoreWriter
@@ -22,6 +23,7 @@ from taskscape.progress import ProgressCallback
 from taskscape.serialization import nearest
 from taskscape.serialization.arguments import checked
 from taskscape.serialization.ranges import Count, Fraction
+from taskscape.tasks import Task
 
 BATCH_SIZE = 8
 """Images per batch."""
@@ -89,9 +91,10 @@ def label(
     require_writable(target, "the store")
     labeler = find_labeler(model, outputs=outputs, height=height, tta=tta, device=device)
     labeler.check_size(manifest.size)
-    fields = _fields(labeler, tasks, suffix, manifest, str(store), fill)
-    thresholds = {name: _threshold(labeler, name, threshold) for name in fields}
+    predicted = _predicted(labeler, tasks, suffix, threshold)
+    _require_free(predicted, manifest, str(store), fill)
     excluded = _classes(labeler, without)
+    about = {**labeler.about(), "data": manifest.fingerprint}
     source = {
         **manifest.source,
         "kind": KIND,
@@ -99,50 +102,63 @@ def label(
         "predicted": {
             **manifest.source.get("predicted", {}),
             **{
-                field: {**labeler.about(), "data": manifest.fingerprint, "task": name}
-                | {"threshold": thresholds[name], "fill": fill}
-                | ({} if labeler.tasks[name].predicts_classes else {"without": list(without)})
-                for name, field in fields.items()
+                one.field: {**about, "task": one.name, "threshold": one.threshold, "fill": fill}
+                | ({} if one.task.predicts_classes else {"without": list(without)})
+                for one in predicted
             },
         },
     }
-    modalities = {field: labeler.tasks[name].modality for name, field in fields.items()}
     with one_writer(target):
         if not _is_written(target, source):
-            labels = {**manifest.labels, **modalities}
+            labels = manifest.labels | {one.field: one.task.modality for one in predicted}
             writer = StoreWriter(target, manifest.size, manifest.counts, labels, source, manifest.shard)
-            _write(writer, labeler, store, fields, thresholds, excluded, modalities, report)
+            _write(writer, labeler, store, predicted, excluded, report)
             writer.finish()
-        finished = _with_shares(target, manifest, modalities)
+        finished = _with_shares(target, manifest, [one.field for one in predicted])
         if out is None:
             store.rename(replaced)
             end_replacement(target, store, replaced)
     return finished
 
 
-def _fields(
-    labeler: Labeler, tasks: Sequence[str], suffix: str, manifest: Manifest, where: str, fill: bool
-) -> dict[str, str]:
-    """Return the field name of each task. Raises ``ValueError`` if the store has a field that must not be changed."""
-    for name in tasks:
+class _Predicted(NamedTuple):
+    """A predicted field."""
+
+    name: str
+    """The name of the task."""
+    task: Task
+    field: str
+    threshold: float | None
+    """Minimum confidence of a label; None keeps all."""
+
+
+def _predicted(labeler: Labeler, names: Sequence[str], suffix: str, threshold: float | None) -> list[_Predicted]:
+    """Return the fields to predict. Raises ``ValueError`` for an unknown task, and as ``_threshold`` does."""
+    for name in names:
         if name not in labeler.tasks:
             raise ValueError(f"--tasks: the model does not predict {name!r}{nearest(name, labeler.tasks)}")
-    fields = {name: f"{name}{suffix}" for name in tasks or labeler.tasks}
-    for name, field in fields.items():
-        if field not in manifest.fields:
+    return [
+        _Predicted(name, labeler.tasks[name], f"{name}{suffix}", _threshold(labeler, name, threshold))
+        for name in names or labeler.tasks
+    ]
+
+
+def _require_free(predicted: Sequence[_Predicted], manifest: Manifest, where: str, fill: bool) -> None:
+    """Raise ``ValueError`` if the store has one of these fields, unless ``fill`` adds labels of the same modality."""
+    for one in predicted:
+        if one.field not in manifest.fields:
             continue
         if not fill:
             raise ValueError(
-                f"{where} already has labels {field!r}: use --fill to predict only pixels without a label, --suffix "
-                "_predicted to store the predictions under another name, or --tasks to leave them out"
+                f"{where} already has labels {one.field!r}: use --fill to predict only pixels without a label, "
+                "--suffix _predicted to store the predictions under another name, or --tasks to leave them out"
             )
-        stored, predicted = manifest.fields[field], labeler.tasks[name].modality
-        if stored != predicted:
+        stored = manifest.fields[one.field]
+        if stored != one.task.modality:
             raise ValueError(
-                f"{where}: its labels {field!r} are {stored}, but the model predicts {predicted}: store the "
-                "predictions under another name with --suffix _predicted"
+                f"{where}: its labels {one.field!r} are {stored}, but the model predicts {one.task.modality}: store "
+                "the predictions under another name with --suffix _predicted"
             )
-    return fields
 
 
 def _classes(labeler: Labeler, names: Sequence[str]) -> dict[str, list[int]]:
@@ -177,10 +193,8 @@ def _write(
     writer: StoreWriter,
     labeler: Labeler,
     store: Path,
-    fields: Mapping[str, str],
-    thresholds: Mapping[str, float | None],
+    predicted: Sequence[_Predicted],
     excluded: Mapping[str, Sequence[int]],
-    modalities: Mapping[str, Modality],
     report: ProgressCallback | None,
 ) -> None:
     missing = {split: writer.missing(split) for split in writer.manifest.counts}
@@ -190,46 +204,38 @@ def _write(
         split_store = Store.open(store, split)
         for start in range(0, len(indices), BATCH_SIZE):
             batch_indices = indices[start : start + BATCH_SIZE]
-            batch = split_store.gather(batch_indices, [], torch.device("cpu"))
-            labels = labeler.predict(batch.image)
-            included = _included(labels, excluded, len(batch_indices), split_store.size)
-            arrays = {
-                name: _arrays(
-                    labels[name], modalities[field], thresholds[name], labeler.tasks[name].predicts_classes or included
-                )
-                for name, field in fields.items()
-            }
+            image = split_store.gather(batch_indices, [], torch.device("cpu")).image
+            labels = labeler.predict(image)
+            included = _included(labels, excluded, image)
+            arrays = {one.field: _arrays(one, labels[one.name], included) for one in predicted}
             for position, index in enumerate(batch_indices):
                 stored = split_store.stored(index)
                 values, valid = {}, {}
-                for name, field in fields.items():
-                    value, mask = (part[position] for part in arrays[name])
-                    if field in stored:
-                        stored[field] = _filled(value, mask, stored[field], modalities[field])
+                for one in predicted:
+                    value, mask = (part[position] for part in arrays[one.field])
+                    if one.field in stored:
+                        stored[one.field] = _filled(value, mask, stored[one.field], one.task.modality)
                     else:
-                        values[field], valid[field] = value, mask
+                        values[one.field], valid[one.field] = value, mask
                 writer.put(split, index, Sample(values, valid, split_store.names[index]), stored)
             num_done += len(batch_indices)
             if report is not None:
                 report(num_done, total)
 
 
-def _arrays(
-    label: Label, modality: Modality, threshold: float | None, included: Mask | bool
-) -> tuple[list[Array], Mask]:
-    """Return the labels of a batch as in samples, and the (B, H, W) mask of pixels that are shown and confident."""
+def _arrays(predicted: _Predicted, label: Label, included: Mask) -> tuple[list[Array], Mask]:
+    """Return the labels of a batch as in samples, and the (B, H, W) mask of pixels that are included and confident."""
+    modality = predicted.task.modality
     values = [modality.as_label(value) for value in modality.to_array(label.value)]
-    valid = np.ones((len(values), *values[0].shape[:2]), np.bool_) & included
-    if label.confidence is not None and threshold is not None:
-        valid &= (label.confidence >= threshold).cpu().numpy()
+    valid = np.ones_like(included) if predicted.task.predicts_classes else included.copy()
+    if label.confidence is not None and predicted.threshold is not None:
+        valid &= (label.confidence >= predicted.threshold).cpu().numpy()
     return values, valid
 
 
-def _included(
-    labels: Mapping[str, Label], excluded: Mapping[str, Sequence[int]], images: int, size: tuple[int, int]
-) -> Mask:
+def _included(labels: Mapping[str, Label], excluded: Mapping[str, Sequence[int]], image: Tensor) -> Mask:
     """Return the (B, H, W) mask of pixels that are predicted as none of the excluded classes."""
-    included = np.ones((images, *size), np.bool_)
+    included = np.ones((len(image), *image.shape[2:]), np.bool_)
     for name, ids in excluded.items():
         included &= ~np.isin(labels[name].value.cpu().numpy(), ids)
     return included
@@ -258,11 +264,11 @@ def _without_shares(source: Mapping[str, Any]) -> Any:
     return json.loads(json.dumps({**source, "predicted": records}))
 
 
-def _with_shares(path: Path, original: Manifest, modalities: Mapping[str, Modality]) -> Manifest:
+def _with_shares(path: Path, original: Manifest, fields: Sequence[str]) -> Manifest:
     """Add the share of labeled pixels per field and split, and the old ``vanished``, to a finished store's manifest."""
     manifest = Manifest.of(path)
     source: dict[str, Any] = {**manifest.source, "predicted": {**manifest.source["predicted"]}}
-    for field in modalities:
+    for field in fields:
         shares = {split: _share(Store.open(path, split), field) for split in manifest.counts}
         source["predicted"][field] = {**source["predicted"][field], _SHARES: shares}
     finished = replace(manifest, source=source, vanished=original.vanished)

@@ -57,8 +57,8 @@ def load(
     them; by default those in the description of the run's data.
 
     ``tasks`` selects the tasks to predict, by default all; layers that only other tasks need are not computed.
-    ``tiles`` divides large images into tiles and leaves them at their own height unless ``height`` is given; ``batch``
-    tiles are computed together.
+    ``tiles`` divides large images into tiles and leaves them at their own height unless ``height`` is given. Up to
+    ``batch`` tiles are computed together, and images of one size by ``taskscape.inference.predict.predict``.
 
     With ``confidence``, predictions include a confidence for each task that supports it, calibrated if the run is.
 

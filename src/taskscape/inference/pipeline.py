@@ -2,52 +2,48 @@
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
 from pathlib import Path
 
 from taskscape.inference.images import as_rgb
 from taskscape.inference.prediction import Prediction
 from taskscape.inference.predictor import Predictor
 from taskscape.parallel import cores
+from taskscape.serialization import counted
 from taskscape.views import RgbArray
 
 PIXELS_WAITING = 1 << 25
 """Maximum number of pixels of predictions waiting to be written; one image of any size may always wait."""
 
 
-@dataclass
 class Stopwatch:
-    """Time spent, in seconds. Reading and writing run in threads in parallel with the network."""
+    """Seconds spent since its creation, in total and by activity, which run in parallel in threads."""
 
-    images: int = 0
-    total: float = 0.0
-    spent: dict[str, float] = field(default_factory=dict)
-    """Seconds by activity: reading, network, writing."""
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    def __init__(self) -> None:
+        self._start, self._spent, self._lock = time.perf_counter(), defaultdict[str, float](float), threading.Lock()
 
     @contextmanager
     def measure(self, activity: str) -> Iterator[None]:
-        """Add the time spent within the context to an activity."""
+        """Add the time spent within the context to an activity: reading, network or writing."""
         start = time.perf_counter()
         try:
             yield
         finally:
-            with self.lock:
-                self.spent[activity] = self.spent.get(activity, 0.0) + time.perf_counter() - start
+            with self._lock:
+                self._spent[activity] += time.perf_counter() - start
 
-    def __str__(self) -> str:
-        """Return a one-sentence summary with images per second."""
-        reading, network, writing = (
-            f"{self.spent.get(activity, 0.0):.1f} s" for activity in ("reading", "network", "writing")
-        )
-        images = f"{self.images} image{'s' * (self.images != 1)}"
+    def summary(self, count: int) -> str:
+        """Return a sentence with the times so far and the images per second, given the number of images."""
+        total = time.perf_counter() - self._start
+        reading, network, writing = (f"{self._spent[activity]:.1f} s" for activity in ("reading", "network", "writing"))
         return (
-            f"{images} in {self.total:.1f} s, {self.images / max(self.total, 1e-9):.2g} per second: the network took "
-            f"{network}; in parallel, reading took {reading} and writing {writing}"
+            f"{counted(count, 'image', 'images')} in {total:.1f} s, {count / max(total, 1e-9):.2g} per second: the "
+            f"network took {network}; in parallel, reading took {reading} and writing {writing}"
         )
 
 
@@ -60,23 +56,22 @@ class Outcome:
     """Error messages of images that were left out."""
     sizes: Mapping[str, tuple[int, int]]
     """(H, W) of the predicted images, by name."""
-    time: Stopwatch
+    time: str
+    """A sentence about the time that it took."""
 
 
 def predict_all(
     sources: Mapping[str, Path],
     predictor: Predictor,
     write: Callable[[Prediction], list[Path]],
-    *,
-    batch: int = 1,
     done: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Predict named images, up to ``batch`` of one size together, and write each prediction in one of several threads.
+    """Predict named images, up to ``predictor.batch`` of one size together, and write each in one of several threads.
 
     All predictions have the color scales of the first one. ``done`` is called in the calling thread for every image
     that was written or could not be read. Raises what ``write`` raises.
     """
-    watch, start = Stopwatch(), time.perf_counter()
+    watch, batch = Stopwatch(), predictor.batch
     written: list[Path] = []
     unreadable: list[str] = []
     sizes: dict[str, tuple[int, int]] = {}
@@ -99,7 +94,8 @@ def predict_all(
     writers = ThreadPoolExecutor(min(4, cores()), "writing")
     try:
         fitted = predictor
-        for names, images in _batches(_read_ahead(sources, read, batch), batch, unreadable, done):
+        for named_images in _batches(_readable(_read_ahead(sources, read, batch), unreadable, done), batch):
+            names, images = zip(*named_images, strict=True)
             with watch.measure("network"):
                 predictions = fitted.predict_together(images)
             fitted = replace(fitted, views=predictions[0].views)
@@ -112,8 +108,7 @@ def predict_all(
         collect(-1)
     finally:
         writers.shutdown(cancel_futures=True)
-    watch.images, watch.total = len(sizes), time.perf_counter() - start
-    return Outcome(written, unreadable, sizes, watch)
+    return Outcome(written, unreadable, sizes, watch.summary(len(sizes)))
 
 
 def _read_ahead(
@@ -133,26 +128,22 @@ def _read_ahead(
         reader.shutdown(cancel_futures=True)
 
 
-def _batches(
-    images: Iterator[tuple[str, Future[RgbArray]]], max_size: int, unreadable: list[str], done: Callable[[], None]
-) -> Iterator[tuple[Sequence[str], Sequence[RgbArray]]]:
-    """Yield batches of at most ``max_size`` consecutive images of one size; collect the errors of unreadable ones."""
-    names: list[str] = []
-    batch: list[RgbArray] = []
+def _readable(
+    images: Iterator[tuple[str, Future[RgbArray]]], unreadable: list[str], done: Callable[[], None]
+) -> Iterator[tuple[str, RgbArray]]:
+    """Yield the images that can be read, and collect the errors of the others."""
     for name, reading in images:
         try:
             rgb = reading.result()
         except (ValueError, PermissionError, FileNotFoundError) as error:
             unreadable.append(str(error))
             done()
-            continue
-        if batch and batch[0].shape != rgb.shape:
-            yield names, batch
-            names, batch = [], []
-        names.append(name)
-        batch.append(rgb)
-        if len(batch) == max_size:
-            yield names, batch
-            names, batch = [], []
-    if batch:
-        yield names, batch
+        else:
+            yield name, rgb
+
+
+def _batches(images: Iterator[tuple[str, RgbArray]], most: int) -> Iterator[list[tuple[str, RgbArray]]]:
+    """Yield batches of at most ``most`` consecutive images of one size."""
+    for _, of_one_size in groupby(images, lambda image: image[1].shape):
+        while batch := list(islice(of_one_size, most)):
+            yield batch

@@ -2,23 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from taskscape.data.readers.images import ValueRange
-from taskscape.evaluation import TestTimeAugmentation
-from taskscape.inference.loading import load
-from taskscape.inference.outputs import Maps, Output, Writer
+from taskscape.inference.outputs import Maps, Output, opened
 from taskscape.inference.pipeline import predict_all
-from taskscape.inference.prediction import Prediction
+from taskscape.inference.prediction import endings
 from taskscape.inference.predictor import Predictor
 from taskscape.inference.sources import name_images, require_kept
-from taskscape.inference.tiles import Tiles
 from taskscape.progress import ProgressCallback
 from taskscape.serialization import show_size
 from taskscape.serialization.arguments import checked
-from taskscape.serialization.ranges import Count
 
 MAPS = (Maps(),)
 LARGE = 2
@@ -27,59 +19,30 @@ LARGE = 2
 
 @checked
 def predict(
-    run: str | Path,
+    predictor: Predictor,
     images: str | Path | Sequence[str | Path],
     out: str | Path,
     *,
-    height: Count | None = None,
-    native_resolution: bool = False,
-    tta: TestTimeAugmentation | str | bool = False,
-    view_settings: Mapping[str, Mapping[str, Any]] | None = None,
-    image_range: ValueRange | None = None,
-    confidence: bool = False,
-    tasks: Sequence[str] = (),
-    tiles: Tiles | None = None,
-    batch: Count = 1,
     outputs: Sequence[Output] = MAPS,
-    device: str | torch.device = "auto",
     progress: ProgressCallback | None = None,
     note: Callable[[str], None] = lambda sentence: None,
 ) -> list[Path]:
     """Predict images, including those in folders, and return the paths of the written files.
 
-    ``outputs`` sets the output formats, by default the files of ``Prediction.save``. The other settings are those of
-    ``load``; up to ``batch`` consecutive images of one size are predicted together. All views of a task share one color
-    scale, that of the run's report. Warns about values that a file cannot store.
+    ``outputs`` sets the output formats, by default the files of ``Prediction.save``. Up to ``predictor.batch``
+    consecutive images of one size are predicted together. All views of a task share one color scale, that of the run's
+    report. Warns about values that a file cannot store.
 
     ``progress`` is called with the number of finished images and the total; ``note`` with sentences about the outcome:
     how large images were computed, what was assumed about the camera, and how long it took.
 
-    Raises ``ValueError`` as ``load`` does; before the first image, if the network does not predict what an output
-    needs; and at the end, with a list of the images that could not be read, after all others are done.
+    Raises ``ValueError`` before the first image, if the network does not predict what an output needs; and at the end,
+    with a list of the images that could not be read, after all others are done.
     """
     out = Path(out)
     paths = [images] if isinstance(images, str | Path) else images
     sources = name_images([Path(image) for image in paths], out)
-    predictor = load(
-        run,
-        height=height,
-        native_resolution=native_resolution,
-        tta=tta,
-        view_settings=view_settings,
-        image_range=image_range,
-        confidence=confidence,
-        tasks=tasks,
-        tiles=tiles,
-        batch=batch,
-        device=device,
-    )
-    maps = [f"{task}.{task_view.extension}" for task, task_view in predictor.views.items()]
-    require_kept(sources, out, [*maps, *(f"{task}-view.png" for task in predictor.views), "side-by-side.png"])
-    writers: list[Writer] = []
-
-    def write(prediction: Prediction) -> list[Path]:
-        return [path for writer in writers for path in writer.write(prediction)]
-
+    require_kept(sources, out, endings(predictor.views, predictor.confidence_views))
     finished = 0
 
     def done() -> None:
@@ -88,19 +51,16 @@ def predict(
         if progress is not None:
             progress(finished, len(sources))
 
-    try:
-        writers.extend(output.writer(predictor, out, tuple(sources.values())) for output in outputs)
-        outcome = predict_all(sources, predictor, write, batch=batch, done=done)
+    with opened(outputs, predictor, out, tuple(sources.values())) as writers:
+        outcome = predict_all(
+            sources, predictor, lambda prediction: [path for w in writers for path in w.write(prediction)], done
+        )
         written = [path for writer in writers for path in writer.finish()] + outcome.written
-    except BaseException:  # including Ctrl-C
-        for writer in writers:
-            writer.discard()
-        raise
     sentences = [*about_sizes(predictor, outcome.sizes), *(n for writer in writers for n in writer.notes())]
     for sentence in dict.fromkeys(sentences):  # two outputs may make the same assumption about the camera
         note(sentence)
     if outcome.sizes:
-        note(str(outcome.time))
+        note(outcome.time)
     if outcome.unreadable:
         if len(sources) == 1:
             raise ValueError(outcome.unreadable[0])

@@ -4,7 +4,7 @@ import io
 import json
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -168,6 +168,14 @@ class Prediction(Mapping[str, Array]):
         return written
 
 
+def endings(views: Mapping[str, View[Any]], confidence: Iterable[str]) -> list[str]:
+    """Return what follows ``NAME.`` in the names of the files of ``Prediction.save``."""
+    maps = [f"{task}.{view.extension}" for task, view in views.items()]
+    pictures = [f"{task}-view.png" for task in views]
+    confidences = [f"{task}.confidence{end}.png" for task in confidence for end in ("", "-view")]
+    return [*maps, *pictures, *confidences, "side-by-side.png"]
+
+
 def beyond(task: str, view: View[Any], shares: Mapping[str, float]) -> str:
     """Return a sentence about values that a task's file cannot store, given the share of such pixels by image name."""
     worst = max(shares, key=lambda name: shares[name])
@@ -210,11 +218,16 @@ def save_image(image: Image.Image, folder: Path, name: str, about: Mapping[str, 
     ``name`` may contain folders. A PNG contains ``about`` as text. Raises ``ValueError`` if a link leads out of
     ``folder``, and ``OSError`` naming the file.
     """
+    return save_file(_encoded(image, Path(name).suffix, about), folder, name)
+
+
+def save_file(content: bytes | memoryview | str, folder: Path, name: str) -> Path:
+    """Write a file, whose name may contain folders, and return its path. Raises as ``save_image`` does."""
     path = folder / name
     check_inside(folder, path.parent)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, _encoded(image, path.suffix, about))
+    atomic_write(path, content)
     return path
 
 

@@ -16,6 +16,7 @@ from taskscape.inference.bands import enlarged, rows_of, scaled
 from taskscape.inference.images import AnyImage, as_rgb
 from taskscape.inference.prediction import Prediction
 from taskscape.inference.tiles import Tiles, blended
+from taskscape.models.images import unit_range
 from taskscape.runs.other_data import scaled_to
 from taskscape.runs.trained_model import TrainedModel
 from taskscape.views import ConfidenceView, RgbArray, View
@@ -44,7 +45,7 @@ class Predictor:
     tiles: Tiles | None = field(default=None, kw_only=True)
     """How to divide larger images, with ``size`` set; None computes every image in one piece."""
     batch: int = field(default=1, kw_only=True)
-    """Number of tiles that are computed together."""
+    """Maximum number of tiles, or of images of one size in ``predict.predict``, that are computed together."""
 
     def __repr__(self) -> str:
         """Return the network in one line, with the height of its images and the device."""
@@ -100,15 +101,15 @@ class Predictor:
         assert self.tiles is not None and self.tiles.size is not None
         size = self.network_size(rgb.shape[:2])
         resized = None if size == rgb.shape[:2] else scaled(torch.tensor(rgb)[None], size)
-
         anchors = self._anchors(rgb, size) if self.tiles.anchor else {}
 
-        def forward(windows: list[tuple[slice, slice]]) -> dict[str, Tensor]:
+        def tile(rows: slice, columns: slice) -> Tensor:
             if resized is not None:
-                raws = self._forward(torch.cat([resized[:, :, rows, columns] for rows, columns in windows]))
-            else:
-                tiles = np.stack([rgb[rows, columns] for rows, columns in windows])
-                raws = self._forward(torch.tensor(tiles, device=self.model.device).movedim(-1, 1) / 255)
+                return resized[:, :, rows, columns]
+            return unit_range(torch.tensor(rgb[rows, columns], device=self.model.device).movedim(-1, 0)[None])
+
+        def forward(windows: list[tuple[slice, slice]]) -> dict[str, Tensor]:
+            raws = self._forward(torch.cat([tile(*window) for window in windows]))
             for name, anchor in anchors.items():
                 anchor_rows = rows_of(anchor, size, windows[0][0])  # all tiles of one call are in the same row
                 anchor_tiles = torch.cat([anchor_rows[..., columns] for _, columns in windows])
@@ -135,15 +136,15 @@ class Predictor:
         confidence: dict[str, Array] = {}
         for rows, raws in bands:
             for name, task in self.model.tasks.items():
-                put(arrays, name, task.modality.to_array(task.decode(raws[name]))[0], rows, len(rgb))
+                _put(arrays, name, task.modality.to_array(task.decode(raws[name]))[0], rows, len(rgb))
                 task_confidence = task.confidence_of(raws[name], self.spreads[name]) if name in self.spreads else None
                 if task_confidence is not None:
-                    put(confidence, name, task_confidence[0].cpu().numpy(), rows, len(rgb))
+                    _put(confidence, name, task_confidence[0].cpu().numpy(), rows, len(rgb))
         views = {name: view.fit(view.comparable(arrays[name])) for name, view in self.views.items()}
         return Prediction(rgb, arrays, views, confidence=confidence, confidence_views=self.confidence_views)
 
 
-def put(arrays: dict[str, Array], name: str, band: Array, rows: slice, height: int) -> None:
+def _put(arrays: dict[str, Array], name: str, band: Array, rows: slice, height: int) -> None:
     """Write a band of rows into the array of this name, which is created for the first band."""
     if len(band) == height:
         arrays[name] = band

@@ -1,7 +1,8 @@
 """Base classes of output formats."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from taskscape.inference.prediction import Prediction
@@ -37,3 +38,21 @@ class Output(RangedSettings, ABC):
 
         Raises ``ValueError`` before the first image if the network does not predict what the format needs.
         """
+
+
+@contextmanager
+def opened(
+    outputs: Sequence[Output], predictor: Predictor, folder: Path, files: Sequence[Path] = ()
+) -> Iterator[list[Writer]]:
+    """Yield a writer for each output, and discard their incomplete files after an error or Ctrl-C.
+
+    Arguments and errors are those of ``Output.writer``.
+    """
+    writers: list[Writer] = []
+    try:
+        writers.extend(output.writer(predictor, folder, files) for output in outputs)
+        yield writers
+    except BaseException:  # including Ctrl-C
+        for writer in writers:
+            writer.discard()
+        raise

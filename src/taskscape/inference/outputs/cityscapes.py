@@ -7,7 +7,6 @@ https://github.com/mcordts/cityscapesScripts, ``evalPixelLevelSemanticLabeling.p
 """
 
 import re
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +50,6 @@ class CityscapesWriter(Writer):
 
     task: str
     folder: Path
-    lock: threading.Lock = field(default_factory=threading.Lock)
     misnamed: list[str] = field(default_factory=list)
     """Names of images that do not follow the Cityscapes pattern."""
 
@@ -59,8 +57,7 @@ class CityscapesWriter(Writer):
     def write(self, prediction: Prediction) -> list[Path]:
         name = prediction.name.removesuffix(ENDING)
         if NAME.fullmatch(name.rpartition("/")[2]) is None:
-            with self.lock:
-                self.misnamed.append(prediction.name)
+            self.misnamed.append(prediction.name)
         ids = np.array(CITYSCAPES_RAW_IDS_OF_19, np.uint8)[prediction[self.task]]
         return [save_image(Image.fromarray(ids), self.folder, f"{name}.png")]
 

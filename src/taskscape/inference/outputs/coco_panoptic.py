@@ -9,7 +9,6 @@ Semantic segmentation does not separate instances, so every class in an image is
 """
 
 import json
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +18,9 @@ import numpy as np
 from PIL import Image
 from typing_extensions import override
 
-from taskscape.files import atomic_write, writing
 from taskscape.inference.outputs.base import Output, Writer
 from taskscape.inference.outputs.cityscapes import ENDING, classes_of
-from taskscape.inference.prediction import Prediction, save_image
+from taskscape.inference.prediction import Prediction, save_file, save_image
 from taskscape.inference.predictor import Predictor
 from taskscape.modalities.class_sets import CITYSCAPES_19, CITYSCAPES_RAW_IDS_OF_19
 from taskscape.views.arrays import Array, Color
@@ -47,7 +45,6 @@ class PanopticWriter(Writer):
     task: str
     classes: Mapping[str, Color]
     folder: Path
-    lock: threading.Lock = field(default_factory=threading.Lock)
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Content of the JSON file by image name."""
 
@@ -64,7 +61,7 @@ class PanopticWriter(Writer):
         colors = np.zeros((*ids.shape, 3), np.uint8)
         colors[..., 0] = segments  # fewer than 256 classes: green and blue, the higher digits, are 0
         path = save_image(Image.fromarray(colors), self.folder / FOLDER, f"{prediction.name}.png")
-        entry = {
+        self.images[prediction.name] = {
             "file_name": f"{prediction.name}.png",
             "width": ids.shape[1],
             "height": ids.shape[0],
@@ -79,32 +76,27 @@ class PanopticWriter(Writer):
                 if segment
             ],
         }
-        with self.lock:
-            self.images[prediction.name] = entry
         return [path]
 
     @override
     def finish(self) -> list[Path]:
-        numbers = image_ids(sorted(self.images))
+        images = sorted(self.images.items())
+        numbers = image_ids([name for name, _ in images])
         content = {
             "images": [
                 {"id": numbers[name], **{key: entry[key] for key in ("file_name", "width", "height")}}
-                for name, entry in sorted(self.images.items())
+                for name, entry in images
             ],
             "annotations": [
                 {"image_id": numbers[name], "file_name": entry["file_name"], "segments_info": entry["segments"]}
-                for name, entry in sorted(self.images.items())
+                for name, entry in images
             ],
             "categories": [
                 {"id": number, "name": name, "supercategory": name, "isthing": 0, "color": list(color)}
                 for number, (name, color) in zip(self.categories, self.classes.items(), strict=True)
             ],
         }
-        path = self.folder / FILE
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, json.dumps(content, indent=1, ensure_ascii=False))
-        return [path]
+        return [save_file(json.dumps(content, indent=1, ensure_ascii=False), self.folder, FILE)]
 
 
 def extent(mask: Array) -> dict[str, Any]:

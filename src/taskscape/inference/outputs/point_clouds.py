@@ -1,18 +1,15 @@
 """Point clouds of images, as PLY files."""
 
 import math
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from typing_extensions import override
 
-from taskscape.files import atomic_write, writing
-from taskscape.files.paths import check_inside
 from taskscape.inference.cameras import Focal, Lens
 from taskscape.inference.outputs.base import Output, Writer
-from taskscape.inference.prediction import Prediction
+from taskscape.inference.prediction import Prediction, save_file
 from taskscape.inference.predictor import Predictor
 from taskscape.serialization import nearest
 from taskscape.views.points import SKY, PointCloud, depth_of, point_cloud
@@ -41,7 +38,6 @@ class Clouds:
     def __init__(self, predictor: Predictor, color: str, lens: Lens, files: Sequence[Path]) -> None:
         """Check that depth is predicted, and that the color is known. Raises ``ValueError``."""
         self.predictor, self.color, self.lens = predictor, color, lens
-        self.lock = threading.Lock()
         self.origins: dict[str, list[tuple[str, float]]] = {}
         """Names of images and their focal lengths in pixels, by origin."""
         views = predictor.views
@@ -61,8 +57,7 @@ class Clouds:
     def of(self, prediction: Prediction) -> tuple[PointCloud, Focal]:
         """Return the point cloud of an image and the focal length. Raises ``ValueError`` as ``Lens.find`` does."""
         focal = self.lens.find(prediction.size, prediction.file, self.predictor)
-        with self.lock:
-            self.origins.setdefault(focal.origin, []).append((prediction.name, focal.pixels))
+        self.origins.setdefault(focal.origin, []).append((prediction.name, focal.pixels))
         cloud = point_cloud(
             prediction.image,
             prediction.arrays,
@@ -95,12 +90,8 @@ class PointCloudWriter(Writer):
     @override
     def write(self, prediction: Prediction) -> list[Path]:
         cloud, focal = self.clouds.of(prediction)
-        path = self.folder / f"{prediction.name}.ply"
-        check_inside(self.folder, path.parent)
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, cloud.ply(f"focal length {focal.pixels:.6g} pixels, {focal.origin}"))
-        return [path]
+        content = cloud.ply(f"focal length {focal.pixels:.6g} pixels, {focal.origin}")
+        return [save_file(content, self.folder, f"{prediction.name}.ply")]
 
     @override
     def notes(self) -> list[str]:

@@ -66,19 +66,21 @@ def record(
     ``predict_video``; ``name`` is ``camera`` with date and time by default. ``opened`` is called once the camera is
     open.
 
-    Raises ``ValueError`` if the camera cannot be opened, and ``OSError`` naming a file.
+    Raises ``ValueError`` if the camera cannot be opened or ``NAME.parts`` exists, and ``OSError`` naming a file.
     """
     source, out, settings = device(camera), Path(out), settings or VideoSettings()
     check_smoothing(predictor, settings.smooth)
     names = videos_of(predictor, settings.videos)
     name = name or f"camera-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = out / f"{name}.parts"
+    if folder.exists():
+        raise ValueError(f"{folder} has an unfinished recording: choose another name, or delete the folder")
     interrupts = Interrupts()
     with interrupts.handled():
         video = Video(source.address, settings.height, source.format, dict(source.options))
         opened()
         frames = newest(video.frames(), lambda: interrupts.signal is not None)
         predictor = fitted(predictor, [frame.rgb for frame in islice(frames, WARM_UP)])
-        folder = out / f"{name}.parts"
         parts = Parts.of(folder, {}, last=video.usual)
         maps = out / f"{name}.frames" if settings.maps else None
         film = Film(predictor, parts, names, video.size, video.time_base, settings.smooth, maps)

@@ -1,6 +1,5 @@
 """Predict frames and write them to videos, segment by segment."""
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 import numpy as np
-import torch
 
 from taskscape.inference.prediction import Prediction
 from taskscape.inference.predictor import Predictor
@@ -194,20 +192,3 @@ def with_settings(predictor: Predictor, settings: Mapping[str, Mapping[str, Any]
     """Return a predictor whose views have the settings returned by ``settings_of``."""
     views = {name: view.with_settings(settings.get(name, {}), name) for name, view in predictor.views.items()}
     return replace(predictor, views=views)
-
-
-def identity(predictor: Predictor) -> dict[str, Any]:
-    """Return everything that determines a predictor's output, as plain values."""
-    digest = hashlib.sha256()
-    for name, tensor in predictor.model.network.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return {
-        "network": digest.hexdigest(),
-        "tasks": list(predictor.model.tasks),
-        "height": predictor.height,
-        "test-time augmentation": str(predictor.tta),
-        "tiles": str(predictor.tiles),
-        "confidence": dict(predictor.spreads),
-        "views": settings_of(predictor.views),
-    }

@@ -1,15 +1,19 @@
 """Predict a video file and write the predictions to videos."""
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+
 from taskscape.files import atomic_write, locked, writing
 from taskscape.files.paths import check_inside
 from taskscape.inference.predictor import Predictor
-from taskscape.inference.video.film import Film, check_smoothing, fitted, identity, settings_of, with_settings
+from taskscape.inference.video.film import Film, check_smoothing, fitted, settings_of, with_settings
 from taskscape.inference.video.parts import Parts
 from taskscape.inference.video.pictures import videos_of
 from taskscape.inference.video.reading import Video
@@ -56,7 +60,7 @@ def predict_video(
     names = videos_of(predictor, settings.videos)
     check_smoothing(predictor, settings.smooth)
     video = Video(path, settings.height)
-    made_with = _identity(path, predictor, settings, names)
+    made_with = _made_with(path, predictor, settings, names)
     description = out / f"{name}.video.json"
     earlier, made_with_before = _read_description(description)
     if earlier and made_with_before == made_with and all(file.is_file() for file in earlier):
@@ -91,12 +95,35 @@ def predict_video(
     return [*files, description]
 
 
-def _identity(path: Path, predictor: Predictor, settings: VideoSettings, names: tuple[str, ...]) -> dict[str, Any]:
+def _made_with(path: Path, predictor: Predictor, settings: VideoSettings, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return everything that determines the videos of a file, as JSON values."""
     status = path.stat()
-    source = {"file": str(path.resolve()), "bytes": status.st_size, "changed": status.st_mtime_ns}
-    choices = {"videos": list(names), "smooth": settings.smooth, "video height": settings.height, "maps": settings.maps}
-    made_with: dict[str, Any] = json.loads(json.dumps({**source, **identity(predictor), **choices}))
+    content = {
+        "file": str(path.resolve()),
+        "bytes": status.st_size,
+        "changed": status.st_mtime_ns,
+        "network": _digest(predictor.model.network),
+        "tasks": list(predictor.model.tasks),
+        "height": predictor.height,
+        "test-time augmentation": str(predictor.tta),
+        "tiles": str(predictor.tiles),
+        "confidence": dict(predictor.spreads),
+        "views": settings_of(predictor.views),
+        "videos": list(names),
+        "smooth": settings.smooth,
+        "video height": settings.height,
+        "maps": settings.maps,
+    }
+    made_with: dict[str, Any] = json.loads(json.dumps(content))
     return made_with
+
+
+def _digest(network: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _read_description(path: Path) -> tuple[list[Path], Any]:

@@ -1,9 +1,10 @@
 """Read frames of videos, upright and with square pixels."""
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,9 +54,9 @@ class Video:
     options: dict[str, str] = field(default_factory=dict)
     """FFmpeg options for opening the source."""
     lost: int = field(default=0, init=False)
-    """Number of packets so far that could not be decoded."""
+    """Number of packets that could not be decoded, in the last call of ``frames``."""
     stretched: int = field(default=0, init=False)
-    """Number of frames so far with a different aspect ratio from the first, which were resized to its size."""
+    """Number of frames in it with a different aspect ratio from the first, which were resized to its size."""
 
     def __post_init__(self) -> None:
         """Decode the first frame, which determines the size and the rotation of all."""
@@ -92,6 +93,7 @@ class Video:
 
     def frames(self, skip: int = 0) -> Iterator[Frame]:
         """Yield the frames after the first ``skip``, which are decoded too, so that the others do not change."""
+        self.lost = self.stretched = 0
         reformatter, number, last = VideoReformatter(), 0, -self.usual
         with self._opened() as (container, stream):
             for frame in self._decoded(container, stream):
@@ -107,25 +109,34 @@ class Video:
 
         If seeking fails, return only the first frame.
         """
-        reformatter, frames = VideoReformatter(), []
-        for number in range(count):
+        reformatter = VideoReformatter()
+
+        def first(length: int, seek: Fraction | None = None) -> list[RgbArray]:
+            """Return the first frames, or those from a time in seconds on; none if they cannot be decoded."""
             with suppress(FFmpegError), self._opened() as (container, stream):
-                if self.count > count:
-                    seconds = self.start + number * self.count / self.rate / count
-                    container.seek(int(seconds / self.time_base), stream=stream)
-                    for frame in self._decoded(container, stream):
-                        frames.append(self._upright(frame, reformatter))
-                        break
-                else:
-                    for frame in self._decoded(container, stream):
-                        frames.append(self._upright(frame, reformatter))
-                        if len(frames) == count:
-                            break
-                    return frames
+                if seek is not None:
+                    container.seek(int(seek / self.time_base), stream=stream)
+                return [self._upright(frame, reformatter) for frame in islice(self._decoded(container, stream), length)]
+            return []
+
+        if self.count <= count:
+            frames = first(count)
+        else:
+            times = [self.start + number * self.count / self.rate / count for number in range(count)]
+            frames = [frame for time in times for frame in first(1, time)]
         return frames or [next(self.frames()).rgb]
 
-    def _opened(self) -> "_Opened":
-        return _Opened(self.source, self.format, self.options)
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:
+        """Open the container and its video stream."""
+        source = self.source
+        url, restrictions = (address(source), _LOCAL) if isinstance(source, Path) else (source, {})
+        try:
+            container = av.open(url, "r", format=self.format, options={**restrictions, **self.options})
+        except FFmpegError as error:
+            raise ValueError(f"{source} cannot be opened as a video ({_message(error)}): {_remedy(source)}") from error
+        with container:
+            yield container, _video_stream(container, source)
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         """Yield all frames that can be decoded, and count the packets that cannot."""
@@ -161,28 +172,6 @@ class Video:
             .astype(np.uint8, copy=False)
         )
         return np.ascontiguousarray(np.rot90(rgb, self.turns)) if self.turns else rgb
-
-
-class _Opened:
-    """Context manager of an open container and its video stream."""
-
-    def __init__(self, source: str | Path, form: str | None, options: dict[str, str]) -> None:
-        url, restrictions = (address(source), _LOCAL) if isinstance(source, Path) else (source, {})
-        try:
-            self.container = av.open(url, "r", format=form, options={**restrictions, **options})
-        except FFmpegError as error:
-            raise ValueError(f"{source} cannot be opened as a video ({_message(error)}): {_remedy(source)}") from error
-        try:
-            self.stream = _video_stream(self.container, source)
-        except BaseException:
-            self.container.close()
-            raise
-
-    def __enter__(self) -> tuple[InputContainer, VideoStream]:
-        return self.container, self.stream
-
-    def __exit__(self, *_: object) -> None:
-        self.container.close()
 
 
 def _video_stream(container: InputContainer, source: str | Path) -> VideoStream:

@@ -9,7 +9,7 @@ from pathlib import Path
 from taskscape.data.readers.images import SUFFIXES as IMAGES
 from taskscape.errors import Interrupted
 from taskscape.files import atomic_write, writing
-from taskscape.inference.outputs import Output
+from taskscape.inference.outputs import Output, opened
 from taskscape.inference.predictor import Predictor
 from taskscape.inference.sources import VIDEOS
 from taskscape.inference.video.film import check_smoothing
@@ -51,75 +51,53 @@ def watch(
         raise ValueError(f"{folder} is not a folder: name one to watch")
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    files = _FilePredictor(predictor, folder, out, outputs, settings, note)
     finished, last_scan, count, interrupts = _read(out / DONE), dict[str, Signature](), 0, Interrupts()
+    image_predictor, num_images = predictor, 0
+
+    def predict(path: Path, name: str) -> None:
+        """Predict an image or a video. Images share color scales; each video has its own."""
+        nonlocal image_predictor, num_images
+        if path.suffix.lower() in VIDEOS:
+            predict_video(predictor, path, out, settings, name=name, note=note)
+            return
+        prediction = replace(image_predictor.predict(path), name=name, number=num_images)
+        for writer in writers:
+            writer.write(prediction)
+        image_predictor, num_images = replace(image_predictor, views=prediction.views), num_images + 1
 
     def stopped() -> bool:
         return interrupts.signal is not None
 
-    with interrupts.handled():
-        while not stopped():
-            scan = dict(_files(folder, out))
-            for name, signature in scan.items():
-                if stopped():
+    with opened(outputs, predictor, out) as writers:
+        with interrupts.handled():
+            while not stopped():
+                scan = dict(_files(folder, out))
+                for name, signature in scan.items():
+                    if stopped():
+                        break
+                    if signature == finished.get(name) or signature != last_scan.get(name):
+                        continue
+                    try:
+                        predict(folder / name, _output_name(name, scan))
+                        count += 1
+                        note(f"{name}: done")
+                    except Interrupted as interruption:  # within a video, which a later call resumes
+                        note(str(interruption))
+                        interrupts.signal = interruption.signum
+                        break
+                    except (ValueError, FileNotFoundError, PermissionError) as error:
+                        note(str(error))
+                    finished[name] = signature
+                    atomic_write(out / DONE, json.dumps(finished, indent=1))
+                last_scan = scan
+                if stop():
                     break
-                if signature == finished.get(name) or signature != last_scan.get(name):
-                    continue
-                try:
-                    files.predict(name, _output_name(name, scan))
-                    count += 1
-                    note(f"{name}: done")
-                except Interrupted as interruption:  # within a video, which a later call resumes
-                    note(str(interruption))
-                    interrupts.signal = interruption.signum
-                    break
-                except (ValueError, FileNotFoundError, PermissionError) as error:
-                    note(str(error))
-                finished[name] = signature
-                atomic_write(out / DONE, json.dumps(finished, indent=1))
-            last_scan = scan
-            if stop():
-                break
-            time.sleep(seconds)
-    files.finish()
-    return count
-
-
-class _FilePredictor:
-    """Predicts files of a folder, given their paths relative to it. Images share color scales; each video has its own.
-
-    Raises ``ValueError`` if an output needs a task that the network does not have.
-    """
-
-    def __init__(
-        self,
-        predictor: Predictor,
-        folder: Path,
-        out: Path,
-        outputs: Sequence[Output],
-        settings: VideoSettings,
-        note: Callable[[str], None],
-    ) -> None:
-        self._predictor = self._image_predictor = predictor
-        self._folder, self._out = folder, out
-        self._settings, self._note = settings, note
-        self._writers = [output.writer(predictor, out) for output in outputs]
-
-    def predict(self, name: str, output_name: str) -> None:
-        """Predict an image or a video. Raises ``Interrupted`` within a video, and ``ValueError`` or ``OSError``."""
-        path = self._folder / name
-        if path.suffix.lower() in VIDEOS:
-            predict_video(self._predictor, path, self._out, self._settings, name=output_name, note=self._note)
-            return
-        prediction = replace(self._image_predictor.predict(path), name=output_name)
-        for writer in self._writers:
-            writer.write(prediction)
-        self._image_predictor = replace(self._image_predictor, views=prediction.views)
-
-    def finish(self) -> None:
-        """Finish the files that hold several predictions."""
-        for writer in self._writers:
+                time.sleep(seconds)
+        for writer in writers:
             writer.finish()
+    for sentence in dict.fromkeys(sentence for writer in writers for sentence in writer.notes()):
+        note(sentence)
+    return count
 
 
 def _output_name(name: str, others: Iterable[str]) -> str:
