@@ -1,7 +1,7 @@
 """``taskscape predict``."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +26,7 @@ from taskscape.serialization import counted
 from taskscape.serialization.ranges import BelowOne, Count, Positive
 
 if TYPE_CHECKING:
+    from taskscape.inference import Predictor
     from taskscape.inference.cameras import Lens
     from taskscape.inference.outputs import Output
     from taskscape.inference.tiles import Tiles
@@ -150,18 +151,7 @@ def predict(
         raise ValueError("--focal, --fov and --point-color are for points: add --point-cloud or --rerun")
     if rerun:
         require_rerun()
-    load_options = {
-        "height": height,
-        "native_resolution": native_resolution,
-        "tta": chosen_tta(tta, tta_as),
-        "view_settings": view_settings,
-        "image_range": image_range,
-        "confidence": confidence,
-        "tasks": tasks,
-        "tiles": _tiles(tiles, tile_size, tile_overlap),
-        "batch": batch,
-        "device": device,
-    }
+    augmentation = chosen_tta(tta, tta_as)
     from taskscape.inference.sources import videos_among
 
     films, images = videos_among(images, out)
@@ -169,19 +159,35 @@ def predict(
         raise ValueError("--point-cloud, --rerun and --submission are for images: leave them out, or name no video")
     if (videos or smooth or frames or video_height) and not (films or is_live):
         raise ValueError("--videos, --smooth, --frames and --video-height are for videos: name one, or leave them out")
-    outputs = partial(_outputs, submission, lens, pictures=pictures, points=point_cloud, rerun=rerun, color=point_color)
     if films or is_live:
         from taskscape.inference.video.settings import VideoSettings  # refused if PyAV is not installed
 
         settings = VideoSettings(videos, smooth, video_height, frames)
-        if camera is not None:
-            record_camera(run, camera, out, load_options, settings)
-        elif watch is not None:
-            watch_folder(run, watch, out, load_options, settings, outputs())
-        else:
-            predict_videos(run, films, out, load_options, settings)
+    with quick_imports():
+        from taskscape.inference import load
+    with printed_warnings():
+        predictor = load(
+            run,
+            height=height,
+            native_resolution=native_resolution,
+            tta=augmentation,
+            view_settings=view_settings,
+            image_range=image_range,
+            confidence=confidence,
+            tasks=tasks,
+            tiles=_tiles(tiles, tile_size, tile_overlap),
+            batch=batch,
+            device=device,
+        )
+    outputs = partial(_outputs, submission, lens, pictures=pictures, points=point_cloud, rerun=rerun, color=point_color)
+    if camera is not None:
+        record_camera(predictor, camera, out, settings)
+    elif watch is not None:
+        watch_folder(predictor, watch, out, settings, outputs())
+    elif films:
+        predict_videos(predictor, films, out, settings)
     if images or not (films or is_live):  # without any images, _predict_images reports that
-        _predict_images(run, images, out, load_options, outputs())
+        _predict_images(predictor, images, out, outputs())
 
 
 def _outputs(
@@ -206,10 +212,7 @@ def _tiles(tiles: bool, size: tuple[int, int] | None, overlap: float | None) -> 
     return Tiles(size) if overlap is None else Tiles(size, overlap)
 
 
-def _predict_images(
-    run: Path, images: Sequence[Path], out: Path, load_options: Mapping[str, Any], outputs: "Sequence[Output]"
-) -> None:
-    """Predict images; ``load_options`` has arguments of ``load``."""
+def _predict_images(predictor: "Predictor", images: Sequence[Path], out: Path, outputs: "Sequence[Output]") -> None:
     with quick_imports():
         from taskscape.inference.predict import predict as predict_files
     from taskscape.progress import progress_bar, reporter
@@ -221,7 +224,7 @@ def _predict_images(
         progress_bar() as progress,
     ):
         report = reporter(progress, "images")
-        files = predict_files(run, images, out, **load_options, outputs=outputs, progress=report, note=notes.append)
+        files = predict_files(predictor, images, out, outputs=outputs, progress=report, note=notes.append)
     print(*notes, f"{counted(len(files), 'file is', 'files are')} in {out}", sep="\n")
 
 
