@@ -17,7 +17,7 @@ from PIL import Image
 from taskscape import cli
 from taskscape.cli import main
 from taskscape.commands import COMMANDS
-from taskscape.commands.recipes import recipes
+from taskscape.commands.recipes import summaries
 from taskscape.errors import Interrupted
 from taskscape.imports import quick_imports
 from taskscape.models import NAMES
@@ -160,13 +160,13 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
 def test_recipes_are_those_of_the_module(capsys: pytest.CaptureFixture[str]) -> None:
     from taskscape import recipes as module
 
-    assert recipes()
-    for name, text in recipes().items():
+    assert summaries()
+    for name, text in summaries().items():
         assert text
         assert isinstance(module.find(name)(), Experiment)
     main(["recipes"])
     shown = capsys.readouterr().out
-    assert all(f"\n{name} " in f"\n{shown}" for name in recipes())
+    assert all(f"\n{name} " in f"\n{shown}" for name in summaries())
 
 
 def test_models_are_listed_with_their_cost(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

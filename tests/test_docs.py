@@ -21,7 +21,7 @@ from taskscape import models, recipes
 from taskscape.cli import main
 from taskscape.commands import COMMANDS
 from taskscape.commands.call import signature
-from taskscape.commands.recipes import recipes as names_of_recipes
+from taskscape.commands.recipes import summaries as names_of_recipes
 from taskscape.commands.settings import Choice, nodes
 from taskscape.data import Packed
 
@@ -156,9 +156,7 @@ COMMAND_LINE = (ROOT / "docs" / "reference" / "cli.md").read_text("utf-8")
 def test_the_reference_has_every_flag_of_a_command(command: str) -> None:
     module = importlib.import_module(f"taskscape.commands.{command}")
     functions = {f"data {name}": one for name, one in module.ACTIONS.items()} if command == "data" else {}
-    for name, function in functions.items() or [
-        (command, getattr(module, f"print_{command}", None) or getattr(module, command))
-    ]:
+    for name, function in functions.items() or [(command, getattr(module, command))]:
         [row] = re.findall(rf"^\| `taskscape {name}\b[^`]*` \|.* \| (.*)\|$", COMMAND_LINE, re.MULTILINE)
         assert set(re.findall(r"`--([\w-]+)`", row)) == {one.flag for one in signature(function).settings}
 

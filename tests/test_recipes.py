@@ -7,7 +7,7 @@ import pytest
 
 from taskscape import models, recipes, runs, weighting
 from taskscape.commands.recipes import read_recipe
-from taskscape.commands.recipes import recipes as listed
+from taskscape.commands.recipes import summaries as listed
 from taskscape.losses import SILog
 from taskscape.runs import Experiment
 from taskscape.serialization import dump, parse

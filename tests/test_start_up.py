@@ -27,7 +27,7 @@ from taskscape.commands.data import ACTIONS
 from taskscape.commands.experiment import parse
 from taskscape.commands.kinds import expected, is_switch, known_words
 from taskscape.commands.lines import assignment
-from taskscape.commands.recipes import recipes
+from taskscape.commands.recipes import summaries
 from taskscape.commands.settings import Choice, Setting, nodes, words_of
 from taskscape.commands.topics import page, topics
 from taskscape.data.readers import READERS
@@ -38,7 +38,7 @@ from taskscape.training.optimization import AdamConfig, AdamWConfig
 from taskscape.weighting import PCGradConfig, UncertaintyConfig
 
 SOME = [
-    *(name for name in recipes() if "/" not in name),
+    *(name for name in summaries() if "/" not in name),
     *("ladder/rung9", "mtan/balancing_dwa", "adaptive/five_scales", "attention/transformer", "consistency/nyuv2"),
 ]
 """Recipes whose help is tested: all general ones, and one published experiment of each group."""
@@ -168,11 +168,13 @@ def light() -> Iterator[subprocess.Popen[str]]:
         (f"predict {PHOTOGRAPH} --focal 100 --fov 50 --point-cloud", "give only one of them"),
         (f"predict {PHOTOGRAPH} --fov 200 --point-cloud", "--fov 200: it must be above 0 and below 180"),
         (f"predict {PHOTOGRAPH} --tile-overlap 0.9", "--tile-overlap 0.9: it must be at least 0 and at most 0.75"),
+        (f"predict {PHOTOGRAPH} --tasks dept", "--tasks: the network has no task 'dept'; did you mean depth?"),
         (f"predict {PHOTOGRAPH} --out {__file__}", "is a file: name a folder for the predictions"),
         (f"predict {PHOTOGRAPH} --out {__file__}/there", "is a file: name a folder for the predictions"),
         ("evaluate . --height 0", "--height 0: it must be at least 1 (taskscape evaluate"),
         ("label nowhere . --out new --threshold 2", "--threshold 2: it must be at least 0 and at most 1"),
         ("export taskscape/streets-small --to onnx --size 0 5", "--size 0x5: give HEIGHTxWIDTH"),
+        ("export taskscape/streets-small --to onnx --tasks dept", "did you mean depth?"),
         (f"export taskscape/streets-small --to onnx --out {__file__}", "is a file: name a folder for the export"),
         (f"export taskscape/streets-small --to onnx --int8 --calibrate {__file__}", "there is no such folder"),
         ("sweep joint --seeds 0 1 --workers 0", "--workers 0: it must be at least 1"),
@@ -234,6 +236,9 @@ def light() -> Iterator[subprocess.Popen[str]]:
         ("prepare cityscapes --classes 8", "there is no '8'"),
         ("prepare folder nowhere out", "there is no folder nowhere"),
         ("prepare folder", "RAW is missing"),
+        (f"prepare folder . {__file__}", "is a file: name a folder for the store"),
+        ("prepare folder . store --shard 0", "--shard 0: it must be at least 1"),
+        ("synth streets --processes 0", "--processes 0: it must be at least 1"),
         ("prepare my.py raw store", "my.py is a file; name the reader in it too, such as my.py:MyData"),
         ("train joint epochs=3", "did you mean --epochs 3?"),
         ("train joint network:mtan", "did you mean segnet-mtan or resnet-mtan?"),
@@ -286,6 +291,8 @@ def test_torch_is_not_imported(line: str, said: str, light: subprocess.Popen[str
         ("label nowhere store --out new", "nowhere is not a run"),
         ("label nowhere.onnx store --out new", "nowhere.onnx is not there: check the path"),
         ("label runs/old store --out new --outputs depth", "--outputs is only for ONNX files"),
+        ("label taskscape/streets-small store --out new --tasks dept", "did you mean depth?"),
+        ("label runs/old store --out ./runs/../store", "is the store itself: name another folder, or change it with"),
         ("label runs/old store --out runs/old/result.json", "is a file: name a folder for the store"),
         ("label runs/old store --out new --tta-as nothing", "there is no test-time augmentation 'nothing'"),
         ("sweep joint --seeds 0 1 --out runs/old", "runs/old is not empty and holds no sweep"),
@@ -380,11 +387,11 @@ def test_counts_are_up_to_date(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*SOME, "segnet-split", "transformer"])
 def test_stand_ins_have_the_settings_of_the_classes(name: str) -> None:
-    real = own.find(name)() if name in recipes() else own.of_network(name)
-    stand_in = described.experiment(name if name in recipes() else "joint")
-    if name not in recipes():
+    real = own.find(name)() if name in summaries() else own.of_network(name)
+    stand_in = described.experiment(name if name in summaries() else "joint")
+    if name not in summaries():
         stand_in = chosen(stand_in, [("network", name)])
-    text = recipes().get(name, "")
+    text = summaries().get(name, "")
     assert page(name, text, stand_in, "all") == page(name, text, real, "all")
 
 
@@ -395,7 +402,7 @@ def test_stand_ins_have_the_settings_of_the_classes(name: str) -> None:
 def test_help_is_one_screen_and_pages(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     experiment = described.experiment(name)
-    first = page(name, recipes()[name], experiment, None).splitlines()
+    first = page(name, summaries()[name], experiment, None).splitlines()
     assert len(first) <= 40
     assert max(map(len, first)) <= 100
     for topic in topics(experiment):
@@ -455,7 +462,7 @@ def function_of(command: str) -> Any:
     module = importlib.import_module(f"taskscape.commands.{name}")
     if name == "prepare":
         return module.function_of(next(reader for reader in READERS if reader.name == rest))
-    return module.ACTIONS[rest] if name == "data" else getattr(module, f"print_{name}", None) or getattr(module, name)
+    return module.ACTIONS[rest] if name == "data" else getattr(module, name)
 
 
 @pytest.mark.parametrize("command", COMMAND_PAGES)
@@ -572,7 +579,7 @@ def test_sizes_are_written_in_one_way(size: str) -> None:
 def test_the_path_of_a_store_alone_chooses_the_packed_data(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
     for name in ("joint", "ladder/rung3", "mtan/cityscapes_7"):
-        for default in (own.find(name)(), described.experiment(name)) if name in recipes() else ():
+        for default in (own.find(name)(), described.experiment(name)) if name in summaries() else ():
             data = parse(name, default, ["--data.path", str(tmp_path)]).experiment.data
             assert (type(data).__name__, data.path) == ("Packed", tmp_path)
             same = parse(name, default, ["data:packed", "--data.path", str(tmp_path)]).experiment.data

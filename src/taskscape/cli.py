@@ -132,7 +132,13 @@ def _run(arguments: list[str]) -> None:
 
         print(f"taskscape {__version__}")
     elif name in COMMANDS:
-        importlib.import_module(f"taskscape.commands.{name}").main(rest)
+        module = importlib.import_module(f"taskscape.commands.{name}")
+        if hasattr(module, "main"):
+            module.main(rest)
+        else:
+            from taskscape.commands.call import call
+
+            call(getattr(module, name), rest, name)
     else:
         raise ValueError(f"there is no command {name!r}{nearest(name, [*COMMANDS, '--help', '--version'])}")
 

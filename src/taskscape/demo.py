@@ -17,6 +17,7 @@ from taskscape.parallel import chosen_threads, cores
 from taskscape.released import PHOTOGRAPH
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import Experiment
+from taskscape.serialization import counted
 from taskscape.training.loop import Trainer
 
 PRETRAINED = "tf_efficientnet_lite0"
@@ -88,11 +89,8 @@ def recipe() -> Experiment:
 
 def measure(experiment: Experiment) -> Speed:
     """Measure how fast this machine trains the experiment, and find the fastest number of threads."""
-    streets = experiment.data
-    assert isinstance(streets, Streets)
     fabric = launch(experiment.device)
-    few_streets = replace(streets, train=2 * experiment.batch_size, val=2)
-    stores = runs.open_data(replace(experiment, data=few_streets), fabric)
+    stores = runs.open_data(_with_streets(experiment, 2 * experiment.batch_size, 2), fabric)
     trainer = runs.assemble(experiment.for_data(stores["train"]), stores, fabric, RunFolder(Path()))
     if fabric.device.type != "cpu" or chosen_threads() is not None:
         return Speed(torch.get_num_threads(), _steps_per_second(trainer))
@@ -154,12 +152,12 @@ def in_words(experiment: Experiment, speed: Speed, seconds: float, minutes: floa
     images_per_second = speed.steps * experiment.batch_size
     training = seconds - end(experiment, speed) - (streets.train + streets.val) / images_per_second
     epochs = min(max(training * images_per_second / streets.train, 1), MOST_EPOCHS)
-    threads = f"{speed.threads} thread" + "s" * (speed.threads > 1)
+    threads = counted(speed.threads, "thread", "threads")
     text = f"this machine does {speed.steps:.1f} steps per second with {threads}: {streets.train} streets, "
     if training < 1:
         needed = minutes + (1 - training) / 60
         return f"{text}hardly any training, in about {needed:.1f} minutes; --minutes {10 * minutes:g} is better"
-    return f"{text}about {epochs:.0f} epochs in {training / 60:.1f} minutes; --minutes {4 * minutes:.0f} gives more"
+    return f"{text}about {epochs:.0f} epochs in {training / 60:.1f} minutes; --minutes {4 * minutes:g} gives more"
 
 
 def _streets(experiment: Experiment) -> Streets:

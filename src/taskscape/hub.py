@@ -100,6 +100,7 @@ def fetch(name: str, *, code: bool = False) -> Path:
             f"fetch it where you are online, with taskscape pull {name}, and copy the folder here"
         )
     stats_before, marker = _file_stats(folder), folder / _MARKER
+    is_mixed = marker.exists()
     with writing(marker):
         folder.mkdir(parents=True, exist_ok=True)
         marker.touch()
@@ -109,7 +110,7 @@ def fetch(name: str, *, code: bool = False) -> Path:
             name, revision=info.sha, local_dir=folder, allow_patterns=[*PATTERNS, *(CODE if code else ())]
         )
     except Exception as error:  # the hub's own errors and those of its HTTP client
-        if _file_stats(folder) == stats_before:
+        if _file_stats(folder) == stats_before and not is_mixed:
             marker.unlink()
         raise ValueError(_refusal(name, error)) from error
     names = {file.rfilename for file in info.siblings or ()}

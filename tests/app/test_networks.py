@@ -47,6 +47,10 @@ def test_a_network_is_exported_once_whatever_it_is_called(exported: list[Path], 
     assert len(exported) == 1
     (run / "experiment.yaml").write_text((run / "experiment.yaml").read_text() + "\n# other settings\n")
     assert prepare([run], told.append)[0].content == "2"
+    (run / "calibration.json").write_text((run / "calibration.json").read_text() + "\n")
+    assert prepare([run], told.append)[0].content == "3"  # with other confidences
+    (run / "samples.npz").touch()
+    assert prepare([run], told.append)[0].content == "4"  # with other color scales
 
 
 def test_what_was_kept_and_cannot_be_read_is_made_again(exported: list[Path], tmp_path: Path) -> None:

@@ -17,11 +17,13 @@ Answer = tuple[int, http.client.HTTPMessage, bytes]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("site")
     (folder / "secret.txt").write_text("not for you")
+    (folder / "index.html").write_text("<p>page</p>")
+    (folder / "model.wasm").write_bytes(b"\0asm")
     (folder / "model.onnx").write_bytes(bytes(range(256)) * 4096)
     with start(0) as server:
         server.files = {
-            "index.html": b"<p>page</p>",
-            "run/model.wasm": b"\0asm",
+            "index.html": folder / "index.html",
+            "run/model.wasm": folder / "model.wasm",
             "run 1/model.onnx": folder / "model.onnx",
             "gone.js": folder / "gone.js",
         }

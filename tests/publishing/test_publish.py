@@ -17,7 +17,8 @@ from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.publishing import About, publish
 from taskscape.publishing.command import command_of
 from taskscape.publishing.ingredients import ingredients
-from taskscape.recipes.photographs import streets_small
+from taskscape.publishing.sections import trained_on
+from taskscape.recipes.photographs import classes_and_depth, streets_small
 from taskscape.released import PHOTOGRAPH
 from taskscape.released.listing import front_matter, listing
 from taskscape.run_folder import Calibration, Result, RunFolder
@@ -126,14 +127,22 @@ def test_ingredients_have_licenses() -> None:
     assert not any("not stated" in license for license in found.values())
 
 
+def test_every_part_of_mixed_data_is_an_ingredient() -> None:
+    settings = unstructure(classes_and_depth())
+    found = {one.what: one.license for one in ingredients(settings, "")}
+    assert found["the store camvid"].startswith("not stated")
+    assert found["6,000 generated streets of 240x320 in the style photographs"].startswith("MIT")
+    assert trained_on(settings) == ("the store camvid and 6,000 generated streets of 240x320 in the style photographs")
+
+
 def test_the_command_is_that_of_the_log(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     assert command_of(run) == "taskscape train experiment.yaml"
     run.log.write_text(
         "2026-01-01 10:00:00 started: taskscape 0.1.0, device CPU, command /home/me/bin/taskscape train joint "
-        "--data.path /home/me/rooms --optimizer.lr 3e-4\n"
+        "--data.path /home/me/rooms --data.folder=/home/me/cache --optimizer.lr=3e-4\n"
     )
-    assert command_of(run) == "taskscape train joint --data.path rooms --optimizer.lr 3e-4"
+    assert command_of(run) == "taskscape train joint --data.path rooms --data.folder=cache --optimizer.lr=3e-4"
 
 
 def test_damage_is_refused(run: Path, tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ def test_a_model_that_was_fetched_in_part_is_not_used(
         offline.setattr(hub, "unreachable", lambda: "no route")
         assert hub.fetch(NAME) == folder  # nothing has changed
     lost(changed=True)
+    lost(changed=False)  # the files are still of two versions
     with monkeypatch.context() as offline:
         offline.setattr(hub, "unreachable", lambda: "no route")
         with pytest.raises(ValueError, match=r"was fetched only in part.*fetch it again when you are online"):

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from PIL import Image
 import taskscape
 from taskscape import hub, released
 from taskscape.cli import main
-from taskscape.run_folder import Calibration, RunFolder
+from taskscape.run_folder import Calibration, Result, RunFolder
 from taskscape.runs import read_experiment
 from taskscape.runs.start import Start
 from taskscape.state_dicts import read_safetensors
@@ -183,6 +185,14 @@ def test_what_is_released_is_small_and_says_what_it_is(name: str) -> None:
     calibration = Calibration.load(RunFolder(folder).calibration)
     assert calibration.weights == hashlib.sha256(RunFolder(folder).weights.read_bytes()).hexdigest()
     assert f"calibrated on {calibration.images} images of val" in card
+
+
+def test_a_result_with_test_time_augmentation_is_not_that_of_its_split(tmp_path: Path) -> None:
+    shutil.copytree(released.find(released.DEFAULT), tmp_path / "model")
+    run, before = RunFolder(tmp_path / "model"), released.listing(tmp_path / "model")
+    result = Result.load(run.result())
+    replace(result, tta=True, metrics=dict.fromkeys(result.metrics, 0.0)).save(run.result("val", tta=True))
+    assert released.listing(run.path) == before
 
 
 @pytest.mark.parametrize("name", RELEASED)

@@ -11,7 +11,7 @@ from taskscape.sweeps import Executor
 class OneByOne(Executor):
     """Trains nothing: each run is finished when it is polled."""
 
-    workers, threads = 1, 1
+    workers = 1
 
     def __init__(self) -> None:
         self.waiting: list[Path] = []

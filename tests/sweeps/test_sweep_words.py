@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 from taskscape.commands.described import experiment
 from taskscape.commands.published import published_sweeps
 from taskscape.commands.sweep import _check_values, main
+from taskscape.commands.sweep_plan import write_plan
 from taskscape.commands.sweep_words import Words, continues, not_replaced, own_and_others, take_apart
 from taskscape.run_folder import RunFolder, locked
+from taskscape.sweeps import Range
 
 
 def apart(line: str, *, recipe: str = "joint", search: bool = False) -> Words:
@@ -22,13 +25,13 @@ def apart(line: str, *, recipe: str = "joint", search: bool = False) -> Words:
 
 
 def axes(line: str, **options: Any) -> dict[str, list[tuple[str, ...]]]:
-    return {one.name: list(one.values.values()) for one in apart(line, **options).variations}
+    return {one.name: [point.words for point in one.points] for one in apart(line, **options).axes}
 
 
 def test_several_values_are_an_axis_and_one_is_not() -> None:
     words = apart("--optimizer.lr 1e-4 1e-3 --epochs 3 --seeds 0 1")
     assert words.common == ["--epochs", "3"]
-    assert [one.name for one in words.variations] == ["optimizer.lr", "seed"]
+    assert [one.name for one in words.axes] == ["optimizer.lr", "seed"]
     assert axes("--optimizer.lr 1e-4 1e-3") == {
         "optimizer.lr": [("--optimizer.lr", "1e-4"), ("--optimizer.lr", "1e-3")],
     }
@@ -37,8 +40,7 @@ def test_several_values_are_an_axis_and_one_is_not() -> None:
 def test_a_choice_that_is_given_several_times_is_an_axis() -> None:
     words = apart("weighting:fixed weighting:dwa network:deeplab-branched --weighting.temperature 1 2")
     assert words.common == ["network:deeplab-branched"]
-    assert list(words.variations[0].values) == ["fixed", "dwa"]
-    assert list(words.variations[1].values) == ["1", "2"]
+    assert [[point.label for point in one.points] for one in words.axes] == [["fixed", "dwa"], ["1", "2"]]
 
 
 @pytest.mark.parametrize(
@@ -72,10 +74,10 @@ def test_values_of_several_words(line: str, expected: dict[str, Any]) -> None:
 
 
 def test_a_range_is_for_a_search() -> None:
-    found = apart("--optimizer.lr 1e-5..1e-2 --batch-size 4..16", search=True).variations
-    assert [(one.name, one.ends, one.whole) for one in found] == [
-        ("optimizer.lr", (1e-5, 1e-2), False),
-        ("batch_size", (4.0, 16.0), True),
+    found = apart("--optimizer.lr 1e-5..1e-2 --batch-size 4..16", search=True).axes
+    assert found == [
+        Range("optimizer.lr", "--optimizer.lr", 1e-5, 1e-2),
+        Range("batch_size", "--batch-size", 4, 16, whole=True),
     ]
     with pytest.raises(ValueError, match="a range is for a search"):
         apart("--optimizer.lr 1e-5..1e-2")
@@ -119,6 +121,23 @@ def test_mistakes_are_found_before_anything_runs(
 def test_values_of_the_wrong_type_are_refused() -> None:
     with pytest.raises(ValueError, match="--epochs three: give a whole number"):
         main(["joint", "--epochs", "3", "three"])
+
+
+def test_how_a_sweep_is_executed_is_not_part_of_its_plan(tmp_path: Path) -> None:
+    words = ["--epochs", "1", "2", "--gpus_per_run", "0.5", "--workers=2", "--plan"]
+    assert write_plan(tmp_path, "joint", words, ["epochs"]).arguments == ["--epochs", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("line", "package"), [("--search 2 --epochs 1..3", "optuna"), ("--epochs 1 2 --on ray", "ray")]
+)
+def test_a_missing_package_is_reported_before_anything_is_written(
+    line: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delattr("taskscape.commands.sweep.require_place")
+    with pytest.raises(ValueError, match=r"needs (Optuna|Ray): pip install"):
+        main(["joint", *line.split(), "--out", str(tmp_path)])
 
 
 def test_another_sweep_is_not_overwritten(tmp_path: Path) -> None:
@@ -179,6 +198,6 @@ def test_arguments_after_a_published_sweep_replace_its_own(published: str, furth
 def test_published_sweeps_fit_their_recipes(name: str) -> None:
     published = published_sweeps()[name]
     words = apart(published.arguments, recipe=published.recipe)
-    assert words.variations
+    assert words.axes
     _check_values(published.recipe, experiment(published.recipe), words)
     assert "Published:" in published.text

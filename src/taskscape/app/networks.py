@@ -35,10 +35,13 @@ def prepare(runs: Sequence[str | Path], tell: Callable[[str], None]) -> list[Pag
     loaded and traced before the first export. Afterwards, other networks are removed if the cache is larger than
     ``MOST_BYTES``. Raises ``ValueError`` or ``FileNotFoundError`` naming the run.
     """
-    paths = list(dict.fromkeys(resolve(run).resolve() for run in runs))
-    given_names = {resolve(run).resolve(): Path(run).as_posix() for run in runs if is_name(run)}
+    given_names: dict[Path, str] = {}
+    for run in runs:
+        path = resolve(run).resolve()
+        given_names[path] = Path(run).as_posix() if is_name(run) else given_names.get(path, "")
+    paths = list(given_names)
     folders = [cache_folder() / "app" / _key(RunFolder(path)) for path in paths]
-    names = [given_names.get(path) or name for path, name in zip(paths, _distinct_names(paths), strict=True)]
+    names = [given or name for given, name in zip(given_names.values(), _distinct_names(paths), strict=True)]
     new = {folder: (path, name) for path, name, folder in zip(paths, names, folders, strict=True) if not _read(folder)}
     if new:
         _require_packages()
@@ -127,14 +130,17 @@ def _key(run: RunFolder) -> str:
             remedy = f"train it to the end of its first epoch with `{run.resume_command}`"
             raise FileNotFoundError(f"{run.path} has no {file.name}: {remedy}")
         digest.update(file.read_bytes())
+    for file in (run.calibration, run.samples()):  # they determine confidences and color scales
+        if file.is_file():
+            digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()[:24]
 
 
 def _distinct_names(paths: Sequence[Path]) -> list[str]:
     """Return the names of the folders, with as many of their parents as needed to distinguish them."""
-
-    def endings(n: int) -> list[str]:
-        return ["/".join(path.parts[-n:]) for path in paths]
-
-    counts = (n for n in range(1, 100) if len(set(endings(n))) == len(paths))
-    return endings(next(counts))
+    names = [path.name for path in paths]
+    count = 1
+    while len(set(names)) < len(paths):
+        count += 1
+        names = ["/".join(path.parts[-count:]) for path in paths]
+    return names

@@ -70,9 +70,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-Files = Mapping[str, Path | bytes]
-"""Files by path in the URL without the first slash; ``index.html`` is also served for its folder."""
-
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -85,7 +82,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self, port: int) -> None:
         """Bind to a port of 127.0.0.1, any free one for 0; requests wait for ``serve_forever``. Raises ``OSError``."""
         super().__init__((ADDRESS, port), _Handler)
-        self.files: Files = {}
+        self.files: Mapping[str, Path] = {}
+        """By path in the URL without the first slash; ``index.html`` is also served for its folder."""
 
     @property
     def address(self) -> str:
@@ -147,8 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             path = unquote(urlsplit(self.path).path).removeprefix("/")
             name = path + "index.html" if path == "" or path.endswith("/") else path
-            content = self.server.files[name]
-            data = content.read_bytes() if isinstance(content, Path) else content
+            data = self.server.files[name].read_bytes()
         except (KeyError, OSError, ValueError):  # ValueError: an invalid URL
             self.send_error(HTTPStatus.NOT_FOUND, "there is no such file")
             return

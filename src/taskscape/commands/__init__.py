@@ -1,4 +1,7 @@
-"""The commands, one per file, each with a ``main(arguments)``. Heavy imports are inside functions to keep help fast."""
+"""The commands, one per file: a function with the name of the command, or a ``main(arguments)`` that reads them itself.
+
+Heavy imports are inside functions to keep help fast.
+"""
 
 COMMANDS = {
     "demo": "render streets, train and evaluate a small network, and write a report",

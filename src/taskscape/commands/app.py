@@ -1,14 +1,12 @@
 """``taskscape app``."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from taskscape.commands.call import call
-from taskscape.commands.shared import require_run
+from taskscape.commands.shared import require_model
 from taskscape.imports import quick_imports
 from taskscape.serialization.ranges import Range
 
@@ -16,10 +14,6 @@ Runs = Annotated[
     tuple[Path, ...],
     tyro.conf.arg(metavar="RUN...", help="Run folders or model names; by default the released model."),
 ]
-
-
-def main(arguments: Sequence[str]) -> None:
-    call(app, arguments, "app")
 
 
 def app(runs: Runs = (), /, *, port: Annotated[int, Range(least=0, most=65535)] = 8765, open: bool = True) -> None:
@@ -38,8 +32,7 @@ def app(runs: Runs = (), /, *, port: Annotated[int, Range(least=0, most=65535)] 
 
     models = runs or (Path(released.default()),)
     for model in models:
-        if not released.is_name(model):
-            require_run(model)
+        require_model(model)
     with quick_imports():
         from taskscape.app import serve
 

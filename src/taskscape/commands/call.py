@@ -33,8 +33,6 @@ class Signature(NamedTuple):
     """Its description, in paragraphs."""
     places: list[Place]
     settings: list[Setting]
-    metavars: dict[str, str]
-    """Metavariables of flags whose type is not descriptive enough."""
 
 
 def call(function: Callable[..., None], arguments: Sequence[str], command: str) -> None:
@@ -66,22 +64,20 @@ def signature(function: Callable[..., None]) -> Signature:
     text, _, args = (inspect.getdoc(function) or "").partition("\n\nArgs:\n")
     texts = {match[1]: plain(match[2]) for match in re.finditer(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", args, re.MULTILINE)}
     kinds = get_type_hints(function, include_extras=True)
-    interface = Signature(text, [], [], {})
+    interface = Signature(text, [], [])
     for name, parameter in inspect.signature(function).parameters.items():
         kind, is_optional = kinds[name], parameter.default is not parameter.empty
         notes = getattr(kind, "__metadata__", ())
-        metavariable = metavar(kind)
         help_text = texts.get(name) or next((str(note.help) for note in notes if getattr(note, "help", None)), "")
         if parameter.kind is parameter.POSITIONAL_ONLY:
             takes_many = get_origin(bare(kind)) is tuple
-            interface.places.append(Place(metavariable or name.upper(), kind, help_text, is_optional, takes_many))
+            interface.places.append(Place(metavar(kind) or name.upper(), kind, help_text, is_optional, takes_many))
         elif is_dataclass(cls := bare(kind)):
             interface.settings.extend(node for node in nodes(_with_defaults(cls)) if isinstance(node, Setting))
         else:
             interface.settings.append(
                 Setting(name, kind, parameter.default if is_optional else tyro.MISSING, help_text)
             )
-            interface.metavars[name] = metavariable
     return interface
 
 
@@ -96,7 +92,7 @@ def _with_defaults(cls: Any) -> Any:
 
 def page(interface: Signature, command: str) -> Iterator[str]:
     """Yield the lines of a command's help."""
-    required = [_flag(setting, interface) for setting in interface.settings if setting.value is tyro.MISSING]
+    required = [_flag(setting) for setting in interface.settings if setting.value is tyro.MISSING]
     optional = [setting for setting in interface.settings if setting.value is not tyro.MISSING]
     places = [f"[{place.name}]" if place.optional else place.name for place in interface.places]
     yield from usage(" ".join(["taskscape", command, *places, *required, *["[--OPTION ...]"] * bool(optional)]))
@@ -110,14 +106,14 @@ def page(interface: Signature, command: str) -> Iterator[str]:
     if interface.settings:
         yield ""
     for setting in interface.settings:
-        yield from line(_flag(setting, interface), with_words(setting))
+        yield from line(_flag(setting), with_words(setting))
     if any(setting.value not in EMPTY and not is_switch(setting.kind) for setting in optional):
         yield from ["", *wrapped("The values shown are the defaults.")]
     yield from switches(interface.settings)
 
 
-def _flag(setting: Setting, interface: Signature) -> str:
+def _flag(setting: Setting) -> str:
     """Return a flag with its default value, or else with its metavariable."""
     if setting.value in EMPTY or setting.value is tyro.MISSING:
-        return f"--{setting.flag} {interface.metavars.get(setting.path) or expected(setting.kind, short=True)}"
+        return f"--{setting.flag} {metavar(setting.kind) or expected(setting.kind, short=True)}"
     return assignment(setting)

@@ -57,33 +57,26 @@ def chosen(default: T, choices: Iterable[tuple[str, str]]) -> T:
 
 def _with_choice(value: Any, parts: list[str], name: str, path: str, root: Any) -> Any:
     """Return ``value`` with the class at the given path replaced."""
-    kinds = kinds_of(type(value))
-    field = underscored(parts[0])
-    if field not in {f.name for f in fields(value)}:
+    field, remaining = underscored(parts[0]), parts[1:]
+    names = {f.name for f in fields(value)} if is_dataclass(value) else set()
+    if field not in names:
         raise _no_choice(path, root)
-    kind, old, remaining = kinds[field], getattr(value, field), parts[1:]
+    kind, old = kinds_of(type(value))[field], getattr(value, field)
     if (base := entries_of(kind)) is not None and remaining:
         key = next((key for key in old if underscored(key) == underscored(remaining[0])), remaining[0])
+        entry = old.get(key)
         if len(remaining) > 1:
-            if key not in old:
-                raise _no_choice(path, root)
-            changed = _with_nested_choice(old[key], remaining[1:], name, path, root)
+            changed = _with_choice(entry, remaining[1:], name, path, root)
         else:
-            changed = _replaced(old.get(key), {**classes_of(base, old.get(key)), NONE: None}, name, path)
-        new = {**old, key: changed}
-        return replace(value, **{field: {k: entry for k, entry in new.items() if entry is not None}})
+            changed = _replaced(entry, {**classes_of(base, entry), NONE: None}, name, path)
+        entries = {**old, key: changed}
+        return replace(value, **{field: {k: entry for k, entry in entries.items() if entry is not None}})
     if remaining:
-        return replace(value, **{field: _with_nested_choice(old, remaining, name, path, root)})
+        return replace(value, **{field: _with_choice(old, remaining, name, path, root)})
     classes = classes_of(kind, old)
     if not classes:
         raise _no_choice(path, root)
     return replace(value, **{field: _replaced(old, classes, name, path)})
-
-
-def _with_nested_choice(value: Any, parts: list[str], name: str, path: str, root: Any) -> Any:
-    if not is_dataclass(value):
-        raise _no_choice(path, root)
-    return _with_choice(value, parts, name, path, root)
 
 
 def _replaced(old: Any, classes: Mapping[str, type | None], name: str, path: str) -> Any:

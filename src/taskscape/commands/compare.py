@@ -1,12 +1,10 @@
 """``taskscape compare``."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from taskscape.commands.call import call
 from taskscape.commands.shared import TtaAs, chosen_tta, if_interrupted, require_run
 
 if TYPE_CHECKING:
@@ -14,10 +12,6 @@ if TYPE_CHECKING:
 
 Page = Annotated[Path, tyro.conf.arg(metavar="PAGE")]
 Metrics = Annotated[tuple[str, ...], tyro.conf.arg(metavar="METRIC ...")]
-
-
-def main(arguments: Sequence[str]) -> None:
-    call(compare, arguments, "compare")
 
 
 def compare(

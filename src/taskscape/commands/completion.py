@@ -95,12 +95,12 @@ def _complete_train(preceding: Sequence[str], last: str) -> Iterator[str]:
     from taskscape.commands.choices import chosen, split
     from taskscape.commands.described import described, experiment
     from taskscape.commands.experiment import RUN_FLAGS
-    from taskscape.commands.recipes import described_recipe, recipes
+    from taskscape.commands.recipes import described_recipe, summaries
     from taskscape.commands.settings import by_flag, nodes, words_of
     from taskscape.commands.topics import topics
 
     if not preceding:
-        yield from (*recipes(), *described()["models"], "--resume", "--help")
+        yield from (*summaries(), *described()["models"], "--resume", "--help")
         return
     recipe, *rest = preceding
     try:
@@ -184,7 +184,7 @@ def _complete_function(command: str, preceding: Sequence[str], last: str) -> Ite
         action, *preceding = preceding
         function = module.ACTIONS.get(action, module.show)
     else:
-        function = getattr(module, f"print_{command}", None) or getattr(module, command)
+        function = getattr(module, command)
     interface = signature(function)
     flags = by_flag(interface.settings)
     setting = flags.get(preceding[-1].removeprefix("--").replace("_", "-")) if preceding else None

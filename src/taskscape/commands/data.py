@@ -45,7 +45,8 @@ def check_stores(stores: Stores, /) -> None:
     Prints counts, shares of labeled pixels and a histogram of each field (class frequencies, depth). Several stores are
     checked independently, one after the other.
     """
-    for store in _existing(stores):
+    _require_stores(stores)
+    for store in stores:
         if len(stores) > 1:
             print(f"{store}:\n")
         _check(store)
@@ -60,7 +61,8 @@ def show(stores: Stores, /, *, out: Path | None = None, images: Count = 8) -> No
     """
     if out is not None and len(stores) > 1:
         raise ValueError(f"--out {out} is one file, and {len(stores)} stores are named: leave it out, or name one")
-    for store in _existing(stores):
+    _require_stores(stores)
+    for store in stores:
         path = out or store.resolve().with_name(f"{store.resolve().name}.png")
         _show(store, path, images)
         print(f"the contact sheet is {path}")
@@ -76,19 +78,38 @@ def baseline(store: Store, /, *, split: str = "val", recipe: str | None = None) 
         recipe: Recipe whose tasks are evaluated, such as my.py:experiment; by default all tasks of the package that
             predict a field of the store.
     """
-    _baseline(store, split, recipe)
+    _require_stores([store])
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from taskscape.data.store import Store
+    from taskscape.evaluation.baselines import baseline
+    from taskscape.report.glossary import arrow, shown
+
+    train = Store.open(store, "train")
+    tasks = read_recipe(recipe).for_data(train).tasks if recipe else None
+    metrics = baseline(train, Store.open(store, split), tasks)
+    table = Table("metric", "constant", "by position", "", "name", box=box.SIMPLE_HEAD, title=f"blind, on {split}")
+    for column in table.columns[1:3]:
+        column.justify = "right"
+    table.columns[0].overflow, table.columns[-1].no_wrap = "fold", True  # both in full
+    for name in shown(metrics.constant, metrics.specs):
+        spec = metrics.specs[name]
+        values = (spec.show(values[name]) for values in (metrics.constant, metrics.by_position))
+        table.add_row(spec.title, *values, f"{spec.unit:2}{arrow(spec)}", name)
+    Console(markup=False).print(table)
 
 
 ACTIONS: dict[str, Callable[..., None]] = {"check": check_stores, "show": show, "baseline": baseline}
 
 
-def _existing(stores: Sequence[Path]) -> Sequence[Path]:
-    """Return the stores. Raises ``FileNotFoundError`` or ``ValueError`` first if any of them is not a store."""
+def _require_stores(stores: Sequence[Path]) -> None:
+    """Raise ``FileNotFoundError`` or ``ValueError`` if any of the folders is not a store."""
     from taskscape.data.place import require_store
 
     for store in stores:
         require_store(store)
-    return stores
 
 
 # -- check -------------------------------------------------------------------------------------------------------------
@@ -147,35 +168,6 @@ def _print_table(console: "Console", title: str, findings: "Findings", rows: Map
         table.add_row(name, *cells)
     console.print(table)
     console.print()
-
-
-# -- baseline ----------------------------------------------------------------------------------------------------------
-
-
-def _baseline(folder: Path, split: str, recipe: str | None) -> None:
-    from taskscape.data.place import require_store
-
-    require_store(folder)
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    from taskscape.data.store import Store
-    from taskscape.evaluation.baselines import baseline
-    from taskscape.report.glossary import arrow, shown
-
-    train = Store.open(folder, "train")
-    tasks = read_recipe(recipe).for_data(train).tasks if recipe else None
-    metrics = baseline(train, Store.open(folder, split), tasks)
-    table = Table("metric", "constant", "by position", "", "name", box=box.SIMPLE_HEAD, title=f"blind, on {split}")
-    for column in table.columns[1:3]:
-        column.justify = "right"
-    table.columns[0].overflow, table.columns[-1].no_wrap = "fold", True  # both in full
-    for name in shown(metrics.constant, metrics.specs):
-        spec = metrics.specs[name]
-        values = (spec.show(values[name]) for values in (metrics.constant, metrics.by_position))
-        table.add_row(spec.title, *values, f"{spec.unit:2}{arrow(spec)}", name)
-    Console(markup=False).print(table)
 
 
 # -- show --------------------------------------------------------------------------------------------------------------

@@ -3,20 +3,14 @@
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taskscape.commands.call import call
 from taskscape.commands.train import print_outcome, resumable
 from taskscape.serialization.ranges import Positive
 
 if TYPE_CHECKING:
     from taskscape.run_folder import Result
-
-
-def main(arguments: Sequence[str]) -> None:
-    call(demo, arguments, "demo")
 
 
 def demo(*, out: Path | None = None, minutes: Positive = 5.9) -> None:

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Literal
 
-from taskscape.commands.call import call
 from taskscape.serialization import counted
 
 if TYPE_CHECKING:
@@ -35,10 +34,6 @@ class Line:
     remedy: str = ""
     avoided: bool = False
     """Whether training applies the remedy automatically."""
-
-
-def main(arguments: Sequence[str]) -> None:
-    call(doctor, arguments, "doctor")
 
 
 def doctor(*, json: bool = False, device: str = "auto") -> None:
@@ -141,11 +136,11 @@ def _threads() -> list[Line]:
 
 
 def _memory() -> Line:
-    from taskscape.machine import memory
+    import psutil
 
-    info = memory()
-    value = f"{info.free / GIB:.1f} of {info.total / GIB:.1f} GiB available"
-    if info.free < GIB:
+    memory = psutil.virtual_memory()
+    value = f"{memory.available / GIB:.1f} of {memory.total / GIB:.1f} GiB available"
+    if memory.available < GIB:
         return Line("memory", value, "off", "end other programs, or train with a smaller --batch-size")
     return Line("memory", value)
 

@@ -1,12 +1,10 @@
 """``taskscape evaluate``."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from taskscape.commands.call import call
 from taskscape.commands.shared import (
     Device,
     Run,
@@ -19,10 +17,6 @@ from taskscape.commands.shared import (
 )
 from taskscape.imports import quick_imports
 from taskscape.serialization.ranges import Count
-
-
-def main(arguments: Sequence[str]) -> None:
-    call(evaluate, arguments, "evaluate")
 
 
 def evaluate(

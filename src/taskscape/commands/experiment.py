@@ -58,7 +58,6 @@ class CommandLine(NamedTuple):
     experiment: Any
     out: Path | None
     resume: Path | None
-    scale: Literal["small"] | None = None
 
 
 def parse(
@@ -124,13 +123,13 @@ def _fill_in(base: Any, words: Sequence[str], command: str, *, has_start: bool) 
         *,
         out: NewRun = None,
         resume: OptionalRun = None,
-        scale: Literal["small"] | None = None,
+        scale: Literal["small"] | None = None,  # ``scaled`` applies it
         origin: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN")] = None,
     ) -> CommandLine:
         changed: Any = experiment
         if has_start:  # --from none overrides a recipe that starts from a model
             changed = replace(changed, start_from=origin, start_checksum=None)
-        return CommandLine(changed, out, resume, scale)
+        return CommandLine(changed, out, resume)
 
     try:
         return tyro.cli(options, args=words, prog=f"taskscape {command}", registry=registry(), add_help=False)

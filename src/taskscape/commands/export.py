@@ -1,13 +1,11 @@
 """``taskscape export``."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from taskscape.commands.call import call
-from taskscape.commands.shared import if_interrupted, require_run, require_store, require_usable
+from taskscape.commands.shared import if_interrupted, require_model, require_store, require_usable
 from taskscape.imports import quick_imports
 from taskscape.serialization import counted
 
@@ -17,10 +15,6 @@ if TYPE_CHECKING:
 Format = Literal["onnx", "openvino", "torch", "web"]
 Model = Annotated[Path, tyro.conf.arg(metavar="RUN", help="Run folder, or the name of a model.")]
 Tasks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK ...")]
-
-
-def main(arguments: Sequence[str]) -> None:
-    call(export, arguments, "export")
 
 
 def export(
@@ -65,10 +59,7 @@ def export(
         raise ValueError(f"--single is for --to web, not for --to {to}: leave it out")
     if int8 and to not in ("onnx", "openvino"):
         raise ValueError(f"--int8 is for --to onnx or openvino, not for --to {to}: leave it out")
-    from taskscape.released import is_name
-
-    if not is_name(run):
-        require_run(run)
+    require_model(run, tasks)
     require_store("data", data)
     if calibrate is not None and not calibrate.is_dir():
         raise FileNotFoundError(f"--calibrate {calibrate}: there is no such folder: name a store, or one with images")

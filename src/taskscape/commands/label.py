@@ -1,24 +1,26 @@
 """``taskscape label``."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from taskscape.commands.call import call
-from taskscape.commands.shared import Device, TtaAs, chosen_tta, if_interrupted, require_usable, show_command
+from taskscape.commands.shared import (
+    Device,
+    TtaAs,
+    chosen_tta,
+    if_interrupted,
+    require_model,
+    require_usable,
+    show_command,
+)
 from taskscape.imports import quick_imports
-from taskscape.inference.checks import require_labeler
+from taskscape.inference.checks import is_onnx, require_labeler
 from taskscape.serialization.ranges import Count, Fraction
 
 Model = Annotated[str, tyro.conf.arg(metavar="MODEL", help="Run folder, name of a model, or ONNX file.")]
 Store = Annotated[Path, tyro.conf.arg(metavar="STORE", help="Folder of the store.")]
-
-
-def main(arguments: Sequence[str]) -> None:
-    call(label, arguments, "label")
 
 
 def label(
@@ -64,7 +66,11 @@ def label(
     from taskscape.data.place import require_store
 
     require_store(store)
+    if out is not None and out.resolve() == store.resolve():
+        raise ValueError(f"--out {out} is the store itself: name another folder, or change it with --in-place")
     require_labeler(model, outputs, tta=tta or tta_as is not None)
+    if not is_onnx(model):
+        require_model(Path(model), tasks)
     require_usable(out or store.parent, "the store", device)
     augmentation = chosen_tta(tta, tta_as)
     with quick_imports():

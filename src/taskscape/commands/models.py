@@ -1,6 +1,6 @@
 """``taskscape models``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import tyro
@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from taskscape.commands.call import call
 from taskscape.commands.encoders import require_encoder
 
 SIZE = (128, 256)
@@ -20,11 +19,7 @@ MOST_CHANNELS = 2**16
 Tasks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK=N ...")]
 
 
-def main(arguments: Sequence[str]) -> None:
-    call(print_models, arguments, "models")
-
-
-def print_models(*, tasks: Tasks = (), encoder: str | None = None, released: bool = False) -> None:
+def models(*, tasks: Tasks = (), encoder: str | None = None, released: bool = False) -> None:
     """List the networks with their parameter counts, and FLOPs for a 128x256 image (a multiply-add counts as two).
 
     Args:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from taskscape.serialization.ranges import Count
+
 if TYPE_CHECKING:
     from taskscape.parallel import Portion
 
@@ -15,14 +17,14 @@ if TYPE_CHECKING:
 class Sharing:
     """How the work is divided among processes and machines; the result is the same."""
 
-    processes: int | None = None
+    processes: Count | None = None
     """Number of worker processes; by default one per CPU core."""
     part: str | None = None
     """Write only this part of the files, such as 3/10, so that machines that share the folders can write one part
     each. The same command without --part then writes what is missing."""
     on: Literal["local", "ray"] | None = None
     """Divide the files among workers: local processes, or the nodes of a Ray cluster, which must share the folders."""
-    workers: int | None = None
+    workers: Count | None = None
     """Number of workers of --on; by default one, or with --on ray as many as the cluster has CPUs."""
     address: str | None = None
     """Address of the Ray cluster; by default that of this machine's own cluster, which is started if necessary."""
@@ -63,7 +65,7 @@ def without(words: Sequence[str], flags: Sequence[str], switches: Sequence[str] 
     remaining: list[str] = []
     skips_value = False
     for word in words:
-        name = word.partition("=")[0].removeprefix("--")
+        name = word.partition("=")[0].removeprefix("--").replace("_", "-")
         if word.startswith("--") and name in (*flags, *switches):
             skips_value = "=" not in word and name not in switches
         elif skips_value:

@@ -13,8 +13,9 @@ from taskscape.commands.described import described, reader
 from taskscape.commands.layout import filled, usage
 from taskscape.commands.parts import SharingFlags
 from taskscape.commands.recipes import print_list
-from taskscape.commands.shared import if_interrupted, printed_warnings, show_command
+from taskscape.commands.shared import if_interrupted, printed_warnings, require_usable, show_command
 from taskscape.serialization import load_name, nearest
+from taskscape.serialization.ranges import Count
 
 if TYPE_CHECKING:
     from taskscape.data.readers import RawData
@@ -36,20 +37,17 @@ def main(arguments: Sequence[str]) -> None:
             raise SystemExit(0)
     elif name in described()["readers"]:
         # Find mistakes before numpy is imported.
-        raw, *_ = checked(function_of(reader(name)), rest, f"prepare {name}").places
-        _require_raw_data(Path(raw))
+        raw, out = map(Path, checked(function_of(reader(name)), rest, f"prepare {name}").places)
+        if not raw.exists():
+            raise FileNotFoundError(
+                f"there is no folder {raw}: name the folder of the raw data first, and then that of the store"
+            )
+        require_usable(out, "the store")
         from taskscape.data.readers import READERS
 
         _prepare(name, next(entry for entry in READERS if entry.name == name), rest)
     else:
         _prepare(name, _user_reader(name), rest)
-
-
-def _require_raw_data(raw: Path) -> None:
-    if not raw.exists():
-        raise FileNotFoundError(
-            f"there is no folder {raw}: name the folder of the raw data first, and then that of the store"
-        )
 
 
 def _user_reader(name: str) -> "type[RawData]":
@@ -83,7 +81,7 @@ def function_of(kind: Any, words: Sequence[str] = ()) -> Callable[..., None]:
         /,
         data: options,
         *,
-        shard: int | None = None,
+        shard: Count | None = None,
         sharing: SharingFlags,
     ) -> None:
         """Convert a raw data set to a packed store. An interrupted run resumes; changed inputs are detected.

@@ -1,16 +1,10 @@
 """``taskscape pull``."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from taskscape.commands.call import call
 from taskscape.commands.push import Name
 from taskscape.imports import quick_imports
 from taskscape.serialization import counted
-
-
-def main(arguments: Sequence[str]) -> None:
-    call(pull, arguments, "pull")
 
 
 def pull(name: Name, /, *, out: Path | None = None, with_code: bool = False) -> None:

@@ -2,13 +2,11 @@
 
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from taskscape.commands.call import call
 from taskscape.commands.shared import Run, require_run
 from taskscape.imports import quick_imports
 
@@ -17,10 +15,6 @@ if TYPE_CHECKING:
 
 Identifier = Annotated[str, tyro.conf.arg(metavar="LICENSE")]
 Name = Annotated[str, tyro.conf.arg(metavar="USER/NAME", help="Name of the model on the hub.")]
-
-
-def main(arguments: Sequence[str]) -> None:
-    call(push, arguments, "push")
 
 
 def push(

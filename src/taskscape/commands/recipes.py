@@ -2,12 +2,11 @@
 
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from taskscape.commands.call import call
 from taskscape.commands.choices import chosen
 from taskscape.commands.described import described, experiment
 from taskscape.commands.layout import filled, names, table
@@ -28,22 +27,18 @@ class Listed(NamedTuple):
     """The published results that its docstring states."""
 
 
-def main(arguments: Sequence[str]) -> None:
-    call(print_recipes, arguments, "recipes")
-
-
-def print_recipes(group: str = "", /) -> None:
+def recipes(group: str = "", /) -> None:
     """List the recipes: complete experiments to train, or to use as a starting point.
 
     Args:
         group: A group of published experiments, such as ladder, or a single recipe, such as ladder/rung3, to describe
             in full; by default all groups are listed.
     """
-    if (recipe := group.replace("-", "_")) in recipes():
+    if (recipe := group.replace("-", "_")) in summaries():
         print("\n\n".join(map(filled, _full_description(recipe))))
         return
     if group and group not in (known := [name for name in by_group() if name]):
-        raise ValueError(f"there is no group of recipes {group!r}{nearest(group, [*known, *recipes()])}")
+        raise ValueError(f"there is no group of recipes {group!r}{nearest(group, [*known, *summaries()])}")
     for name, listed in by_group().items():
         if group in ("", name):
             print_group(name, listed)
@@ -84,7 +79,7 @@ def print_list(texts: Mapping[str, str]) -> None:
     print("\n".join(names(texts)))
 
 
-def recipes() -> dict[str, str]:
+def summaries() -> dict[str, str]:
     """Return the summaries of all recipes by name."""
     return {name: entry.text for listed in by_group().values() for name, entry in listed.items()}
 
@@ -117,7 +112,7 @@ def described_recipe(recipe: str, also: Iterable[str] = ()) -> Any:
         raise ValueError(f"{recipe} is a file; name the function in it too, such as {recipe}:experiment")
     elif recipe in published_sweeps():
         raise ValueError(f"{recipe} is a published sweep, not a recipe: run it with taskscape sweep {recipe}")
-    elif name not in recipes() and recipe not in described()["models"]:
+    elif name not in summaries() and recipe not in described()["models"]:
         from taskscape.run_folder.names import RunFolder
 
         if (run := RunFolder(Path(recipe))).experiment.is_file():
@@ -125,10 +120,10 @@ def described_recipe(recipe: str, also: Iterable[str] = ()) -> Any:
                 f"{recipe} is a run, not a recipe: continue it with {run.resume_command}, or train {run.experiment}, "
                 "its settings, in another folder"
             )
-        known = [*recipes(), *described()["models"], *also]
+        known = [*summaries(), *described()["models"], *also]
         raise ValueError(f"there is no recipe {recipe!r}{nearest(recipe, known) or '; taskscape recipes lists them'}")
     elif "taskscape.runs" not in sys.modules:
-        return experiment(name) if name in recipes() else chosen(experiment("joint"), [("network", recipe)])
+        return experiment(name) if name in summaries() else chosen(experiment("joint"), [("network", recipe)])
     return None
 
 

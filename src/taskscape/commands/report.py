@@ -1,13 +1,6 @@
 """``taskscape report``."""
 
-from collections.abc import Sequence
-
-from taskscape.commands.call import call
 from taskscape.commands.shared import Run, TtaAs, chosen_tta, if_interrupted, require_run
-
-
-def main(arguments: Sequence[str]) -> None:
-    call(report, arguments, "report")
 
 
 def report(run: Run, /, *, split: str = "val", tta: bool = False, tta_as: TtaAs = None) -> None:

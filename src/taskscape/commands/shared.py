@@ -4,10 +4,10 @@ import shlex
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import tyro
 
@@ -61,6 +61,29 @@ def require_run(run: Path) -> None:
     RunFolder(run).require()
 
 
+def require_model(model: Path, tasks: Sequence[str] = ()) -> None:
+    """Raise ``FileNotFoundError`` or ``ValueError`` unless this is a run folder or a model's name, with these tasks.
+
+    Called before slow imports. The tasks of a model on the hub are unknown then.
+    """
+    from taskscape import released
+    from taskscape.run_folder.names import RunFolder
+    from taskscape.serialization import nearest
+    from taskscape.serialization.plain import read_yaml
+
+    folder = RunFolder(model)
+    if released.is_name(model):
+        if model.as_posix() not in released.names():
+            return
+        folder = RunFolder(released.find(model.as_posix()))
+    folder.require()
+    settings = read_yaml(folder.experiment) if tasks else None
+    known = settings.get("tasks", {}) if isinstance(settings, dict) else tasks
+    for name in tasks:
+        if name not in known:
+            raise ValueError(f"--tasks: the network has no task {name!r}{nearest(name, known)}")
+
+
 def require_usable(out: Path, what: str, device: str = "auto") -> None:
     """Raise ``ValueError`` if ``out``, a folder for ``what``, cannot be written, or if a device is misspelled."""
     from taskscape.devices import check_device_name
@@ -102,16 +125,5 @@ def printed_warnings() -> Iterator[None]:
     """Print each warning about the user's files on a line of its own."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = _print_warning
+        warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
         yield
-
-
-def _print_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    print(f"warning: {message}", file=sys.stderr)

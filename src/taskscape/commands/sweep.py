@@ -93,7 +93,7 @@ def _sweep(recipe: str, published: Sequence[str], arguments: Sequence[str], out:
     words = take_apart(default, own_flags, others, search=options.search is not None)
     _check_values(recipe, default, words)
     options.check()
-    if not words.variations:
+    if not words.axes:
         more = "several --seeds" if options.search is None else "a range such as 1e-5..1e-2"
         raise ValueError(f"nothing varies: give a setting several values, or {more}")
     if place := out or options.out:
@@ -109,12 +109,9 @@ def _sweep(recipe: str, published: Sequence[str], arguments: Sequence[str], out:
 
 
 def _check_values(recipe: str, default: Any, words: Words) -> None:
-    """Parse each value like ``taskscape train``, together with the first value of every other variation."""
-    first_points = {variation.name: variation.points[0] for variation in words.variations}
-    parse(
-        recipe, default, [*words.common, *(word for point in first_points.values() for word in point)], "sweep", [*OWN]
-    )
-    for variation in words.variations:
-        for point in variation.points[1:]:
-            varied = [word for point_words in (first_points | {variation.name: point}).values() for word in point_words]
-            parse(recipe, default, [*words.common, *varied], "sweep", [*OWN])
+    """Parse each value like ``taskscape train``, together with the first value of every other axis."""
+    first_points = {axis.name: axis.points[0] for axis in words.axes}
+    others = [first_points | {axis.name: point} for axis in words.axes for point in axis.points[1:]]
+    for points in (first_points, *others):
+        varied = [word for point in points.values() for word in point.words]
+        parse(recipe, default, [*words.common, *varied], "sweep", [*OWN])

@@ -12,6 +12,7 @@ from taskscape.commands.kinds import arity, is_switch, metavar
 from taskscape.commands.layout import line
 from taskscape.commands.settings import Setting, nodes
 from taskscape.serialization.ranges import MOST, Count, NonNegative, Range, Seed
+from taskscape.sweeps.extras import require_optuna, require_ray
 
 
 def _metavar(name: str) -> Any:
@@ -54,6 +55,8 @@ class Options:
             raise ValueError("--storage is for a search: add --search N")
         self._check_stack()
         self._check_search()
+        if self.on == "ray":
+            require_ray()
 
     def _check_stack(self) -> None:
         if self.stack is None:
@@ -71,6 +74,7 @@ class Options:
             raise ValueError("--plan is for a grid: a search chooses its runs one after the other")
         if len(self.seeds) > 1:
             raise ValueError("a search takes one seed; train its best settings with several afterwards")
+        require_optuna()
 
 
 EXECUTION = ("workers", "on", "address", "gpus-per-run", "stack")

@@ -12,10 +12,12 @@ from taskscape.commands.shared import if_interrupted
 from taskscape.commands.sweep_flags import Options
 from taskscape.commands.sweep_plan import resume_command
 from taskscape.commands.sweep_words import Words
+from taskscape.sweeps.axes import SEED, Values
 
 if TYPE_CHECKING:
     from taskscape.runs import Experiment
-    from taskscape.sweeps import Axis, Executor, Sampler, Trial
+    from taskscape.sweeps import Executor, Grid, Trial
+    from taskscape.sweeps.search import Search
     from taskscape.sweeps.sweep import Monitor, Outcomes
 
 RUNS = "runs.txt"
@@ -37,13 +39,19 @@ class SweepRun:
 
     def run(self) -> None:
         """Train all trials, or with ``--plan`` only write their folders."""
-        from taskscape.sweeps import Sweep, run
-
-        sampler, monitor = self._sampler()
         if self.options.plan:
+            self._plan(self._grid().trials)
             return
+        from taskscape.sweeps import Sweep, run
+        from taskscape.sweeps.sweep import Monitor
+
+        first = self.experiment([word for axis in self.words.axes for word in axis.points[0].words])
+        first.check()
+        monitor = Monitor.of(first)
+        if self.options.search is not None:
+            _require_start(first)
         sweep = Sweep(
-            sampler,
+            self._grid() if self.options.search is None else self._search(self.options.search, monitor),
             self._executor(),
             monitor,
             build=lambda trial: self.experiment(trial.words),
@@ -63,17 +71,13 @@ class SweepRun:
         """Return the command that trains a single trial."""
         return shlex.join(["taskscape", "train", self.recipe, *self.words.common, *trial.words])
 
-    def _sampler(self) -> "tuple[Sampler, Monitor]":
-        """Return the sampler and the monitored metric. Trials known in advance are checked."""
-        return self._grid() if self.options.search is None else self._search(self.options.search)
-
-    def _grid(self) -> "tuple[Sampler, Monitor]":
+    def _grid(self) -> "Grid":
+        """Return the grid. Raises ``ValueError`` for a trial that cannot start, and for one that repeats another."""
         from taskscape.run_folder import RunFolder
         from taskscape.serialization import dump
-        from taskscape.sweeps import Grid, Values
-        from taskscape.sweeps.sweep import Monitor
+        from taskscape.sweeps import Grid
 
-        grid = Grid(self.folder, [axis for axis in self._axes() if isinstance(axis, Values)])
+        grid = Grid(self.folder, [axis for axis in self.words.axes if isinstance(axis, Values)])
         first_trials: dict[str, Trial] = {}
         for trial in grid.trials:
             experiment = self.experiment(trial.words)
@@ -85,37 +89,19 @@ class SweepRun:
                 raise ValueError(
                     f"{earlier.name} and {trial.name} are the same experiment: leave one of the values out"
                 )
-        if self.options.plan:
-            self._plan(grid.trials)
-        return grid, Monitor.of(self.experiment(grid.trials[0].words))
+        return grid
 
-    def _search(self, number: int) -> "tuple[Sampler, Monitor]":
+    def _search(self, number: int, monitor: "Monitor") -> "Search":
         from taskscape.sweeps.search import Search
-        from taskscape.sweeps.sweep import Monitor
 
-        experiment = self.experiment([word for variation in self.words.variations for word in variation.points[0]])
-        experiment.check()
-        _require_start(experiment)
-        monitor = Monitor.of(experiment)
-        search = Search(
+        return Search(
             self.folder,
-            self._axes(),
+            self.words.axes,
             number,
             study=self.study,
             higher_is_better=monitor.spec.higher_is_better,
             storage=self.options.storage,
         )
-        return search, monitor
-
-    def _axes(self) -> "list[Axis]":
-        from taskscape.sweeps import Point, Range, Values
-
-        return [
-            Values(variation.name, [Point(label, words) for label, words in variation.values.items()])
-            if variation.ends is None
-            else Range(variation.name, variation.flag, *variation.ends, variation.whole)
-            for variation in self.words.variations
-        ]
 
     def _executor(self) -> "Executor":
         from taskscape.sweeps import StackedExecutor
@@ -154,7 +140,7 @@ class SweepRun:
             SweptRun.read(trial.path, trial.values, outcome.state, outcome.error, self.command(trial))
             for trial, outcome in outcomes.values()
         ]
-        axes = [variation.name for variation in self.words.variations]
+        axes = [axis.name for axis in self.words.axes]
         return write_sweep(SweepTable(self.folder.resolve().name, runs, axes, monitor.name, monitor.spec), self.folder)
 
     def _print_outcome(self, outcomes: "Outcomes", monitor: "Monitor", page: Path) -> None:
@@ -166,7 +152,7 @@ class SweepRun:
             raise TrainingError(f"all {len(failed)} runs failed, the first with the error: {failed[0][1].error}")
         best = json.loads((self.folder / "results.json").read_text("utf-8"))["best"]
         if best is not None:
-            is_mean = any(variation.name == "seed" for variation in self.words.variations)
+            is_mean = any(axis.name == SEED for axis in self.words.axes)
             what = f"best settings by mean {monitor.name}, first run" if is_mean else f"best by {monitor.name}"
             print(f"{what}: {best['run']}\n  {best['command']}")
         if failed:

@@ -3,46 +3,24 @@
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 from taskscape.commands.choices import chosen, underscored
 from taskscape.commands.kinds import arity, is_switch
 from taskscape.commands.settings import Setting, by_flag, nodes
 from taskscape.commands.sweep_flags import AXIS, OWN
 from taskscape.serialization import is_size, members
-
-SEED = "seed"
-
-
-@dataclass(frozen=True)
-class Variation:
-    """A varied setting: the command-line arguments of each value, or the ends of a range."""
-
-    name: str
-    values: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """The arguments of ``taskscape train`` by label."""
-    flag: str = ""
-    """The flag of a range."""
-    ends: tuple[float, float] | None = None
-    whole: bool = False
-
-    @property
-    def points(self) -> list[tuple[str, ...]]:
-        """The arguments of each value, or of both ends of a range."""
-        if self.ends is None:
-            return list(self.values.values())
-        return [(self.flag, f"{end:.0f}" if self.whole else f"{end:g}") for end in self.ends]
+from taskscape.sweeps.axes import SEED, Axis, Point, Range, Values
 
 
-@dataclass(frozen=True)
-class Words:
+class Words(NamedTuple):
     """A command line, divided into common and varied settings."""
 
     common: list[str]
     """The arguments of every run."""
-    variations: list[Variation]
+    axes: list[Axis]
 
 
 def parts(arguments: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
@@ -134,28 +112,28 @@ def take_apart(default: Any, own_flags: dict[str, list[str]], others: Sequence[s
     """
     flags, choices = _flags_and_choices(others, [f.name for f in fields(default)])
     common = [f"{path}:{values[0]}" for path, values in choices.items() if len(values) == 1]
-    variations = [
-        _labeled(path, [(value, (f"{path}:{value}",)) for value in values])
+    axes: list[Axis] = [
+        _values(path, [Point(value, (f"{path}:{value}",)) for value in values])
         for path, values in choices.items()
         if len(values) > 1
     ]
     settings = _settings(default, choices)
     for flag, words in flags.items():
-        variation = _variation(flag, words, settings.get(flag), search=search)
-        if variation is None:
+        axis = _axis(flag, words, settings.get(flag), search=search)
+        if axis is None:
             common += [f"--{flag}", *words]
         else:
-            variations.append(variation)
+            axes.append(axis)
     for name, words in own_flags.items():
         if name.startswith(AXIS):
-            variations.append(
-                _labeled(_axis_name(words), [(_axis_label(word), tuple(shlex.split(word))) for word in words])
+            axes.append(
+                _values(_axis_name(words), [Point(_axis_label(word), tuple(shlex.split(word))) for word in words])
             )
     if seeds := own_flags.get("seeds"):
         if "seed" in flags:
             raise ValueError("--seed and --seeds exclude each other: leave out --seed")
-        variations.append(_labeled(SEED, [(seed, ("--seed", seed)) for seed in seeds]))
-    return Words(common, variations)
+        axes.append(_values(SEED, [Point(seed, ("--seed", seed)) for seed in seeds]))
+    return Words(common, axes)
 
 
 def _flags_and_choices(
@@ -188,8 +166,8 @@ def _settings(default: Any, choices: dict[str, list[str]]) -> dict[str, Setting]
     return settings
 
 
-def _variation(flag: str, words: list[str], setting: Setting | None, *, search: bool) -> Variation | None:
-    """Return the variation of a flag, or None if it has a single value."""
+def _axis(flag: str, words: list[str], setting: Setting | None, *, search: bool) -> Axis | None:
+    """Return the axis of a flag, or None if it has a single value."""
     if setting is None or not words:
         return None
     name = setting.path
@@ -198,19 +176,19 @@ def _variation(flag: str, words: list[str], setting: Setting | None, *, search: 
         states = {"on": (f"--{setting.flag}",), "off": (f"--{off_flag}",)}
         if set(words) - set(states):
             raise ValueError(f"--{flag} is a switch: without a value it is on; in a sweep its values are on and off")
-        return _labeled(name, [(word, states[word]) for word in words])
+        return _values(name, [Point(word, states[word]) for word in words])
     if len(words) == 1 and (match := re.fullmatch(r"(.+)\.\.(.+)", words[0])):
         return _range(name, flag, setting, match[1], match[2], search=search)
     if arity(setting.kind)[1] != 1:  # a single value consists of several words
         if not any("," in word for word in words):
             return None
-        return _labeled(name, [(word, (f"--{flag}", *re.split("[,=]", word))) for word in words])
+        return _values(name, [Point(word, (f"--{flag}", *re.split("[,=]", word))) for word in words])
     if is_size(setting.kind) and len(words) == 2 and all(word.isdecimal() for word in words):
         return None  # a height and a width
-    return _labeled(name, [(word, (f"--{flag}", word)) for word in words]) if len(words) > 1 else None
+    return _values(name, [Point(word, (f"--{flag}", word)) for word in words]) if len(words) > 1 else None
 
 
-def _range(name: str, flag: str, setting: Setting, low: str, high: str, *, search: bool) -> Variation | None:
+def _range(name: str, flag: str, setting: Setting, low: str, high: str, *, search: bool) -> Range | None:
     kinds = set(members(setting.kind))
     if not kinds & {int, float}:
         return None
@@ -223,7 +201,7 @@ def _range(name: str, flag: str, setting: Setting, low: str, high: str, *, searc
     whole = float not in kinds
     if whole and not all(end.is_integer() for end in ends):
         raise ValueError(f"--{flag}: {low}..{high} is not a range of whole numbers, such as 4..16")
-    return Variation(name, flag=f"--{flag}", ends=ends, whole=whole)
+    return Range(name, f"--{flag}", *ends, whole)
 
 
 def continues(arguments: Sequence[str], earlier: Sequence[str], names: Sequence[str]) -> bool:
@@ -240,11 +218,11 @@ def _is_extension(flag: str, words: Sequence[str], earlier: Sequence[str]) -> bo
     return (flag == "seeds" and set(words) >= set(earlier)) or (flag == "search" and int(words[0]) >= int(earlier[0]))
 
 
-def _labeled(name: str, values: Sequence[tuple[str, tuple[str, ...]]]) -> Variation:
-    labels = [label for label, _ in values]
+def _values(name: str, points: Sequence[Point]) -> Values:
+    labels = [point.label for point in points]
     if repeated := next((label for label in labels if labels.count(label) > 1), None):
         raise ValueError(f"{name}: the value {repeated} is given twice; leave one out")
-    return Variation(name, dict(values))
+    return Values(name, points)
 
 
 def _axis_name(words: Sequence[str]) -> str:

@@ -1,20 +1,14 @@
 """``taskscape synth``."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-from taskscape.commands.call import call
 from taskscape.commands.parts import SharingFlags
 from taskscape.commands.shared import if_interrupted, require_usable
 from taskscape.serialization import agreeing, counted
 from taskscape.serialization.ranges import Count, Seed
-
-
-def main(arguments: Sequence[str]) -> None:
-    call(synth, arguments, "synth")
 
 
 def synth(

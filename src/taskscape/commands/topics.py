@@ -10,7 +10,7 @@ from taskscape.commands.described import described
 from taskscape.commands.experiment import OF_RECIPE, RUN_FLAGS, RUN_SETTINGS
 from taskscape.commands.layout import line, usage, wrapped
 from taskscape.commands.lines import assignment, switches, with_words
-from taskscape.commands.recipes import described_recipe, read_recipe, recipes
+from taskscape.commands.recipes import described_recipe, read_recipe, summaries
 from taskscape.commands.settings import Choice, Entries, Node, Setting, nodes, summary
 from taskscape.serialization import nearest
 
@@ -51,7 +51,7 @@ def help_of(recipe: str, arguments: Sequence[str], command: str = "train") -> st
     experiment = described_recipe(recipe) or read_recipe(recipe)
     choices, _ = split(arguments, [field.name for field in fields(experiment)])
     name = recipe.replace("-", "_")
-    text = recipes().get(name) or described()["models"].get(recipe, {}).get("text", "")
+    text = summaries().get(name) or described()["models"].get(recipe, {}).get("text", "")
     return page(recipe, text, chosen(experiment, choices), topic_of(arguments), command)
 
 

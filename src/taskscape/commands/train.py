@@ -58,7 +58,7 @@ def resume(*, resume: Annotated[Path, tyro.conf.arg(metavar="RUN")]) -> None:
     with quick_imports():
         from taskscape.runs import read_experiment
 
-    _train(read_experiment(resume), resume)
+    _resume(read_experiment(resume), resume)
 
 
 def start(recipe: str, arguments: Sequence[str]) -> None:
@@ -72,12 +72,12 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
             from taskscape.run_folder.fresh import require_fresh
 
             require_fresh(command_line.out)
-    experiment, out, resume, _ = scaled(recipe, read_recipe(recipe), arguments)
+    experiment, out, resume = scaled(recipe, read_recipe(recipe), arguments)
     if resume is None:
-        from taskscape.run_folder.fresh import short_name
+        from taskscape.run_folder.fresh import fresh_folder, short_name
 
         with named_by_flag():
-            _train(experiment, out, name=short_name(recipe))
+            _train(experiment, fresh_folder(out, short_name(recipe)), resume=False)
         return
     from taskscape.run_folder import RunFolder
     from taskscape.runs import read_experiment
@@ -89,7 +89,7 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
             f"{resume} was started with other settings ({', '.join(differences)}); "
             f"continue it with its own settings: {RunFolder(resume).resume_command}"
         )
-    _train(saved, resume)
+    _resume(saved, resume)
 
 
 def print_outcome(run: Path, result: "Result") -> None:
@@ -127,17 +127,21 @@ def resumable(run: Path) -> Iterator[None]:
             remove_if_empty(new)
 
 
-def _train(experiment: "Experiment", run: Path | None, *, name: str = "") -> None:
-    """Train in a new run folder based on ``name``; without a name, resume the run in ``run``."""
+def _resume(experiment: "Experiment", run: Path) -> None:
     from taskscape import runs
     from taskscape.run_folder import RunFolder
-    from taskscape.run_folder.fresh import fresh_folder
 
-    folder = fresh_folder(run, name) if name or run is None else run
-    if not name and runs.is_finished(run_folder := RunFolder(folder), experiment):
+    folder = RunFolder(run)
+    if runs.is_finished(folder, experiment):
         print(
-            f"{folder} is finished; to continue training from its weights: "
-            f"{run_folder.train_on_command} --epochs {experiment.epochs} --out NEW"
+            f"{run} is finished; to continue training from its weights: "
+            f"{folder.train_on_command} --epochs {experiment.epochs} --out NEW"
         )
-    with resumable(folder):
-        print_outcome(folder, runs.train(experiment, folder, resume=not name))
+    _train(experiment, run, resume=True)
+
+
+def _train(experiment: "Experiment", run: Path, *, resume: bool) -> None:
+    from taskscape import runs
+
+    with resumable(run):
+        print_outcome(run, runs.train(experiment, run, resume=resume))

@@ -15,7 +15,13 @@ def command_of(run: RunFolder) -> str:
     if not commands:
         return f"taskscape train {run.experiment.name}"
     program, *words = shlex.split(commands[-1])
-    return shlex.join([PurePath(program).name, *without_folders(words)])
+    return shlex.join([PurePath(program).name, *map(_without_folder, words)])
+
+
+def _without_folder(word: str) -> str:
+    """Return a word of a command without the folders of its value, which may follow its flag: ``--data.path=/a/b``."""
+    flag, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return f"{flag}{equals}{without_folders(value)}"
 
 
 def without_folders(value: Any) -> Any:

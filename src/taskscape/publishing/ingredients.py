@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from taskscape.serialization import show_size
+from taskscape.data.sources import MixedPart
+from taskscape.serialization import show_size, unstructure
 
 _IMAGENET = re.compile(r"tf_efficientnet_lite\d")
 
@@ -42,6 +43,9 @@ def sources(data: Any) -> Iterator[tuple[str, str]]:
     if isinstance(data, dict) and data.get("type") == "streets":
         style = f" in the style {data['style']}" if data.get("style") not in (None, "classic") else ""
         yield "streets", f"{data['train']:,} generated streets of {show_size(tuple(data['size']))}{style}"
+    elif isinstance(data, dict) and data.get("type") == "mixed":
+        for part in data["parts"]:
+            yield from sources(unstructure(MixedPart.parse(part).source))
     elif isinstance(data, dict) and "path" in data:
         yield str(data.get("type", "")), f"the store {Path(str(data['path'])).name}"
     elif isinstance(data, dict | list):

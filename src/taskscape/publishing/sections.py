@@ -138,8 +138,7 @@ def trained_on(settings: Any) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table without empty columns."""
-    used = [i for i, title in enumerate(head) if title or any(row[i] for row in rows)]
-    used = [i for i in used if any(row[i] for row in rows)]
+    used = [i for i in range(len(head)) if any(row[i] for row in rows)]
     lines = [[head[i] for i in used], ["---"] * len(used), *([row[i] for i in used] for row in rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 

@@ -32,13 +32,9 @@ DECODER: Any = {"skip_width": 64, "decoder_convolutions": 3}
 """Decoder of both tasks from problem 4 on, according to the printed code and its decoder's parameter count."""
 
 
-def _both_tasks(network: NetworkConfig, epochs: int, depth_weight: float = 0.5) -> Experiment:
-    return replace(
-        miniscapes(network, exponential(LOSS)),
-        weighting=FixedConfig({"semseg": 1 - depth_weight, "depth": depth_weight}),
-        batch_size=16,
-        epochs=epochs,
-    )
+def _both_tasks(network: NetworkConfig, epochs: int) -> Experiment:
+    weighting = FixedConfig({"semseg": 0.5, "depth": 0.5})
+    return replace(miniscapes(network, exponential(LOSS)), weighting=weighting, batch_size=16, epochs=epochs)
 
 
 def _with_bins(network: NetworkConfig, epochs: int) -> Experiment:
@@ -102,7 +98,7 @@ def weights_50() -> Experiment:
     Published: IoU 84.7, SI 16.6
     Source: Achenbach et al., 2024, problem 2, figure 4
     """
-    return replace(joint(), weighting=FixedConfig({"semseg": 0.5, "depth": 0.5}))
+    return joint()
 
 
 def weights_75() -> Experiment:

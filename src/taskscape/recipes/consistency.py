@@ -15,8 +15,8 @@ from dataclasses import replace
 from taskscape.losses import CrossEntropy
 from taskscape.modalities.class_sets import CITYSCAPES_7, CITYSCAPES_19, ClassSet
 from taskscape.models import XTaskConfig
-from taskscape.objectives import CrossTaskConsistency, Supervised
-from taskscape.recipes.mtan_protocol import CITYSCAPES, INVERSE_DEPTH, METRES, NYUV2, SCALE_AND_CROP
+from taskscape.objectives import CrossTaskConsistency
+from taskscape.recipes.mtan_protocol import CITYSCAPES, INVERSE_DEPTH, METRES, NYUV2, SCALE_AND_CROP, alone
 from taskscape.runs import Experiment
 from taskscape.tasks import SemanticSegmentation
 from taskscape.training.optimization import AdamConfig, Step
@@ -41,10 +41,6 @@ def _cityscapes(classes: ClassSet) -> Experiment:
         batch_size=8,
         precision="fp32",
     )
-
-
-def _alone(experiment: Experiment, task: str) -> Experiment:
-    return replace(experiment, tasks={task: experiment.tasks[task]}, objective=Supervised(), weighting=FixedConfig())
 
 
 def cityscapes_7() -> Experiment:
@@ -90,7 +86,7 @@ def single_semseg_cityscapes_7() -> Experiment:
     Published: 24,535,360 parameters
     Source: Nakano et al., 2021, https://arxiv.org/abs/2111.14122
     """
-    return _alone(cityscapes_7(), "semseg")
+    return alone(cityscapes_7(), "semseg")
 
 
 def single_depth_cityscapes() -> Experiment:
@@ -99,7 +95,7 @@ def single_depth_cityscapes() -> Experiment:
     Published: 24,534,592 parameters
     Source: Nakano et al., 2021, https://arxiv.org/abs/2111.14122
     """
-    return _alone(cityscapes_7(), "depth")
+    return alone(cityscapes_7(), "depth")
 
 
 def none_cityscapes_7() -> Experiment:

@@ -27,7 +27,7 @@ from taskscape.models import (
     SegnetSplitWideConfig,
     SegnetStanConfig,
 )
-from taskscape.recipes.mtan_protocol import CITYSCAPES, INVERSE_DEPTH, METRES, NYUV2, SCALE_AND_CROP
+from taskscape.recipes.mtan_protocol import CITYSCAPES, INVERSE_DEPTH, METRES, NYUV2, SCALE_AND_CROP, alone
 from taskscape.runs import Experiment
 from taskscape.tasks import SemanticSegmentation, SurfaceNormals
 from taskscape.training.optimization import AdamConfig, Step
@@ -72,10 +72,6 @@ def _nyuv2(network: NetworkConfig) -> Experiment:
         epochs=200,
         batch_size=2,
     )
-
-
-def _alone(experiment: Experiment, task: str) -> Experiment:
-    return replace(experiment, tasks={task: experiment.tasks[task]}, weighting=FixedConfig())
 
 
 def _balancing(weighting: WeightingConfig) -> Experiment:
@@ -127,7 +123,7 @@ def _single_task(title: str, network: NetworkConfig, *, semseg: str, depth: str)
     """
 
     def solo(task: str, data: str, experiment: Recipe, published: str = "-", words: str = "") -> Recipe:
-        return _recipe(f"{title} for {words or task} alone: {data}", lambda: _alone(experiment(), task), published)
+        return _recipe(f"{title} for {words or task} alone: {data}", lambda: alone(experiment(), task), published)
 
     return (
         solo("semseg", "Cityscapes with 2 classes", lambda: _cityscapes(network, CITYSCAPES_2), words="segmentation"),
@@ -155,7 +151,7 @@ def _single_task_row(task: str, words: str, published: str) -> Recipe:
     """Return a single-task experiment, the reference of the balancing table."""
     return _recipe(
         f"Balancing table: {words} alone, the reference of Δm",
-        lambda: _alone(replace(_balancing(FixedConfig()), network=SegnetStanConfig()), task),
+        lambda: alone(replace(_balancing(FixedConfig()), network=SegnetStanConfig()), task),
         published,
         NAVON,
         "The table does not say whether its single-task networks have attention; this one does, as MTAN with one task.",

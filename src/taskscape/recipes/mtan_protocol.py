@@ -4,8 +4,13 @@ Protocol: Liu, Johns and Davison, CVPR 2019, https://arxiv.org/abs/1803.10704. W
 used instead, in the number and size of the images of the two data sets.
 """
 
+from dataclasses import replace
+
 from taskscape.data import Augmentation, Streets
+from taskscape.objectives import Supervised
+from taskscape.runs import Experiment
 from taskscape.tasks import Depth
+from taskscape.weighting import FixedConfig
 
 CITYSCAPES = Streets(train=2975, val=500, size=(128, 256))
 NYUV2 = Streets(train=795, val=654, size=(288, 384))
@@ -17,3 +22,8 @@ METRES = Depth("metres", mean=0.0, std=1.0, min_depth=0.01, max_depth=1000.0, sc
 
 SCALE_AND_CROP = Augmentation(flip=True, scale_choices=(1.0, 1.2, 1.5))
 """Scale-and-crop, and horizontal flip."""
+
+
+def alone(experiment: Experiment, task: str) -> Experiment:
+    """Return the experiment with only one of its tasks."""
+    return replace(experiment, tasks={task: experiment.tasks[task]}, objective=Supervised(), weighting=FixedConfig())

@@ -64,9 +64,11 @@ def front_matter(card: Path) -> dict[str, Any]:
 
 
 def _headlines(results: Sequence[dict[str, Any]]) -> dict[str, dict[str, str]]:
-    """Return the leading metrics of results with their units, by title and split."""
+    """Return the leading metrics of results without test-time augmentation, with their units, by title and split."""
     headlines: dict[str, dict[str, str]] = {}
     for result in results:
+        if result.get("tta"):
+            continue
         for name, spec in result["specs"].items():
             if spec["leads"] and name in result["metrics"]:
                 value = f"{result['metrics'][name]:.{spec['digits']}f} {spec['unit']}".rstrip()

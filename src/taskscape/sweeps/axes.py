@@ -50,6 +50,11 @@ class Range:
             )
 
     @property
+    def points(self) -> Sequence[Point]:
+        """The points of its two ends."""
+        return self.point(self.low), self.point(self.high)
+
+    @property
     def log(self) -> bool:
         """Whether numbers are drawn on a logarithmic scale: if the range is positive and spans at least a decade."""
         return self.low > 0 and self.high / self.low >= 10

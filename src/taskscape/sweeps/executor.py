@@ -15,10 +15,9 @@ TRIES = 4
 
 
 class Executor(ABC):
-    """Trains runs, ``workers`` of them at a time, each with ``threads`` threads."""
+    """Trains runs, ``workers`` of them at a time."""
 
     workers: int
-    threads: int
 
     @abstractmethod
     def start(self, path: Path) -> None:
@@ -38,13 +37,3 @@ class Executor(ABC):
     @abstractmethod
     def close(self) -> None:
         """Stop all runs, and wait until their checkpoints are written."""
-
-
-def workers_of(workers: int | None, room: int) -> int:
-    """Return how many runs to train at a time: ``workers``, or by default ``room``, but at least one.
-
-    Raises ``ValueError`` below 1.
-    """
-    if workers is not None and workers < 1:
-        raise ValueError(f"--workers {workers} must be 1 or more")
-    return workers or max(1, room)

@@ -15,7 +15,8 @@ from typing_extensions import override
 from taskscape.files.lock import owner_of
 from taskscape.parallel import chosen_threads
 from taskscape.run_folder import RunFolder
-from taskscape.sweeps.executor import TRIES, Executor, workers_of
+from taskscape.sweeps.executor import TRIES, Executor
+from taskscape.sweeps.extras import require_ray
 
 _WAIT = 0.5
 """Seconds to wait for a run to end in each call of ``ended``."""
@@ -31,10 +32,9 @@ class RayExecutor(Executor):
     """
 
     def __init__(self, workers: int | None, address: str | None = None, gpus_per_run: float = 1.0) -> None:
-        try:
-            import ray
-        except ImportError:
-            raise ValueError("--on ray needs Ray: pip install 'taskscape[ray]'") from None
+        require_ray()
+        import ray
+
         self._ray: Any = ray
         self._started_ray = not ray.is_initialized()
         if self._started_ray:
@@ -48,7 +48,8 @@ class RayExecutor(Executor):
         gpus, cpus = (int(sum(node.get(resource, 0) for node in nodes)) for resource in ("GPU", "CPU"))
         threads_per_run = chosen_threads()
         per_gpu = gpus_per_run if gpus else 0.0
-        self.workers = workers_of(workers, int(gpus / per_gpu) if per_gpu else cpus // (threads_per_run or 1))
+        room = int(gpus / per_gpu) if per_gpu else cpus // (threads_per_run or 1)
+        self.workers = workers or max(1, room)
         max_threads = min(int(node["CPU"]) for node in nodes if node.get("CPU"))
         self.threads = threads_per_run or max(1, min(max_threads, cpus // self.workers))
         self._task: Any = ray.remote(
@@ -68,7 +69,6 @@ class RayExecutor(Executor):
         ready, _ = self._ray.wait(list(self._running), timeout=_WAIT)
         results = []
         for task in ready:
-            error = ""
             try:
                 error = self._ray.get(task)
             except self._ray.exceptions.RayError as lost:  # the retries are used up

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from typing_extensions import override
 
 from taskscape.sweeps.axes import Axis, Point, Range
+from taskscape.sweeps.extras import require_optuna
 from taskscape.sweeps.sampler import Outcome, Sampler
 from taskscape.sweeps.trial import Trial
 
@@ -128,10 +129,9 @@ def _suggestion(axis: Axis, suggested: Any) -> Point:
 
 
 def _optuna() -> Any:
-    try:
-        import optuna
-    except ImportError:
-        raise ValueError("a search needs Optuna: pip install 'taskscape[sweep]'") from None
+    require_optuna()
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     return optuna

@@ -29,7 +29,6 @@ class StackedExecutor(Executor):
     def __init__(self, executor: Executor, most: int, sweep: Path) -> None:
         self._executor, self._max_runs, self._folder = executor, most, sweep / "stacks"
         self.workers = sys.maxsize  # accept all runs, to fill the stacks
-        self.threads = executor.threads
         self._waiting: list[tuple[Path, Experiment]] = []
         self._running: dict[Path, list[Path]] = {}
         """The runs of each stack by its folder; a run alone by its own folder."""

@@ -19,16 +19,19 @@ COMMAND = "command.json"
 
 
 def work(path: Path, threads: int) -> None:
-    """Run the command in a folder, or train its run or its stack of runs. Raises as ``train`` does."""
-    file = path / COMMAND
-    if (path / STACK).is_file():
-        train_stack(path, threads)
-        return
-    if not file.is_file():
-        train(path, threads)
-        return
+    """Train the run or the stack of runs in a folder, or run its command. Raises as ``train`` does."""
     use_threads(threads)
-    sys.argv = ["taskscape", *json.loads(file.read_text("utf-8")), "--processes", str(threads)]
+    if (path / STACK).is_file():
+        train_stack(path)
+    elif (path / COMMAND).is_file():
+        run_command(path, threads)
+    else:
+        train(path)
+
+
+def run_command(path: Path, threads: int) -> None:
+    """Run the command in a folder. Raises ``ValueError`` with its last message if it fails."""
+    sys.argv = ["taskscape", *json.loads((path / COMMAND).read_text("utf-8")), "--processes", str(threads)]
     messages = io.StringIO()
     try:
         with redirect_stderr(messages):
@@ -39,12 +42,11 @@ def work(path: Path, threads: int) -> None:
             raise ValueError(last_lines[0]) from None
 
 
-def train(path: Path, threads: int) -> None:
+def train(path: Path) -> None:
     """Start or resume the run in a folder with its saved settings, evaluate it and write its report.
 
     Raises as ``taskscape.runs.train`` does.
     """
-    use_threads(threads)
     from taskscape import runs
     from taskscape.report import write_report
 
@@ -52,12 +54,11 @@ def train(path: Path, threads: int) -> None:
     write_report(path)
 
 
-def train_stack(path: Path, threads: int) -> None:
+def train_stack(path: Path) -> None:
     """Start or resume the runs that a folder lists, at once, and write the errors of failed runs to it.
 
     Raises as ``taskscape.runs.train_stacked`` does.
     """
-    use_threads(threads)
     from taskscape import runs
     from taskscape.files import atomic_write
     from taskscape.report import write_report

@@ -47,7 +47,8 @@ class Tracker(ABC):
         """Send pending values and stop tracking; ``finished`` says whether the run is finished."""
 
 
-def is_installed(module: str) -> bool:
-    """Return whether a module is installed; a mere folder of that name, such as trackers create, does not count."""
-    spec = find_spec(module)
-    return spec is not None and spec.origin is not None
+def require_package(name: str) -> None:
+    """Raise ``ValueError`` if a package is not installed; a mere folder of its name, as trackers create, is none."""
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ValueError(f"trackers: {name} is not installed: pip install 'taskscape[{name}]', or leave it out")

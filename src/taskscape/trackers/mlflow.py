@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from taskscape.trackers.base import Tracker, is_installed
+from taskscape.trackers.base import Tracker, require_package
 
 _MAX_PER_CALL = 1000, 100
 """Maximum number of metrics and of parameters that MLflow accepts per call."""
@@ -28,8 +28,7 @@ class MLflowTracker(Tracker):
     @override
     @classmethod
     def check(cls) -> None:
-        if not is_installed("mlflow"):
-            raise ValueError("trackers: mlflow is not installed: pip install 'taskscape[mlflow]', or leave it out")
+        require_package("mlflow")
 
     @override
     def __init__(self, folder: Path, settings: Mapping[str, str], known_as: str | None) -> None:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from taskscape.trackers.base import Tracker, is_installed
+from taskscape.trackers.base import Tracker, require_package
 
 
 class WandbTracker(Tracker):
@@ -21,8 +21,7 @@ class WandbTracker(Tracker):
     @override
     @classmethod
     def check(cls) -> None:
-        if not is_installed("wandb"):
-            raise ValueError("trackers: wandb is not installed: pip install 'taskscape[wandb]', or leave it out")
+        require_package("wandb")
 
     @override
     def __init__(self, folder: Path, settings: Mapping[str, str], known_as: str | None) -> None:
