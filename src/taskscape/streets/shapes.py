@@ -69,9 +69,9 @@ def _box() -> _Mesh:
     return _solid(corners, [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)])
 
 
-def _beveled(bevel: float = 0.13) -> _Mesh:
+def _beveled() -> _Mesh:
     """Return a box with beveled edges and corners, for realistic highlights on vehicles."""
-    inner = 1 - bevel
+    inner = 1 - 0.13
     signs = [(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]
     points = [
         tuple(s * (1.0 if i == axis else inner) for i, s in enumerate(sign)) for sign in signs for axis in range(3)

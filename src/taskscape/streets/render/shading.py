@@ -8,48 +8,8 @@ import numpy as np
 from taskscape.streets.camera import Camera, View
 from taskscape.streets.compiled import compiled, inlined
 from taskscape.streets.ground import GROUND_COUNT
-from taskscape.streets.render.gloss import (
-    CLEAR,
-    DEPTH,
-    GLOSS,
-    LIGHT,
-    LIT,
-    MATT,
-    NORMAL,
-    ROWS,
-    empty_rows,
-    put,
-    put_sky,
-    reflect,
-)
-from taskscape.streets.render.hits import (
-    NO_PLANE,
-    Hit,
-    Pose,
-    Ray,
-    camera_rays,
-    crown_normal,
-    face_normal,
-    ground_at,
-    ground_hit,
-    is_crown,
-    part_hit,
-    plane_of,
-    point_on,
-    ray_at,
-    slopes,
-    solid_normal,
-    turned_to_camera,
-)
-from taskscape.streets.render.lighting import (
-    headlights,
-    lamplight,
-    sky_hidden,
-    skylight,
-    sunlight,
-    toward_sun,
-    weather_on,
-)
+from taskscape.streets.render import gloss, hits, lighting
+from taskscape.streets.render.hits import NO_PLANE, Hit, Pose, Ray
 from taskscape.streets.render.noise import Table, scatter
 from taskscape.streets.render.raster import Grid, Visible
 from taskscape.streets.render.shadow import light_at
@@ -121,9 +81,12 @@ def _write(image: Float32Array, row: int, column: int, value: Vector) -> None:
 @inlined
 def _surface_of(record: Any, pose: Pose, zone: int, flat: Vector, ray: Ray, point: Vector, footprint: float) -> Hit:
     """Return the surface of a part, a record of ``assembly.PART``, at a point on a face with the normal ``flat``."""
-    normal = crown_normal(record, pose, ray) if is_crown(record) else solid_normal(record, pose, flat, point)
-    normal = turned_to_camera(normal, ray.direction)
-    return part_hit(record, pose, zone, normal, point, footprint)
+    if hits.is_crown(record):
+        normal = hits.crown_normal(record, pose, ray)
+    else:
+        normal = hits.solid_normal(record, pose, flat, point)
+    normal = hits.turned_to_camera(normal, ray.direction)
+    return hits.part_hit(record, pose, zone, normal, point, footprint)
 
 
 @compiled
@@ -149,10 +112,10 @@ def _shade(
     for row in range(grid.height):
         is_center_row = (row - grid.offset) % grid.density == 0
         v = (row - grid.offset) // grid.density
-        camera_rays(rotation, right, down[row], rays)
+        hits.camera_rays(rotation, right, down[row], rays)
         u, next_center = -1, grid.offset
         for column in range(grid.width):
-            ray = ray_at(position, rays, column)
+            ray = hits.ray_at(position, rays, column)
             face, nearness = faces[row, column], inverse_depth[row, column]
             is_center = column == next_center
             if is_center:
@@ -162,10 +125,9 @@ def _shade(
                 sheer_depth, sheer_face = 1 / sheer_inverse_depth[row, column], sheer_faces[row, column]
                 part = mesh.face_part[sheer_face]
                 pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
-                front = _surface_of(
-                    parts[part - GROUND_COUNT], pose, mesh.face_zone[sheer_face], face_normal(mesh, sheer_face), ray,
-                    point_on(ray, sheer_depth), sheer_depth / camera.fx,
-                )  # fmt: skip
+                record, normal = parts[part - GROUND_COUNT], hits.face_normal(mesh, sheer_face)
+                point, footprint = hits.point_on(ray, sheer_depth), sheer_depth / camera.fx
+                front = _surface_of(record, pose, mesh.face_zone[sheer_face], normal, ray, point, footprint)
                 facing = -dot(front.normal, ray.direction)
                 if cover(front.spot, facing, table) > scatter(row, column, 5):
                     face, nearness = sheer_face, sheer_inverse_depth[row, column]
@@ -174,53 +136,53 @@ def _shade(
                     _write(normals, v, u, rotate(rotation, front.normal))
                     _write(albedo, v, u, _albedo(surface(front.spot, 0.0, table, town)))
             if face < 0:
-                put_sky(samples, column)
+                gloss.put_sky(samples, column)
                 continue
             depth = 1 / nearness
-            point, footprint = point_on(ray, depth), depth / camera.fx
+            point, footprint = hits.point_on(ray, depth), depth / camera.fx
             part = mesh.face_part[face]
             if part < GROUND_COUNT:
                 if face != current_face:  # usually the same as for the previous sample
-                    current_face, plane = face, plane_of(mesh, face)
-                normal, lateral = ground_at(mesh, face, plane, point)
-                hit = ground_hit(looks, part, normal, lateral, point, footprint)
+                    current_face, plane = face, hits.plane_of(mesh, face)
+                normal, lateral = hits.ground_at(mesh, face, plane, point)
+                hit = hits.ground_hit(looks, part, normal, lateral, point, footprint)
             else:
                 record = parts[part - GROUND_COUNT]
                 pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
-                if face != current_face and not is_crown(record):
-                    current_face, flat = face, face_normal(mesh, face)
+                if face != current_face and not hits.is_crown(record):
+                    current_face, flat = face, hits.face_normal(mesh, face)
                 hit = _surface_of(record, pose, mesh.face_zone[face], flat, ray, point, footprint)
             look = _look(hit, paint, weather.night, table, town)
-            coat = weather_on(weather, table, hit, look)
-            light = skylight(weather, hit)
-            toward = toward_sun(weather, hit)
+            coat = lighting.weather_on(weather, table, hit, look)
+            light = lighting.skylight(weather, hit)
+            toward = lighting.toward_sun(weather, hit)
             lit = 0.0
             if toward > 0:
                 lit = light_at(shadows, weather.softness, depth, hit.point, hit.normal) if has_shadows else 1.0
-                light = sunlight(weather, toward, lit, light)
+                light = lighting.sunlight(weather, toward, lit, light)
             if has_shadows:
-                light = sky_hidden(weather, hit, lit, light)
+                light = lighting.sky_hidden(weather, hit, lit, light)
             if weather.night > 0.5:
-                light = lamplight(weather, lamps, hit, light)
-                light = headlights(weather, rotation, hit, ray.direction, depth, light)
-            put(samples, NORMAL, column, hit.normal)
-            put(samples, LIGHT, column, light)
-            put(samples, MATT, column, _lit(coat.color, light, look[4]))
-            samples[GLOSS, column] = coat.gloss if coat.gloss > 0.04 else 0.0
-            samples[LIT, column], samples[DEPTH, column] = lit, depth
-            samples[CLEAR, column] = math.exp(-weather.fog * depth * ray.length)
+                light = lighting.lamplight(weather, lamps, hit, light)
+                light = lighting.headlights(weather, rotation, hit, ray.direction, depth, light)
+            gloss.put(samples, gloss.NORMAL, column, hit.normal)
+            gloss.put(samples, gloss.LIGHT, column, light)
+            gloss.put(samples, gloss.MATT, column, _lit(coat.color, light, look[4]))
+            samples[gloss.GLOSS, column] = coat.gloss if coat.gloss > 0.04 else 0.0
+            samples[gloss.LIT, column], samples[gloss.DEPTH, column] = lit, depth
+            samples[gloss.CLEAR, column] = math.exp(-weather.fog * depth * ray.length)
             if is_center:
                 _write(normals, v, u, rotate(rotation, hit.normal))
                 if weather.night > 0 and not hit.ground:  # albedo is the color by day, without lit windows
                     look = _look(hit, paint, 0.0, table, town)
                 _write(albedo, v, u, _albedo(look))
                 wetness[v, u] = coat.wetness
-        reflect(weather, table, drift, rays, samples, row, frame.radiance)
+        gloss.reflect(weather, table, drift, rays, samples, row, frame.radiance)
 
 
 def shade(
     world: World, view: View, camera: Camera, grid: Grid, visible: Visible, frame: Frame, town: int | None
 ) -> None:
     """Write ``frame``; ``town``: see ``_shade``."""
-    rays, samples = empty_rows(7, grid.width), empty_rows(ROWS, grid.width)
-    _shade(world, view, camera, grid, *slopes(camera, grid), rays, samples, visible, frame, town)
+    rays, samples = gloss.empty_rows(7, grid.width), gloss.empty_rows(gloss.ROWS, grid.width)
+    _shade(world, view, camera, grid, *hits.slopes(camera, grid), rays, samples, visible, frame, town)

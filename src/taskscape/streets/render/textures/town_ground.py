@@ -66,19 +66,23 @@ def _line(distance: float, half: float, footprint: float) -> float:
 
 
 @compiled
-def _worn_paint(share: float, seed: float, x: float, z: float, table: Table) -> float:
-    """Return the share of the paint that is left."""
-    old = scatter(seed, 21, 0)
-    return share * clamp(1.15 - 0.5 * old - (0.2 + 0.3 * old) * noise(table, x * 37, z * 37 + 7))
+def _painted(spot: Spot, value: float, white: float, yellow: float, table: Table) -> Look:
+    """Return the road, ``value`` times as bright, under worn paint that covers these shares of the spot."""
+    old = scatter(spot.seed, 21, 0)
+    left = clamp(1.15 - 0.5 * old - (0.2 + 0.3 * old) * noise(table, spot.world_x * 37, spot.world_z * 37 + 7))
+    white, yellow = white * left, yellow * left
+    red, green, blue = spot.red * value, spot.green * value, spot.blue * value
+    red, green, blue = red + (0.6 - red) * white, green + (0.6 - green) * white, blue + (0.58 - blue) * white
+    red, green, blue = red + (0.5 - red) * yellow, green + (0.4 - green) * yellow, blue + (0.12 - blue) * yellow
+    return red, green, blue, 0.1, 0.0
 
 
 @compiled
 def tarmac(spot: Spot, paint: RoadPaint, table: Table) -> Look:
     """The carriageway: worn asphalt, rarely cobblestones, with lines, arrows and lettering."""
-    x, z, t, w, seed = spot.world_x, spot.world_z, spot.lateral, spot.footprint, spot.seed
+    z, t, w, seed = spot.world_z, spot.lateral, spot.footprint, spot.seed
     is_cobbled = scatter(seed, 17, 0) < 0.04
     value = _setts(t, z, seed, w, table) if is_cobbled else _worn(spot, paint.half_road, table)
-    red, green, blue = spot.red * value, spot.green * value, spot.blue * value
     half = paint.half_road
     white = yellow = 0.0
     is_clear = True
@@ -120,18 +124,13 @@ def tarmac(spot: Spot, paint: RoadPaint, table: Table) -> Look:
         from_junction = z - (paint.junction - paint.half_junction)
         if -3.4 < from_junction < -3.1 and is_clear:
             white = max(white, 0.9)
-    white = _worn_paint(white, seed, x, z, table)
-    yellow = _worn_paint(yellow, seed, x, z, table)
-    red, green, blue = red + (0.6 - red) * white, green + (0.6 - green) * white, blue + (0.58 - blue) * white
-    red, green, blue = red + (0.5 - red) * yellow, green + (0.4 - green) * yellow, blue + (0.12 - blue) * yellow
-    return red, green, blue, 0.1, 0.0
+    return _painted(spot, value, white, yellow, table)
 
 
 @compiled
 def crossroads(spot: Spot, paint: RoadPaint, table: Table) -> Look:
     """The junction: asphalt, sometimes with a yellow box marking."""
     value = _worn(spot, 1e3, table)
-    red, green, blue = spot.red * value, spot.green * value, spot.blue * value
     from_center, t = spot.world_z - paint.junction, spot.lateral
     white = yellow = 0.0
     beyond = abs(t) - paint.half_road
@@ -143,11 +142,7 @@ def crossroads(spot: Spot, paint: RoadPaint, table: Table) -> Look:
         yellow = max(_line(diagonal * 0.7, 0.06, spot.footprint), _line(antidiagonal * 0.7, 0.06, spot.footprint))
     elif abs(abs(from_center) - paint.half_junction + 0.5) < 0.12 and modulo(t, 1.0) < 0.6 and beyond < 0:
         white = 0.9
-    white = _worn_paint(white, spot.seed, spot.world_x, spot.world_z, table)
-    yellow = _worn_paint(yellow, spot.seed, spot.world_x, spot.world_z, table)
-    red, green, blue = red + (0.6 - red) * white, green + (0.6 - green) * white, blue + (0.58 - blue) * white
-    red, green, blue = red + (0.5 - red) * yellow, green + (0.4 - green) * yellow, blue + (0.12 - blue) * yellow
-    return red, green, blue, 0.1, 0.0
+    return _painted(spot, value, white, yellow, table)
 
 
 @compiled
