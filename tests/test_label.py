@@ -337,6 +337,8 @@ def test_an_onnx_file_labels_too(onnx: Path, store: Path, tmp_path: Path) -> Non
     metres, everywhere = gathered(tmp_path / "b", "far")
     assert everywhere.all() and torch.allclose(metres, 1 + image[:, 1:2])
     assert Manifest.of(tmp_path / "b").fields["far"] == Depth()
+    with pytest.raises(ValueError, match="holds a store: delete it"):  # made with other outputs
+        label(onnx, store, tmp_path / "b", outputs=("semseg:cityscapes-2", "far=depth:relative"))
 
 
 def test_a_file_may_say_what_its_outputs_are(

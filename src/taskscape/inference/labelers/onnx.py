@@ -58,7 +58,7 @@ class OnnxLabeler(Labeler):
             self.session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         except Exception as error:  # the exceptions of onnxruntime have no common base class
             raise ValueError(f"{path} cannot be run by onnxruntime: {error}") from error
-        self.path, self.height = path, height
+        self.path, self.height, self.named_outputs = path, height, list(outputs)
         self.input = self._only_input()
         self.outputs = self.session.get_outputs()
         self.confidence_indices: dict[str, int] = {}
@@ -192,7 +192,8 @@ class OnnxLabeler(Labeler):
 
     @override
     def about(self) -> dict[str, Any]:
-        return {"model": str(self.path), "sha256": sha256(self.path)} | ({"height": self.height} if self.height else {})
+        settings = {"height": self.height, "outputs": self.named_outputs}
+        return {"model": str(self.path), "sha256": sha256(self.path), **{k: v for k, v in settings.items() if v}}
 
 
 def _label(task: Task, raw: Tensor, size: tuple[int, int]) -> Label:
