@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from taskscape.files.digest import sha256
+from taskscape.report.checks import check_plots, check_samples
 from taskscape.report.logged import Curve, read_curves, read_steps
-from taskscape.report.plots import check_plots, check_samples
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
 from taskscape.run_folder.samples import Samples, read_samples

@@ -67,27 +67,26 @@ def _colorize(task: str, modality: Modality, samples: Samples) -> TaskSamples:
     label, valid, prediction = (samples[f"{task}/{part}"] for part in ("label", "valid", "prediction"))
     task_view = view(modality).fit(label, valid)  # one scale for all images, so that they can be compared
     prediction = task_view.align(prediction, label, valid)
-    word, transferred_key, maps_key = task_word(task, {task: modality}), f"{task}/transferred", f"{task}/attention"
-    confidence_key = f"{task}/confidence"
+    word, maps = task_word(task, {task: modality}), samples.get(f"{task}/attention", ())
     attention = [
         attention_strip(word, image, image_maps, task_view.classes, ids)
-        for image, image_maps, ids in zip(samples["image"], samples.get(maps_key, ()), prediction, strict=False)
+        for image, image_maps, ids in zip(samples["image"], maps, prediction, strict=False)
     ]
+    transferred = samples.get(f"{task}/transferred")
+    confidence = samples.get(f"{task}/confidence")
     return TaskSamples(
-        word,
-        task_view.colorize(label, valid),
-        task_view.colorize(prediction),
-        task_view.difference(label, prediction, valid),
-        task_view.over(samples["image"], prediction),
-        task_view.colorize(task_view.align(samples[transferred_key], label, valid))
-        if transferred_key in samples
-        else None,
-        attention or [""] * len(label),
-        _CONFIDENCE_VIEW.colorize(samples[confidence_key]) if confidence_key in samples else None,
-        task_view.scores(label, prediction, valid),
-        task_view.legend(label, prediction, valid) + (as_html(KEY) if any(attention) else ""),
-        task_view.key(),
-        task_view.difference_key(),
+        task=word,
+        label=task_view.colorize(label, valid),
+        prediction=task_view.colorize(prediction),
+        difference=task_view.difference(label, prediction, valid),
+        over=task_view.over(samples["image"], prediction),
+        transferred=None if transferred is None else task_view.colorize(task_view.align(transferred, label, valid)),
+        attention=attention or [""] * len(label),
+        confidence=None if confidence is None else _CONFIDENCE_VIEW.colorize(confidence),
+        scores=task_view.scores(label, prediction, valid),
+        legend=task_view.legend(label, prediction, valid) + (as_html(KEY) if any(attention) else ""),
+        key=task_view.key(),
+        difference_key=task_view.difference_key(),
     )
 
 
