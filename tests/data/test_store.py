@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from taskscape.batch import Batch, Sample, Target
 from taskscape.data import Manifest, Store, StoreDataset, StoreWriter
+from taskscape.data.sample import sample_values
 from taskscape.modalities import Depth, Rgb, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_19
 from taskscape.serialization import load_name
@@ -71,6 +72,15 @@ def test_an_index_outside_the_split(make_store: Make, index: int) -> None:
     """Counted from the end, it would be another image in a store of several files."""
     with pytest.raises(IndexError, match=f"index {index} is outside split 'train' of 7 images"):
         make_store(shard=4).gather([index], NAMES, CPU)
+
+
+def test_a_sample_has_labels_however_rare_they_are(tmp_path: Path) -> None:
+    filling = writer(tmp_path / "rare", train=200)
+    for index in range(200):
+        filling.put("train", index, sample(index) if index == 1 else without_labels(sample(index)))
+    filling.finish()
+    values = sample_values(Store.open(tmp_path / "rare", "train"), "depth")
+    assert np.array_equal(values, sample(1).values["depth"][sample(1).valid["depth"]])
 
 
 def test_caching_many_images(make_store: Make) -> None:

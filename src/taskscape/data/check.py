@@ -9,6 +9,7 @@ import torch
 
 from taskscape.data.manifest import IMAGE, Manifest
 from taskscape.data.missing import by_missing_fields
+from taskscape.data.sample import evenly_spread
 from taskscape.data.statistics import SplitStatistics, SplitSums
 from taskscape.data.store import Store
 from taskscape.data.twins import Twins
@@ -81,9 +82,9 @@ def quick(stores: Mapping[str, Store], fields: Collection[str], said: Collection
     for split, split_store in stores.items():
         for name, store, used_fields in split_store.parts:
             pixels = store.size[0] * store.size[1]
-            count = min(len(store), QUICK_IMAGES, max(QUICK_PIXELS // pixels, 2))
+            count = min(QUICK_IMAGES, max(QUICK_PIXELS // pixels, 2))
             sums = SplitSums(store, tuple(field for field in store.fields if field in fields and field in used_fields))
-            indices = np.unique(np.linspace(0, len(store) - 1, count).astype(np.int64)).tolist()
+            indices = evenly_spread(len(store), count).tolist()
             for start in range(0, len(indices), _BATCH_SIZE):
                 sums.add(indices[start : start + _BATCH_SIZE])
             statistics = sums.statistics()

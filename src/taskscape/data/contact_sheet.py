@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from taskscape.data.manifest import IMAGE, Manifest
+from taskscape.data.sample import evenly_spread
 from taskscape.data.store import Store
 from taskscape.files.paths import printable
 from taskscape.serialization import counted, show_size
@@ -32,17 +33,13 @@ def contact_sheet(folder: Path, images: int) -> RgbArray:
     images share one color scale per field, which the key at the end explains. Raises the errors of ``Store.open``.
     """
     stores = {split: Store.open(folder, split) for split in Manifest.of(folder).counts}
-    chosen = {split: _evenly_spaced(len(store), images) for split, store in stores.items()}
+    chosen = {split: evenly_spread(len(store), images) for split, store in stores.items()}
     labels = {split: _labels(store, chosen[split]) for split, store in stores.items()}
     fields = next(iter(stores.values())).fields
     views = {name: _fitted(view(modality), name, list(labels.values())) for name, modality in fields.items()}
     blocks = [_block(split, store, chosen[split], labels[split], views) for split, store in stores.items()]
     width = max(block.shape[1] for block in blocks)
     return np.pad(stacked([*blocks, *_keys(views, width)]), ((8, 8), (8, 8), (0, 0)), constant_values=255)
-
-
-def _evenly_spaced(length: int, count: int) -> Array:
-    return np.unique(np.linspace(0, length - 1, count).astype(np.int64))
 
 
 def _labels(store: Store, indices: Array) -> _Labels:

@@ -10,6 +10,7 @@ import torch
 from taskscape import distributed
 from taskscape.batch import Batch, Target
 from taskscape.data.augment import Augmentation, Draws, draw
+from taskscape.data.sample import evenly_spread
 from taskscape.data.store import Store
 from taskscape.devices import on_device
 from taskscape.serialization import counted, nearest
@@ -123,7 +124,7 @@ class Loader:
 
     def spread(self, count: int) -> Iterator[Batch]:
         """Yield batches of ``count`` samples, evenly spread over the split, or of all samples if there are fewer."""
-        indices = np.linspace(0, len(self.store) - 1, min(count, len(self.store))).astype(np.int64)
+        indices = evenly_spread(len(self.store), count)
         for start in range(0, len(indices), self.batch_size):
             local = indices[start : start + self.batch_size][self.rank :: self.world_size]
             if len(local):

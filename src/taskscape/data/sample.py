@@ -21,11 +21,14 @@ def evenly_spread(count: int, most: int) -> npt.NDArray[np.int64]:
 
 def sample_values(store: Store, field: str) -> npt.NDArray[Any]:
     """Return values of the field's valid pixels, (pixels,) + the modality's ``shape``; the choice is deterministic."""
-    modality = store.fields[field]
-    values = []
     labeled = store.labeled_images(field)
-    for index in labeled[evenly_spread(len(labeled), IMAGES)]:
-        target = store.gather([index], [field], torch.device("cpu")).targets[field]
-        valid = modality.to_array(target.value)[target.valid.numpy()]
-        values.append(valid[:: max(1, -(-len(valid) // PIXELS))])
-    return np.concatenate(values)
+    sample = np.concatenate([_values(store, field, index) for index in labeled[evenly_spread(len(labeled), IMAGES)]])
+    if len(sample):
+        return sample
+    return np.concatenate([_values(store, field, index) for index in labeled])  # labels are rare
+
+
+def _values(store: Store, field: str, index: int) -> npt.NDArray[Any]:
+    target = store.gather([index], [field], torch.device("cpu")).targets[field]
+    valid: npt.NDArray[Any] = store.fields[field].to_array(target.value)[target.valid.numpy()]
+    return valid[:: max(1, -(-len(valid) // PIXELS))]

@@ -9,7 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from taskscape.batch import Sample
-from taskscape.data.manifest import FORMAT, MANIFEST
+from taskscape.data.manifest import FORMAT, IMAGE, MANIFEST
 from taskscape.data.sources.base import DataSource, Preview
 from taskscape.data.sources.cached import make_once
 from taskscape.data.store import Store
@@ -129,20 +129,11 @@ class Streets(DataSource):
 def _sample(scene: "Scene", name: str) -> Sample:
     surface = scene.depth > 0  # the sky has no depth, normals or albedo
     return Sample(
-        values={
-            "image": scene.image,
-            "semseg": scene.semseg,
-            "depth": scene.depth,
-            "normals": scene.normals,
-            "boundaries": scene.boundaries,
-            "albedo": scene.albedo,
-        },
+        values={name: getattr(scene, name) for name in (IMAGE, *FIELDS)},
         valid={
             "semseg": scene.semseg != IGNORE_INDEX,
-            "depth": surface,
-            "normals": surface,
             "boundaries": np.ones(surface.shape, np.bool_),
-            "albedo": surface,
+            **dict.fromkeys(("depth", "normals", "albedo"), surface),
         },
         name=name,
     )
