@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from predicting import rgb
-from taskscape.commands.predict import main
+from predicting import main, rgb
 from taskscape.errors import Interrupted
 
 pytest.importorskip("av")

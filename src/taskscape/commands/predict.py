@@ -3,19 +3,18 @@
 import sys
 from collections.abc import Sequence
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from taskscape.commands.call import call
 from taskscape.commands.shared import (
     Device,
     TtaAs,
     chosen_tta,
     if_interrupted,
     printed_warnings,
+    require_model,
     require_run,
     require_usable,
 )
@@ -40,13 +39,6 @@ Named = Annotated[
 ]
 Submission = Literal["cityscapes", "coco-panoptic"]
 Settings = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="TASK.SETTING=VALUE")]
-
-
-def main(arguments: Sequence[str]) -> None:
-    for previous, word in pairwise(("", *arguments)):
-        if not (word or previous.startswith("--")):  # it would mean the current folder
-            raise ValueError("the name of an image or run is empty, perhaps because a shell variable is not set")
-    call(predict, arguments, "predict")
 
 
 def predict(
@@ -140,6 +132,7 @@ def predict(
     view_settings = _view_settings(view)
     is_live = camera is not None or watch is not None
     run, images = _model_and_images(named, is_live)
+    require_model(run, tasks)
     if watch is not None and not watch.is_dir():
         raise ValueError(f"--watch: there is no folder {watch}")
     require_usable(out, "the predictions", device)
