@@ -156,7 +156,8 @@ def test_a_video_that_was_stopped_goes_on_later(
         count, notes = looks(predictor, folder, out, lambda: None, lambda: os.abort())
     assert count == 1 and "stopped after 4 of 10 frames" in notes[-1]
     count, notes = looks(predictor, folder, out, lambda: None)
-    assert count == 1 and notes[0] == "clip.mp4: resuming after 4 frames"
+    assert "1 file of an earlier command is left out" in notes[0]  # an earlier call may have had another network
+    assert count == 1 and notes[1] == "clip.mp4: resuming after 4 frames"
     assert len(clips.times(out / "clip.depth.mp4")) == 10
 
 

@@ -15,6 +15,7 @@ from taskscape.inference.sources import VIDEOS
 from taskscape.inference.video.film import check_smoothing
 from taskscape.inference.video.predict import predict_video
 from taskscape.inference.video.settings import VideoSettings
+from taskscape.serialization import counted
 from taskscape.training.interrupts import Interrupts
 
 Signature = list[int]
@@ -52,6 +53,9 @@ def watch(
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     finished, last_scan, count, interrupts = _read(out / DONE), dict[str, Signature](), 0, Interrupts()
+    if finished:
+        files = counted(len(finished), "file of an earlier command is", "files of earlier commands are")
+        note(f"{files} left out: {out / DONE} lists them; delete it to predict them again")
     image_predictor, num_images = predictor, 0
 
     def predict(path: Path, name: str) -> None:
