@@ -7,25 +7,10 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
-from taskscape.modalities.class_sets import (
-    CAMVID_11,
-    CITYSCAPES_2,
-    CITYSCAPES_7,
-    CITYSCAPES_19,
-    IGNORE_INDEX,
-    NYUV2_13,
-    NYUV2_40,
-    ClassSet,
-    label_map,
-)
+from taskscape.modalities.class_sets import IGNORE_INDEX, KNOWN_MAPS, ClassSet, label_map
 from taskscape.serialization import nearest
 
-CLASS_MAPS: dict[str, tuple[ClassSet, ClassSet]] = {
-    "cityscapes-to-camvid": (CITYSCAPES_19, CAMVID_11),
-    "cityscapes-to-7": (CITYSCAPES_19, CITYSCAPES_7),
-    "cityscapes-to-2": (CITYSCAPES_19, CITYSCAPES_2),
-    "nyuv2-40-to-13": (NYUV2_40, NYUV2_13),
-}
+CLASS_MAPS = {name: (source, target) for name, (source, target, _) in KNOWN_MAPS.items()}
 """The named maps, each with its source and target classes."""
 
 

@@ -156,12 +156,9 @@ def from_cityscapes_ids(target: ClassSet) -> npt.NDArray[np.uint8]:
     table = np.full(256, IGNORE_INDEX, np.uint8)
     if target == CITYSCAPES_19:
         table[list(CITYSCAPES_RAW_IDS_OF_19)] = range(19)
-    elif target == CITYSCAPES_7:
+    elif target in (CITYSCAPES_7, CITYSCAPES_2):
         for group, ids in enumerate(CITYSCAPES_RAW_IDS_OF_7):
-            table[list(ids)] = group
-    elif target == CITYSCAPES_2:
-        for group, ids in enumerate(CITYSCAPES_RAW_IDS_OF_7):
-            table[list(ids)] = CITYSCAPES_2.classes.index("foreground" if group >= 5 else "background")
+            table[list(ids)] = group if target == CITYSCAPES_7 else group >= 5  # humans and vehicles are foreground
     else:
         raise ValueError(f"Cityscapes labels cannot become {target.name!r}: choose 19, 7 or 2 classes")
     return table
@@ -208,13 +205,13 @@ def from_nyuv2_ids(target: ClassSet) -> npt.NDArray[np.uint8]:
     return label_map(NYUV2_40, target)[to_40]
 
 
-_KNOWN_MAPS = {
-    (CITYSCAPES_19.classes, CITYSCAPES_7.classes): CITYSCAPES_19_TO_7,
-    (CITYSCAPES_19.classes, CITYSCAPES_2.classes): CITYSCAPES_19_TO_2,
-    (CITYSCAPES_19.classes, CAMVID_11.classes): CITYSCAPES_19_TO_CAMVID_11,
-    (NYUV2_40.classes, NYUV2_13.classes): NYUV2_40_TO_13,
+KNOWN_MAPS = {
+    "cityscapes-to-camvid": (CITYSCAPES_19, CAMVID_11, CITYSCAPES_19_TO_CAMVID_11),
+    "cityscapes-to-7": (CITYSCAPES_19, CITYSCAPES_7, CITYSCAPES_19_TO_7),
+    "cityscapes-to-2": (CITYSCAPES_19, CITYSCAPES_2, CITYSCAPES_19_TO_2),
+    "nyuv2-40-to-13": (NYUV2_40, NYUV2_13, NYUV2_40_TO_13),
 }
-"""The target id of each source class, by the classes of both sets."""
+"""The maps by name: source classes, target classes, and the target id of each source class."""
 
 
 def label_map(source: ClassSet, target: ClassSet) -> npt.NDArray[np.uint8]:
@@ -223,13 +220,11 @@ def label_map(source: ClassSet, target: ClassSet) -> npt.NDArray[np.uint8]:
     Other ids become ``IGNORE_INDEX``. Raises ``ValueError`` if no map between the two is known.
     """
     table = np.full(256, IGNORE_INDEX, np.uint8)
-    if source.classes == target.classes:
-        table[: len(source)] = np.arange(len(source))
-    elif (ids := _KNOWN_MAPS.get((source.classes, target.classes))) is not None:
-        table[: len(source)] = ids
-    else:
-        raise ValueError(
-            f"labels of class set {source.name!r} cannot become {target.name!r}; "
-            f"leave the task's classes unset to use those of the data, or prepare the data with {target.name!r}"
-        )
-    return table
+    for known_source, known_target, ids in ((source, source, range(len(source))), *KNOWN_MAPS.values()):
+        if (source.classes, target.classes) == (known_source.classes, known_target.classes):
+            table[: len(source)] = ids
+            return table
+    raise ValueError(
+        f"labels of class set {source.name!r} cannot become {target.name!r}; "
+        f"leave the task's classes unset to use those of the data, or prepare the data with {target.name!r}"
+    )

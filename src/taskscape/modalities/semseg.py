@@ -151,7 +151,8 @@ class Semseg(Modality):
         }
         if not thin:
             return []
-        image = max((image for shares in thin.values() for image in shares), key=lambda name: _total(thin, name))
+        images = dict.fromkeys(image for shares in thin.values() for image in shares)
+        image = max(images, key=lambda image: sum(shares.get(image, 0) for shares in thin.values()))
         return [
             f"most of {', '.join(thin)} is one pixel wide in most images, such as {image}: the images are too small "
             "for it, prepare larger ones"
@@ -231,11 +232,6 @@ def _apply_table(table: Array, target: Target) -> Target:
     ids = on_device(table.astype(np.int64), target.value.device).take(target.value)
     valid = target.valid & (ids != IGNORE_INDEX)
     return Target(ids * valid, valid)
-
-
-def _total(numbers: Mapping[str, Mapping[str, float]], name: str) -> float:
-    """Return the sum of one image's numbers."""
-    return sum(by_image.get(name, 0) for by_image in numbers.values())
 
 
 def _absence(names: Sequence[str], missing_in: tuple[str, ...], splits: tuple[str, ...], is_swapped: bool) -> str:
