@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from taskscape.files.paths import check_inside
-from taskscape.report import samples as gallery
 from taskscape.report.curves import Curves, curve_charts, when_validated
+from taskscape.report.gallery import colorize, gallery, hero, subsample
 from taskscape.report.html import facts, page, write
 from taskscape.report.run import Run
 from taskscape.report.sections import photograph as photographs
@@ -35,10 +35,11 @@ def write_report(run: str | Path, split: str = "val", tta: bool | str = False) -
 
 def _page(run: Run) -> str:
     result = run.result
-    samples = gallery.subsample(run.samples())
-    tasks = gallery.colorize(result.tasks, samples)
+    samples = subsample(run.samples())
+    tasks = colorize(result.tasks, samples)
     references = yardsticks(run)
-    hero = gallery.hero(samples, tasks) if samples else ""
+    first_image = hero(samples, tasks) if samples else ""
+    overview = progress_warning(run) + first_image + headlines(result, references) + settings(run)
     evaluated = f"evaluated on {counted(result.images, 'image', 'images')} ({result.split})"
     lead = f"{task_words(result.tasks)} from one image, {evaluated}{result.tta_words}."
     return page(
@@ -46,7 +47,7 @@ def _page(run: Run) -> str:
         "taskscape · report of a run",
         heading(lead),
         [
-            ("Overview", "", progress_warning(run) + hero + headlines(result, references) + settings(run)),
+            ("Overview", "", overview),
             ("Metrics", " ".join(yardstick.text for yardstick in references), metric_tables(result, references)),
             ("Curves", when_validated(run.curves), curve_charts(Curves.of(run))),
             ("Classes", about_classes(result), class_bars(result)),
@@ -64,7 +65,7 @@ def _page(run: Run) -> str:
             (
                 "Images",
                 f"Labels, predictions and their differences on images of the split {result.split}.",
-                gallery.gallery(samples, tasks) if samples else "",
+                gallery(samples, tasks) if samples else "",
             ),
             (photographs.TITLE, photographs.TEXT, photographs.photograph(run.folder)),
             ("Cost", "", cost_section(result)),

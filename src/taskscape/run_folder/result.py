@@ -116,9 +116,9 @@ class Result:
         name the file and the remedy.
         """
         path = Path(path)
-        command = RunFolder(path.parent).command_for(path)
+        folder = RunFolder(path.parent)
         if not path.is_file():
-            raise FileNotFoundError(f"there is no result {path}; make it with `{command}`")
+            raise FileNotFoundError(f"there is no result {path}; make it with `{folder.command_for(path)}`")
         try:
             content = read_json(path)
             if not isinstance(content, dict) or "format" not in content:
@@ -127,4 +127,4 @@ class Result:
                 raise ValueError(f"{path} has format {number}, this version reads {FORMAT}")
             return structure(content, str(path), cls)
         except ValueError as error:
-            raise ValueError(f"{error}; evaluate the run again with `{command}`") from error
+            raise ValueError(f"{error}; evaluate the run again with `{folder.command_for(path)}`") from error

@@ -51,12 +51,12 @@ def plain(value: Any, kind: Any) -> Any:
     """
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         return value.item()
-    tuple_kind = next((member for member in members(kind) if _is_generic(member, tuple)), None)
-    if tuple_kind is not None and getattr(value, "ndim", None) == 1 and hasattr(value, "tolist"):
+    takes_tuple = any(_is_generic(member, tuple) for member in members(kind))
+    if takes_tuple and getattr(value, "ndim", None) == 1 and hasattr(value, "tolist"):
         value = value.tolist()
     if type(value) in (list, tuple):
         items = [plain(item, None) for item in value]
-        if tuple_kind is not None and isinstance(value, list):
+        if takes_tuple and isinstance(value, list):
             return tuple(items)
         return type(value)(items) if any(new is not old for new, old in zip(items, value, strict=True)) else value
     if isinstance(value, Mapping):

@@ -6,8 +6,8 @@ from html import escape
 import numpy as np
 
 from taskscape.modalities import Modality
+from taskscape.report.gallery import figure, subsample
 from taskscape.report.groups import Group
-from taskscape.report.samples import figure, subsample
 from taskscape.report.words import heading, task_word
 from taskscape.run_folder.samples import Samples
 from taskscape.views import RgbArray, view
