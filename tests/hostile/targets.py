@@ -109,14 +109,14 @@ def gray16() -> Target:
 
 
 def arrays() -> Target:
-    from taskscape.data.readers.labels import read_array
+    from taskscape.data.readers.opening import open_array
 
     seeds = []
     for kind in (np.float32, np.uint8, np.int64):
         buffer = io.BytesIO()
         np.save(buffer, np.asfortranarray(np.arange(24, dtype=kind).reshape(4, 6)))
         seeds.append(buffer.getvalue())
-    return ".npy", seeds, read_array
+    return ".npy", seeds, open_array
 
 
 def matlab_splits() -> Target:

@@ -10,7 +10,7 @@ import pytest
 from limited import needs_fork, refused, survived, variants
 
 from taskscape.data.readers import nyuv2
-from taskscape.data.readers.labels import read_array
+from taskscape.data.readers.opening import open_array
 from taskscape.data.readers.samples import read_exact
 
 pytestmark = needs_fork
@@ -64,7 +64,7 @@ ARRAYS = {
 def test_arrays(name: str, tmp_path: Path) -> None:
     path = tmp_path / f"{name}.npy"
     path.write_bytes(ARRAYS[name])
-    refused(read_array, path)
+    refused(open_array, path)
     assert sorted(file.name for file in tmp_path.iterdir()) == [path.name]
 
 
@@ -72,16 +72,16 @@ def test_arrays(name: str, tmp_path: Path) -> None:
 def test_pickles_do_not_run(protocol: int, tmp_path: Path) -> None:
     harm, path = Harm(tmp_path / "canary"), tmp_path / "harm.npy"
     path.write_bytes(pickle.dumps(harm, protocol))
-    refused(read_array, path)
+    refused(open_array, path)
     np.save(path, np.array([harm], object), allow_pickle=True)
-    refused(read_array, path)
+    refused(open_array, path)
     assert not harm.canary.exists()
 
 
 def test_damaged_arrays_and_the_order_of_fortran(tmp_path: Path) -> None:
     values = np.arange(24, dtype=np.float32).reshape(4, 6)
     np.save(tmp_path / "fortran.npy", np.asfortranarray(values))
-    np.testing.assert_array_equal(read_array(tmp_path / "fortran.npy"), values)
+    np.testing.assert_array_equal(open_array(tmp_path / "fortran.npy"), values)
     content = io.BytesIO()
     np.save(content, values)
     assert survived(read_exact, variants(content.getvalue(), tmp_path, ".npy")) > 40

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from taskscape.data.readers.opening import open_image
-from taskscape.data.readers.samples import count_pages, load_upright, raw_mode, read_deep_color
+from taskscape.data.readers.pillow import count_pages, load_upright, raw_mode, read_deep_color
 
 SUFFIXES = (
     ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff",

@@ -1,0 +1,100 @@
+"""What Pillow tells of an image file beside its pixels as shown: how they are stored, and all 16 bits of colors."""
+
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from taskscape.data.readers.opening import open_image
+from taskscape.modalities.base import Array
+
+_LOSSY_FORMATS = ("AVIF", "JPEG", "JPEG2000", "MPO")
+_LOSSY_COMPRESSION = ("jpeg", "tiff_jpeg", "old-jpeg", "webp")
+
+
+def raw_mode(image: Image.Image) -> str:
+    """Return the raw mode of an image that is not loaded yet, such as ``L;4`` or ``RGB;16B``."""
+    tile = _tile(image)
+    arguments = tile[0][3] if tile else ""
+    if isinstance(arguments, tuple) and arguments:
+        arguments = arguments[0]
+    return arguments if isinstance(arguments, str) else ""
+
+
+def load_upright(image: Image.Image, path: Path) -> Image.Image:
+    """Decode an image and rotate it upright. Raises ``ValueError`` that names the file if it is damaged."""
+    try:
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+    except Exception as error:  # Pillow raises anything from OSError to SyntaxError and struct.error here
+        raise ValueError(f"{path} is damaged or not an image ({error}): replace the file or leave it out") from error
+    return image
+
+
+def count_pages(image: Image.Image, path: Path) -> int:
+    """Return the number of images in an open file. Raises ``ValueError`` that names the file if it is damaged."""
+    try:
+        return getattr(image, "n_frames", 1)
+    except Exception as error:  # Pillow reads all frames of a GIF here
+        raise ValueError(f"{path} is damaged or not an image ({error}): replace the file or leave it out") from error
+
+
+def read_deep_color(path: Path) -> Array:
+    """Return an image of 16 bits per channel, upright, (H, W, C) uint16. Raises ``ValueError`` that names the file."""
+    halves = []
+    for lower in (False, True):
+        with open_image(path, load=False) as image:
+            if lower:
+                _swap_bytes(image, path)
+            halves.append(np.asarray(load_upright(image, path), np.uint16))
+    return np.asarray(halves[0] << 8 | halves[1])
+
+
+def _swap_bytes(image: Image.Image, path: Path) -> None:
+    """Swap the declared byte order, so that Pillow, which keeps the upper byte of 16 bits, reads the lower one."""
+    coding = raw_mode(image)
+    native = {"N": "L" if sys.byteorder == "little" else "B"}.get(coding[-1:], coding[-1:])
+    swapped = coding[:-1] + {"L": "B", "B": "L"}.get(native, "")
+    tile = _tile(image)
+    if len(tile) != 1 or coding[:-1] not in ("RGB;16", "RGBA;16") or swapped == coding[:-1]:
+        raise ValueError(f"{path} stores 16 bits per channel in an unsupported way: save it as gray or RGB")
+    codec, extents, offset, arguments = tile[0]
+    arguments = (swapped, *arguments[1:]) if isinstance(arguments, tuple) else swapped
+    make_tile = getattr(tile[0], "_make", tuple)  # older versions of Pillow use plain tuples
+    tile[0] = make_tile((codec, extents, offset, arguments))
+
+
+def _tile(image: Image.Image) -> list[tuple[str, Any, int, Any]]:
+    """Return codec, extents, offset and codec arguments of each tile of an image that is not loaded yet."""
+    tile: list[tuple[str, Any, int, Any]] = getattr(image, "tile", [])
+    return tile
+
+
+def scale_maximum(image: Image.Image) -> int:
+    """Return the maximum value in the header of a PGM file, by which Pillow scales; 0 for other files."""
+    tile = _tile(image)
+    if not tile or not tile[0][0].startswith("ppm") or image.mode not in ("L", "I"):
+        return 0
+    arguments = tile[0][3]
+    return arguments[1] if isinstance(arguments, tuple) and isinstance(arguments[1], int) else 0
+
+
+def is_lossy(image: Image.Image, path: Path) -> bool:
+    """Return whether the format of an open file is lossy."""
+    if image.format == "WEBP":
+        return _is_lossy_webp(path)
+    return image.format in _LOSSY_FORMATS or image.info.get("compression") in _LOSSY_COMPRESSION
+
+
+def _is_lossy_webp(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(12)
+        while len(head := file.read(8)) == 8:
+            kind, length = head[:4], struct.unpack("<I", head[4:])[0]
+            if kind in (b"VP8 ", b"VP8L", b"ANMF"):
+                return kind != b"VP8L"
+            file.seek(length + length % 2, 1)
+    return True
