@@ -148,6 +148,14 @@ def test_several_processes_give_the_same_in_order():
         np.testing.assert_array_equal(scene.image, render(0, "val", index, SIZE, 1).image)
 
 
+def test_arguments_of_many_scenes_are_checked_before_the_first_is_rendered():
+    with pytest.raises(ValueError, match="index -1"):
+        next(render_many(0, "val", [0, -1], SIZE))
+    with pytest.raises(ValueError, match="0 processes"):
+        next(render_many(0, "val", [0, 1], SIZE, processes=0))
+    assert not list(render_many(0, "val", [], SIZE))
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
