@@ -135,6 +135,11 @@ def test_bytes_are_divided_by_255() -> None:
     assert image.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_colors_outside_the_range_are_clipped() -> None:
+    image = torch.tensor([-0.1, 0.5, 1.2]).view(1, 3, 1, 1)
+    assert Rgb().to_array(image).ravel().tolist() == [0, 128, 255]
+
+
 def test_depth_statistics() -> None:
     values = np.array([0.1, 0.3, 1, 2, 3, 300])
     counts = dict(zip(Depth().bins, Depth().histogram(values), strict=True))

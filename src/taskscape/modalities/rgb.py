@@ -51,10 +51,10 @@ class Rgb(Modality):
 
     @override
     def to_array(self, values: "Tensor") -> Array:
-        """Convert (B, 3, H, W) RGB in 0..1 to a (B, H, W, 3) uint8 array."""
+        """Convert (B, 3, H, W) RGB in 0..1 to a (B, H, W, 3) uint8 array; values outside 0..1 are clipped."""
         import torch
 
-        return super().to_array((values * 255).round().to(torch.uint8))
+        return super().to_array((values.clamp(0, 1) * 255).round().to(torch.uint8))
 
     @override
     def image_statistics(self, values: Array, valid: Mask) -> dict[str, float]:
