@@ -51,7 +51,7 @@ def _compiling_streets() -> "subprocess.Popen[bytes]":
 
 def reached(result: "Result", minutes: float) -> str:
     """Return a summary: the network's metrics next to those of an image-blind prediction, and what to do next."""
-    baseline = result.baselines.get("by position", {})
+    baseline = result.blind
     parts, has_learned = [], False
     for name, spec in result.specs.items():
         if spec.leads and name in result.metrics and name in baseline:

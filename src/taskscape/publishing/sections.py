@@ -43,7 +43,7 @@ def metrics(results: Sequence[Result]) -> Iterator[str]:
     yield "## Metrics"
     specs = {name: spec for result in reversed(results) for name, spec in result.specs.items()}
     names = shown({name for result in results for name in result.metrics}, specs)
-    blind = results[0].baselines.get("by position", {})
+    blind = results[0].blind
     columns = [(title(result), result.metrics) for result in results]
     yield metric_table(names, specs, [*columns, *[("blind to the image", blind)] * bool(blind)])
     yield "; ".join(f"{title(result)}: {_images(result.images)} of {show_size(result.size)}" for result in results) + (

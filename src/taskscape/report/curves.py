@@ -40,7 +40,7 @@ class Curves(NamedTuple):
     def of(cls, run: Run) -> "Curves":
         """Return the curves of a run."""
         result = run.result
-        return cls(run.curves, result.specs, run.steps, result.tasks, result.baselines.get("by position", {}))
+        return cls(run.curves, result.specs, run.steps, result.tasks, result.blind)
 
 
 def by_name(columns: Iterable[str], quantity: str) -> dict[str, list[str]]:

@@ -19,7 +19,6 @@ def metrics_table(result: Result, plain: Result | None = None) -> Table:
     if result.progress is not None and not result.progress.finished:
         title += f"; unfinished: {result.progress.epochs} of {result.progress.planned} epochs were trained"
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    blind = result.baselines.get("by position", {})
     table.add_column("metric")
     table.add_column("value", justify="right", no_wrap=True)
     references = {} if plain is None else {"without tta": plain.metrics}
@@ -27,8 +26,8 @@ def metrics_table(result: Result, plain: Result | None = None) -> Table:
         references[f"mean of last {result.last_epochs.epochs}"] = result.last_epochs.metrics
     for title in references:
         table.add_column(title, justify="right", no_wrap=True)
-    if blind:
-        references["blind"] = blind
+    if result.blind:
+        references["blind"] = result.blind
         table.add_column("blind", justify="right", style="dim")
     table.add_column("")
     table.add_column("name", style="dim", no_wrap=True)
@@ -48,7 +47,7 @@ def metrics_table(result: Result, plain: Result | None = None) -> Table:
     captions = {
         "times": cost_conditions("seconds_per_image", result.environment),
         "training time": cost_conditions("seconds", result.environment),
-        "blind": "predicts without the image" if blind else "",
+        "blind": "predicts without the image" if result.blind else "",
     }
     table.caption = "; ".join(f"{subject}: {text}" for subject, text in captions.items() if text) or None
     return table

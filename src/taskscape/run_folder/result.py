@@ -98,6 +98,11 @@ class Result:
         return f"Result({'; '.join([subject, *numbers])})"
 
     @property
+    def blind(self) -> Mapping[str, float]:
+        """The metrics of the stricter predictor that ignores the image, by position; empty if they are unknown."""
+        return self.baselines.get("by position", {})
+
+    @property
     def tta_words(self) -> str:
         """A phrase on test-time augmentation to append to a text; "" without test-time augmentation."""
         suffix = f" ({self.tta})" if isinstance(self.tta, str) else ""

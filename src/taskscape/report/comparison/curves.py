@@ -35,7 +35,7 @@ def curve_section(compared: Comparison) -> str:
 
 def _metric_curves(compared: Comparison, name: str, column: str, *, over_time: bool = False) -> str:
     spec, lines = compared.specs[name], _lines(compared, column, over_time=over_time)
-    blind = compared.groups[0].runs[0].result.baselines.get("by position", {}).get(name)
+    blind = compared.groups[0].runs[0].result.blind.get(name)
     xs = [x for line in lines for x, _ in line.points]
     if blind is not None and len(set(xs)) > 1 and not over_time and spec.leads:
         yardstick = [(min(xs), blind), (max(xs), blind)]

@@ -42,7 +42,7 @@ class Comparison:
 
     def blind(self, name: str) -> str:
         """Return the image-blind baselines' values of a metric as text; empty if they are unknown."""
-        values = (run.result.baselines.get("by position", {}).get(name) for g in self.groups for run in g.runs)
+        values = (run.result.blind.get(name) for g in self.groups for run in g.runs)
         return " / ".join(dict.fromkeys(self.specs[name].show(value) for value in values if value is not None))
 
     def seconds(self, g: Group, name: str) -> list[float]:

@@ -59,9 +59,8 @@ def _best(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     best_group, spec = groups[0], table.spec
     values = best_group.metric(table.monitor)
     notes = [f"± {spec.show(stdev(values))} over {len(values)} runs"] if len(values) > 1 else []
-    blind = {} if best.result is None else best.result.baselines.get("by position", {})
-    if table.monitor in blind:
-        notes.append(f"{spec.show(blind[table.monitor])} without the image")
+    if best.result is not None and table.monitor in best.result.blind:
+        notes.append(f"{spec.show(best.result.blind[table.monitor])} without the image")
     numbers = [(f"{spec.title} {arrow(spec)}", spec.show(fmean(values)), spec.unit, "; ".join(notes))]
     numbers += [(heading(setting_words(axis)), value, "", "") for axis, value in best_group.values.items()]
     command = " ".join(f"<span>{escape(word)}</span>" for word in best.command.split(" "))
