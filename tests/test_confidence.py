@@ -26,7 +26,7 @@ from taskscape.modalities.class_sets import CITYSCAPES_7
 from taskscape.models import AdaptiveDepthConfig, Outputs, XTaskConfig
 from taskscape.objectives import CrossTaskConsistency
 from taskscape.report.page import write_report
-from taskscape.report.plots import check_plots
+from taskscape.report.checks import check_plots
 from taskscape.run_folder import Calibration, Result, RunFolder
 from taskscape.tasks import Albedo, Boundaries, Depth, SemanticSegmentation, SurfaceNormals, Task
 from taskscape.tasks.distributions.classes import Categorical
