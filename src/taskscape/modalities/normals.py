@@ -181,7 +181,7 @@ def encode_8bit(normals: Array) -> npt.NDArray[np.uint8]:
     encoded = np.empty(normals.shape, np.uint8)
     pixels, written = normals.reshape(-1, 3), encoded.reshape(-1, 3)
     for start in range(0, len(pixels), _PIXELS):  # in parts, as intermediate arrays take ten times the image's memory
-        part = pixels[start : start + _PIXELS]
+        part = pixels[start : start + _PIXELS].clip(-1, 1)
         has_normal = (part != 0).any(-1, keepdims=True)
         written[start : start + _PIXELS] = np.where(has_normal, np.rint((part.astype(np.float64) + 1) * 127.5), 0)
     return encoded
