@@ -14,8 +14,8 @@ from taskscape.commands.predict import predict
 from taskscape.modalities.class_sets import CITYSCAPES_2, ClassSet
 from taskscape.run_folder import Result, RunFolder
 from taskscape.serialization import dump
+from taskscape.state_dicts import save_safetensors
 from taskscape.tasks import SemanticSegmentation, Task
-from taskscape.training import checkpoint
 from tiny import tiny
 
 
@@ -26,7 +26,7 @@ def make_run(path: Path, tasks: Mapping[str, Task]) -> Path:
     torch.manual_seed(0)
     network = experiment.network.build({name: task.channels for name, task in tasks.items()})
     run.experiment.write_text(dump(experiment))
-    checkpoint.save_weights(run.weights, network)
+    save_safetensors(run.weights, network.state_dict())
     modalities = {name: task.modality for name, task in tasks.items()}
     Result(split="val", images=1, size=(50, 70), tasks=modalities, metrics={}, specs={}).save(run.result())
     return path

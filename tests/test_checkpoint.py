@@ -1,10 +1,8 @@
 """Checkpoints and weights: any damage is detected, and missing fields are named."""
 
-import copy
 import math
 import random
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from taskscape.state_dicts import read, read_safetensors
+from taskscape.state_dicts import read, read_safetensors, save_safetensors
 from taskscape.training import checkpoint
 from taskscape.training.optimization import AdamConfig, AdamWConfig, SGDConfig
 from taskscape.weighting import DWAConfig, UncertaintyConfig
@@ -87,7 +85,7 @@ def test_a_short_checkpoint_is_refused(tmp_path: Path, cut: int) -> None:
 def test_every_flip_in_weights_is_found(tmp_path: Path) -> None:
     path = tmp_path / "best.safetensors"
     net = network()
-    checkpoint.save_weights(path, net)
+    save_safetensors(path, net.state_dict())
     assert equal(safetensors.torch.load_file(path), dict(net.state_dict()))  # others read it too
     for damaged in flipped(path.read_bytes(), 200, seed=2):
         path.write_bytes(damaged)
@@ -106,7 +104,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     net = network()
     with torch.no_grad():
         next(net.parameters()).flatten()[0] = math.nan
-    checkpoint.save_weights(path, net)
+    save_safetensors(path, net.state_dict())
     with pytest.raises(ValueError, match=r"best\.safetensors: .* not finite"):
         checkpoint.load_weights(path, network())
 
@@ -121,46 +119,10 @@ def test_weights_of_other_programs_have_no_checksum(tmp_path: Path) -> None:
     assert equal(read_safetensors(tmp_path / "b.safetensors", own=True), tensors)
 
 
-def without(*path: Any) -> Callable[[dict[str, Any]], None]:
-    def spoil(content: dict[str, Any]) -> None:
-        for key in path[:-1]:
-            content = content[key]
-        del content[path[-1]]
-
-    return spoil
-
-
-def with_value(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
-    return lambda content: content.update({name: value})
-
-
-SPOILED = {
-    **{f"no {name}": (without(name), f"lacks '{name}'") for name in state()},
-    "step": (with_value("step", "seven"), "'step' is 'seven', not a number of steps"),
-    "negative step": (with_value("step", -1), "'step' is -1"),
-    "step of truth": (with_value("step", True), "'step' is True"),
-    "network": (with_value("network", {"0.weight": [1.0]}), r"'network' is {'0.weight': \[1.0\]}, not a mapping of"),
-    "network list": (with_value("network", list(range(99))), "'network' is a list, not a mapping"),
-    "best": (with_value("best", [1]), r"'best' is \[1\], not a number or none"),
-    "losses": (with_value("losses", {"depth": 1.0}), "'losses' is {'depth': 1.0}, not a sum and a count"),
-    "optimizer": (
-        with_value("optimizer", {"state": {}}),
-        "'optimizer' is {'state': {}}, not the state of an optimizer",
-    ),
-    "group": (
-        without("optimizer", "param_groups", 0, "params"),
-        "'optimizer' is a dict, not the state of an optimizer",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", SPOILED)
-def test_every_field_is_checked_when_a_checkpoint_is_read(tmp_path: Path, case: str) -> None:
-    spoil, message = SPOILED[case]
-    content = copy.deepcopy(state())
-    spoil(content)
-    checkpoint.save(tmp_path / "last.ckpt", content)
-    with pytest.raises(ValueError, match=rf"last\.ckpt:? {message}.*restore it from a copy, or train again"):
+@pytest.mark.parametrize("name", state())
+def test_a_checkpoint_that_lacks_a_field_is_refused(tmp_path: Path, name: str) -> None:
+    checkpoint.save(tmp_path / "last.ckpt", {key: value for key, value in state().items() if key != name})
+    with pytest.raises(ValueError, match=rf"last\.ckpt lacks '{name}'.*restore it from a copy, or train again"):
         checkpoint.load(tmp_path / "last.ckpt")
 
 

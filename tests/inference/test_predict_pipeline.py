@@ -18,7 +18,7 @@ from taskscape.models import DeeplabJointConfig
 from taskscape.run_folder import RunFolder
 from taskscape.runs.trained_model import read_experiment
 from taskscape.serialization import dump
-from taskscape.training import checkpoint
+from taskscape.state_dicts import save_safetensors
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_other_decoders_are_not_computed(tmp_path: Path) -> None:
     network = DeeplabJointConfig(encoder="resnet10t", pretrained=False, width=16)
     folder.experiment.write_text(dump(replace(read_experiment(tmp_path), network=network)))
     built = network.build({name: task.channels for name, task in tasks.items()})
-    checkpoint.save_weights(folder.weights, built)
+    save_safetensors(folder.weights, built.state_dict())
     image = np.asarray(rgb(50, 70))
     kept = load(tmp_path, tasks=["normals", "depth"], device="cpu")
     assert list(kept.model.network.heads) == ["depth", "normals"]

@@ -16,15 +16,9 @@ from taskscape.evaluation import Evaluation
 from taskscape.parallel import keep_threads
 from taskscape.progress import progress_bar, reporter
 from taskscape.run_folder import RunFolder
+from taskscape.state_dicts import save_safetensors
 from taskscape.trackers import Tracking
-from taskscape.training.checkpoint import (
-    Checkpointer,
-    copy_views,
-    load_into,
-    load_optimizer,
-    load_weighting,
-    save_weights,
-)
+from taskscape.training.checkpoint import Checkpointer, copy_views, load_into, load_optimizer, load_weighting
 from taskscape.training.features import FeatureCache
 from taskscape.training.interrupts import Interrupts
 from taskscape.training.log import Log, prefixed
@@ -186,7 +180,7 @@ class Trainer:
         self.log.write_epoch(epoch + 1, self.step, row)
         if is_best and self.fabric.is_global_zero:
             with self.validation.averaged():
-                save_weights(self.folder.weights, self.network)
+                save_safetensors(self.folder.weights, self.network.state_dict())
         self.step_log.start_epoch()
         self._save()
         if evaluation is not None:
