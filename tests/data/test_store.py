@@ -219,6 +219,16 @@ def test_bad_samples_are_refused(tmp_path: Path, case: str) -> None:
     assert filling.missing("train") == [0]
 
 
+@pytest.mark.parametrize("size", [(6, 11), (5, 10)])
+def test_packed_fields_of_another_size_are_refused(make_store: Make, tmp_path: Path, size: tuple[int, int]) -> None:
+    """They would be written over the next image, or over the header of the file."""
+    packed, filling = make_store(1, size).stored(0), writer(tmp_path / "s", train=2)
+    with pytest.raises(
+        ValueError, match=r"'street 0' \(train 0\), field depth: the packed form is float\d\d .* instead of"
+    ):
+        filling.put("train", 0, sample(0), {"depth": packed["depth"]})
+
+
 def test_fields_are_modalities(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="field depth is 'metric': give its modality, such as taskscape"):
         StoreWriter(tmp_path / "s", SIZE, {"train": 1}, {"depth": "metric"}, {})

@@ -189,14 +189,21 @@ class StoreWriter:
             raise ValueError(f"{where}: the store has no field {unknown}: name it when the store is made")
         packed = {}
         for name, modality in self.manifest.fields.items():
-            if name in stored:
-                packed[name] = stored[name]
-                continue
             try:
-                packed[name] = self._pack(modality, sample.values.get(name), sample.valid.get(name))
+                if name in stored:
+                    packed[name] = self._checked(modality, stored[name])
+                else:
+                    packed[name] = self._pack(modality, sample.values.get(name), sample.valid.get(name))
             except ValueError as error:
                 raise ValueError(f"{where}, field {name}: {error}") from error
         return packed
+
+    def _checked(self, modality: Modality, stored: Array) -> Array:
+        """Return a packed field. Raises ``ValueError`` if it would not fill exactly its place in the file."""
+        shape = (*self.manifest.size, *modality.shape)
+        if stored.shape != shape or stored.dtype != modality.dtype:
+            raise ValueError(f"the packed form is {stored.dtype} {stored.shape} instead of {modality.dtype} {shape}")
+        return stored
 
     def _pack(self, modality: Modality, values: Array | None, valid: Mask | None) -> Array:
         size = self.manifest.size

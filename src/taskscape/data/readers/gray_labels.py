@@ -15,8 +15,7 @@ def read_gray(path: Path, bits: int, content: str, image_size: Size) -> Array:
     Raises ``ValueError`` if it is another type of image, or its aspect ratio differs from that of its image.
     """
     label = read_exact(path).without_gray_palette()
-    stored_bits = 8 if label.bits < 8 else 16 if label.bits == 32 else label.bits  # older Pillow: 16 bits as 32
-    if stored_bits != bits or label.values.ndim != 2:
+    if max(label.bits, 8) != bits or label.values.ndim != 2:
         actual = f"{label.bits} bits" if label.values.ndim == 2 else f"{label.values.shape[2]} channels"
         raise ValueError(f"{path} has {actual} where {bits} bits of {content} belong: download it again unchanged")
     check_aspect(path, label.values.shape, image_size)
