@@ -34,9 +34,8 @@ class IMTLG(GramianWeighting, config=IMTLGConfig):
     def weights(self, gramian: Gramian, tasks: Sequence[str]) -> Array:
         nonzero = (gramian.lengths > 0).astype(float)
         coefficients = gramian.solve(nonzero)
-        weights: Array = coefficients * gramian.inverse_lengths
-        total = abs(weights.sum())
+        weights = coefficients * gramian.inverse_lengths
+        total = abs(float(weights.sum()))
         if coefficients @ nonzero < SAME or total <= SAME * np.abs(weights).sum():
             return np.zeros(len(tasks))
-        weights /= total
-        return weights
+        return weights / total

@@ -9,6 +9,5 @@ from taskscape.weighting.gramian import Array
 
 def preferences(preference: Mapping[str, float], tasks: Iterable[str]) -> Array:
     """Return the preferences of these tasks, (tasks,), with 1 for tasks not listed, scaled to sum to one."""
-    weights: Array = np.array([preference.get(task, 1.0) for task in tasks], np.float64)
-    weights /= weights.sum()
-    return weights
+    weights = np.array([preference.get(task, 1.0) for task in tasks], np.float64)
+    return weights / float(weights.sum())
