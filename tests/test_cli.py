@@ -475,7 +475,7 @@ def test_a_full_disk(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch
         ("models --tasks depth=1", "taskscape.commands.models.cost", "stopped"),
         ("train joint", "taskscape.runs.train", "generated data are kept; start again"),
         ("evaluate run", "taskscape.runs.evaluate", "start the same command again"),
-        ("predict run my.py --out out", "taskscape.inference.predict.load", "finished images in out are kept"),
+        ("predict taskscape/streets-small my.py", "taskscape.inference.predict.predict", "finished images in"),
         ("report run", "taskscape.report.write_report", "run is unchanged"),
         ("export run --to torch --out out", "taskscape.export.export", "out is unchanged; start the same command"),
         ("compare a b --out x.html", "taskscape.report.write_comparison", "nothing was written"),
