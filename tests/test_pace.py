@@ -16,7 +16,7 @@ from taskscape.training.loop import Trainer
 from taskscape.training.optimization import OneCycle
 from taskscape.training.pace import Pace
 from tiny import tiny
-from two_processes import LAUNCHER, run_to_end
+from two_processes import train_on_both
 
 CPU = torch.device("cpu")
 
@@ -91,15 +91,7 @@ def test_a_stopped_run_has_the_rest_of_its_time(store: Path, tmp_path: Path, mon
 
 
 def test_two_processes_end_after_the_same_step(store: Path, tmp_path: Path) -> None:
-    script = tmp_path / "program.py"
-    script.write_text(
-        "import sys, torch; sys.path.insert(0, sys.argv[1]); torch.set_num_threads(1)\n"
-        "from dataclasses import replace; from pathlib import Path\n"
-        "from tiny import tiny; from taskscape import runs\n"
-        "experiment = replace(tiny(Path(sys.argv[2])), epochs=100_000, minutes=0.02, validate_every=100_000)\n"
-        "runs.train(experiment, Path(sys.argv[3]), quiet=True)\n"
-    )
     run = tmp_path / "run"
-    run_to_end([*LAUNCHER, script, Path(__file__).parent, store, run])
+    train_on_both(replace(tiny(store), epochs=100_000, minutes=0.02, validate_every=100_000), run)
     assert float(RunFolder(run).metric_rows()[-1]["seconds"]) >= 1.2
     assert RunFolder(run).result().is_file()

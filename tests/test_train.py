@@ -3,10 +3,6 @@
 import json
 import math
 import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,39 +15,22 @@ from torch import Tensor
 
 from blocks import pack
 from taskscape import runs
-from taskscape.batch import Batch, Target
+from taskscape.batch import Target
 from taskscape.data import Packed
-from taskscape.distributed import launch
-from taskscape.errors import Interrupted, TrainingError
+from taskscape.errors import TrainingError
 from taskscape.losses import L1, LossTerm
 from taskscape.report.groups import group
 from taskscape.report.run import Run
 from taskscape.run_folder import Progress, Result, RunFolder, RunLogger
-from taskscape.runs import Experiment
 from taskscape.serialization import dump
 from taskscape.tasks import Depth
 from taskscape.training import checkpoint
-from taskscape.training.loop import Trainer
-from taskscape.training.step_result import StepResult
-from tiny import TinyConfig, dropping, tiny
-from two_processes import LAUNCHER, run_to_end
-
-TESTS = Path(__file__).parent
-
-
-def trainer(experiment: Experiment, run: Path) -> Trainer:
-    fabric = launch("cpu")
-    stores = runs.open_data(experiment, fabric, quiet=True)
-    run.mkdir(parents=True, exist_ok=True)
-    return runs.assemble(experiment.for_data(stores["train"]), stores, fabric, RunFolder(run))
+from tiny import TinyConfig, tiny, trainer
+from two_processes import train_on_both
 
 
 def weights(run: Path) -> dict[str, Tensor]:
     return checkpoint.load(RunFolder(run).checkpoint)["network"]
-
-
-def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def columns(run: Path, *names: str) -> list[list[float]]:
@@ -89,81 +68,6 @@ def test_the_best_weights_are_those_of_the_best_epoch(store: Path, tmp_path: Pat
     with pytest.raises(ValueError, match=r"monitor is 'depth/none', which is no metric.*did you mean depth/"):
         runs.train(replace(experiment, monitor="depth/none"), tmp_path / "other")
     assert not (tmp_path / "other").exists()
-
-
-@pytest.mark.parametrize("stop_at", [1, 3, 4, 7])
-def test_a_stopped_run_ends_as_one_that_was_not(store: Path, tmp_path: Path, stop_at: int) -> None:
-    """Three steps per epoch: stopped in the first epoch, at its end, in later ones; with dropout and augmentation."""
-    experiment = dropping(store)
-    experiment = replace(experiment, augmentation=replace(experiment.augmentation, flip=True, scale_choices=(1.0, 1.2)))
-    whole, halted = tmp_path / "whole", tmp_path / "halted"
-    trainer(experiment, whole).run()
-
-    first = trainer(experiment, halted)
-    training_step = first.training_step
-
-    class Stopping:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(training_step, name)
-
-        def __call__(self, batch: Batch, step: int) -> StepResult:
-            result = training_step(batch, step)
-            if step + 1 == stop_at:
-                os.kill(os.getpid(), signal.SIGINT)
-            return result
-
-    first.training_step = Stopping()  # type: ignore[assignment]
-    with pytest.raises(Interrupted):
-        first.run()
-    saved = checkpoint.load(RunFolder(halted).checkpoint)
-    assert saved["step"] == stop_at
-    second = trainer(experiment, halted)
-    assert second.load_state(saved) == []
-    second.run()
-
-    assert same(weights(whole), weights(halted))
-    for name in ("train/loss/semseg", "train/loss/depth", "val/normals/mean"):
-        assert columns(whole, name) == columns(halted, name)
-    assert RunFolder(whole).weights.read_bytes() == RunFolder(halted).weights.read_bytes()
-
-
-def test_a_killed_run_ends_as_one_that_was_not(store: Path, tmp_path: Path) -> None:
-    """SIGKILL at random moments, several times."""
-    program = (
-        "import sys, torch; sys.path.insert(0, sys.argv[1]); torch.set_num_threads(1)\n"
-        "from dataclasses import replace; from pathlib import Path\n"
-        "from tiny import dropping; from taskscape import runs\n"
-        "experiment = replace(dropping(Path(sys.argv[2])), epochs=60)\n"
-        "runs.train(experiment, Path(sys.argv[3]), resume=True)\n"
-    )
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-
-    def start(run: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-c", program, str(TESTS), str(store), str(run)]
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-    complete = start(whole)
-    for wait in (0.15, 0.4):
-        process = start(killed)
-        before = _step(killed)
-        while _step(killed) <= before and process.poll() is None:
-            time.sleep(0.01)
-        time.sleep(wait)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert 0 < _step(killed) < 180
-    last = start(killed)
-    assert last.wait() == 0 and complete.wait() == 0
-    assert same(weights(whole), weights(killed))
-    assert columns(whole, "step", "train/loss/depth") == columns(killed, "step", "train/loss/depth")
-    assert (
-        json.loads((whole / "result.json").read_text())["metrics"]
-        == (json.loads((killed / "result.json").read_text())["metrics"])
-    )
-
-
-def _step(run: Path) -> int:
-    return checkpoint.load(run / "last.ckpt")["step"] if (run / "last.ckpt").exists() else 0
 
 
 def test_resuming_cuts_the_table_back_to_the_checkpoint(tmp_path: Path) -> None:
@@ -298,21 +202,12 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pyte
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     """Few images have depth: some batches have it on only one process, others not at all."""
     store = pack(tmp_path / "store", train=12, without_depth=(0, 1, 2, 4, 5, 6, 7, 10, 11))
-    program = (
-        "import sys, torch; sys.path.insert(0, sys.argv[1]); torch.set_num_threads(1)\n"
-        "from dataclasses import replace; from pathlib import Path\n"
-        "from tiny import tiny; from taskscape import runs\n"
-        "runs.train(replace(tiny(Path(sys.argv[2])), batch_size=4, epochs=3), Path(sys.argv[3]))\n"
-    )
-    script = tmp_path / "program.py"
-    script.write_text(program)
-    arguments = TESTS, store
     loader = trainer(tiny(store), tmp_path).train_data
     with_depth = [batch.targets["depth"].valid.flatten(1).any(1) for epoch in range(3) for batch in loader.epoch(epoch)]
     assert any(valid[0::2].any() != valid[1::2].any() for valid in with_depth)
     assert any(not valid.any() for valid in with_depth)
-    run_to_end([sys.executable, script, *arguments, tmp_path / "one"])
-    run_to_end([*LAUNCHER, script, *arguments, tmp_path / "two"])
+    runs.train(tiny(store), tmp_path / "one", quiet=True)
+    train_on_both(tiny(store), tmp_path / "two")
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)

@@ -3,7 +3,6 @@
 import os
 import pickle
 import signal
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +31,7 @@ from taskscape.tasks import SemanticSegmentation, SurfaceNormals
 from taskscape.training import checkpoint
 from taskscape.training.step import TrainingStep
 from tiny import tiny
-from two_processes import LAUNCHER, run_to_end
+from two_processes import train_on_both
 
 CPU = torch.device("cpu")
 FINE = ClassSet("fine", ("wall", "sky", "house"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
@@ -362,17 +361,10 @@ def test_a_stopped_run_ends_as_one_that_was_not(
 
 def test_two_processes_train_as_one(stores: Path, tmp_path: Path) -> None:
     """With batches of four in which one store has every second image: one or both processes may lack a task."""
-    program = tmp_path / "program.py"
-    program.write_text(
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from dataclasses import replace; from pathlib import Path\n"
-        "from taskscape import runs; from taskscape.data import Mixed; from tiny import tiny\n"
-        "stores = Path(sys.argv[2])\n"
-        "data = Mixed((f'{stores}/classes,share=1', f'{stores}/shapes,share=7'), images=16)\n"
-        "runs.train(replace(tiny(stores), data=data, epochs=2), Path(sys.argv[3]), quiet=True)\n"
-    )
-    for command, run in (((sys.executable,), "one"), (LAUNCHER, "two")):
-        run_to_end([*command, program, Path(__file__).parents[1], stores, tmp_path / run])
+    data = Mixed((f"{stores}/classes,share=1", f"{stores}/shapes,share=7"), images=16)
+    mixed = replace(tiny(stores), data=data, epochs=2)
+    runs.train(mixed, tmp_path / "one", quiet=True)
+    train_on_both(mixed, tmp_path / "two")
     one, two = (checkpoint.load(RunFolder(tmp_path / run).checkpoint)["network"] for run in ("one", "two"))
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)

@@ -6,13 +6,11 @@ trains it with every method and writes the weights of every step and the final p
 """
 
 import io
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -181,14 +179,10 @@ def buildable() -> Iterator[tuple[str, WeightingConfig]]:
             yield name, config
 
 
-if __name__ == "__main__":
-    torch.set_num_threads(1)
+def trajectories(rank: int) -> dict[str, dict[str, Any]]:
+    """Return the trajectories of all methods in one of several processes, by precision and name."""
     fabric = launch("cpu")
-    trajectories = {
+    return {
         precision: {name: trajectory(config, dtype, bf16, fabric) for name, config in buildable()}
         for precision, dtype, bf16 in (("float64", torch.float64, False), ("bf16", torch.float32, True))
     }
-    everyone: list[Any] = [None] * world_size()
-    dist.all_gather_object(everyone, trajectories)
-    if rank() == 0:
-        torch.save(everyone, sys.argv[1])

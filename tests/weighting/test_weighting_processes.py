@@ -1,29 +1,19 @@
 """Two processes give the same weights and the same parameters as one process with the global batch."""
 
-import os
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
-import small_network
 import torch
-from small_network import TASKS, buildable, trajectory
+from small_network import TASKS, buildable, trajectories, trajectory
 
-from two_processes import LAUNCHER
+from two_processes import of_both
 
 METHODS = dict(buildable())
 
 
 @pytest.fixture(scope="module")
 def two_processes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Any]]]:
-    out = tmp_path_factory.mktemp("two") / "out.pt"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        [*LAUNCHER, str(Path(small_network.__file__)), str(out)], env=environment, capture_output=True, timeout=240
-    )
-    assert done.returncode == 0, done.stderr.decode()[-3000:]
-    return torch.load(out)
+    return of_both(trajectories, tmp_path_factory.mktemp("two"))
 
 
 @pytest.mark.parametrize("name", METHODS)
