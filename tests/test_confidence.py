@@ -349,10 +349,11 @@ def test_the_report_draws_confidence(run: Path) -> None:
     ],
 )
 def test_damaged_plots_of_confidence_are_refused(run: Path, plot: str, changed: dict[str, Any]) -> None:
-    plots = dict(Result.load(run / "result.json").plots)
-    check_plots(plots)
+    result = Result.load(run / "result.json")
+    plots = dict(result.plots)
+    check_plots(plots, result.tasks)
     with pytest.raises(ValueError, match=f"depth/{plot}"):
-        check_plots(plots | {f"depth/{plot}": {**plots[f"depth/{plot}"], **changed}})
+        check_plots(plots | {f"depth/{plot}": {**plots[f"depth/{plot}"], **changed}}, result.tasks)
 
 
 # -- networks and objectives -------------------------------------------------------------------------------------------

@@ -133,6 +133,7 @@ def test_messages_with_control_characters(tmp_path: Path, capsys: pytest.Capture
 PLOTS: dict[str, Any] = {
     "text": {"semseg/confusion": "abc"},
     "ragged": {"semseg/confusion": [[1, 2, 3], [4]]},
+    "smaller": {"semseg/confusion": [[1]]},
     "larger": {"semseg/confusion": np.ones((40, 40), int).tolist()},
     "numbers": {"semseg/confusion": 5},
     "negative": {"semseg/confusion": [[-1, -1, -1]] * 3},

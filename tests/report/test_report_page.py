@@ -309,6 +309,13 @@ def test_the_best_epoch_is_the_logged_one(make_run: MakeRun) -> None:
     assert "1, the best on the validation split" in write_report(run).read_text()
 
 
+def test_a_confusion_of_other_classes_is_refused(make_run: MakeRun) -> None:
+    run = make_run()
+    change_result(run, plots={"semseg/confusion": [[1] * 4] * 4})
+    with pytest.raises(ValueError, match=r"semseg/confusion has 4 rows for 3 classes; create it again with `"):
+        write_report(run)
+
+
 def test_single_task_runs_are_found_among_many_folders(make_run: MakeRun) -> None:
     run = make_run()
     for number in range(250):

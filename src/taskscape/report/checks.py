@@ -22,12 +22,14 @@ _CONFIDENCE_LISTS: dict[str, tuple[str, ...]] = {
 """The lists of numbers that a plot of confidence must have, all of the same length."""
 
 
-def check_plots(plots: Mapping[str, Any]) -> None:
+def check_plots(plots: Mapping[str, Any], tasks: Mapping[str, Modality]) -> None:
     """Raise ``ValueError`` that names a malformed plot, ``task/plot``. Plots with unknown names pass."""
     for name, plot in plots.items():
-        plot_name = name.rpartition("/")[2]
+        task, _, plot_name = name.rpartition("/")
         if plot_name == "confusion":
             _check_confusion(name, plot)
+            if task in tasks and (classes := view(tasks[task]).classes) and len(plot) != len(classes):
+                raise ValueError(f"plots: {name} has {len(plot)} rows for {len(classes)} classes")
         elif plot_name in _CURVES:
             _check_curves(name, plot, _CURVES[plot_name])
         elif plot_name in _CONFIDENCE_LISTS:

@@ -99,7 +99,7 @@ class Run:
             raise ValueError(f"{folder.experiment} is damaged: it must be a mapping of settings")
         loaded = Result.load(result)
         try:
-            check_plots(loaded.plots)
+            check_plots(loaded.plots, loaded.tasks)
         except ValueError as error:
             remedy = folder.evaluate_command(split, tta)
             raise ValueError(f"{result} is damaged: {error}; create it again with `{remedy}`") from error
