@@ -56,14 +56,10 @@ def _cast(x: Any, dtype: torch.dtype) -> Any:
 
 
 def _batch_norm(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    names = ("x", "mean", "var", "weight", "bias", "training", "momentum", "eps")
+    names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
     arguments = {"weight": None, "bias": None, "training": False, "momentum": 0.1, "eps": 1e-5}
-    arguments |= dict(zip(names, args, strict=False)) | {_SHORT_NAMES.get(name, name): x for name, x in kwargs.items()}
+    arguments |= dict(zip(names, args, strict=False)) | dict(kwargs)
     return _BatchNorm.apply(*(arguments[name] for name in names))
-
-
-_SHORT_NAMES = {"input": "x", "running_mean": "mean", "running_var": "var"}
-"""torch's names of arguments, and the names used here."""
 
 
 class _BatchNorm(torch.autograd.Function):

@@ -22,11 +22,10 @@ from taskscape.training.checkpoint import Checkpointer, copy_views, load_into, l
 from taskscape.training.features import FeatureCache
 from taskscape.training.interrupts import Interrupts
 from taskscape.training.log import Log, prefixed
-from taskscape.training.means import RunningMeans
 from taskscape.training.pace import Pace
 from taskscape.training.selection import BestEpoch
 from taskscape.training.step import TrainingStep
-from taskscape.training.step_log import StepLog
+from taskscape.training.step_log import RunningMeans, StepLog
 from taskscape.training.step_result import StepResult
 from taskscape.training.usage import Usage
 from taskscape.training.validation import Validation

@@ -1,6 +1,7 @@
 """Several training steps computed as one: their networks become one network whose weights have an extra axis."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -88,10 +89,10 @@ class Stack:
                 outputs.backward()
                 self._networks.hand_out_gradients()
         updates = [step.update() for step in self.steps]
-        recomputed = _RecomputedLosses(lambda: self._losses(batch, batches))
+        losses_again = cache(lambda: self._losses(batch, batches))  # of all runs, after all have taken their step
         for run, (step, (_, is_taken)) in enumerate(zip(self.steps, updates, strict=True)):
             if is_taken:
-                step.adjust(lambda run=run: recomputed(run))  # type: ignore[misc]
+                step.adjust(lambda run=run: losses_again()[run])  # type: ignore[misc]
         return [
             StepResult(context.global_losses, run_weights or {}, norm)
             for context, run_weights, (norm, _) in zip(contexts, weights, updates, strict=True)
@@ -172,19 +173,6 @@ class _LossWithGradients(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> Any:
         return None, None, *(outer[0] * gradient for gradient in ctx.gradients)
-
-
-class _RecomputedLosses:
-    """The losses of each run after all runs have taken their step; computed for all runs at the first call."""
-
-    def __init__(self, compute: Callable[[], list[dict[str, Tensor]]]) -> None:
-        self._compute = compute
-        self._losses: list[dict[str, Tensor]] | None = None
-
-    def __call__(self, run: int) -> dict[str, Tensor]:
-        if self._losses is None:
-            self._losses = self._compute()
-        return self._losses[run]
 
 
 def _maps(outputs: Outputs) -> list[Tensor]:
