@@ -4,7 +4,7 @@ import copy
 import math
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, replace
 from itertools import product
 from pathlib import Path
@@ -156,6 +156,14 @@ def test_all_numbers_of_a_list_are_checked() -> None:
         DeeplabJointConfig(rates=(3, 6, 0))
     with pytest.raises(ValueError, match=r"scale_choices is \(1\.0, nan\)"):
         Augmentation(scale_choices=(1.0, math.nan))
+
+    @dataclass(frozen=True)
+    class Rates(RangedSettings):
+        rates: Sequence[Positive] = ()
+
+    for rates in ([0.1, -0.1], (0.1, -0.1)):
+        with pytest.raises(ValueError, match=r"rates is .*: it must be above 0 and finite"):
+            Rates(rates)
 
 
 def test_a_whole_number_is_wanted_where_one_is_declared() -> None:

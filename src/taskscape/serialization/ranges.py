@@ -174,7 +174,7 @@ def _numbers(value: Any, kind: Any, allowed: Range = _ANY) -> Iterator[tuple[Any
     elif isinstance(value, Mapping):
         for item in value.values():
             yield from _numbers(item, get_args(kind)[-1] if get_args(kind) else None, allowed)
-    elif isinstance(value, tuple):
+    elif isinstance(value, list | tuple):
         items = [item for item in get_args(kind) if item is not ...]
         for index, item in enumerate(value):
             yield from _numbers(item, items[min(index, len(items) - 1)] if items else None, allowed)
