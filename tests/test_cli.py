@@ -605,14 +605,14 @@ def test_an_error_of_the_system_names_its_file_and_what_helps_and_not_its_number
     weights.write_bytes(b"")
     name = of if mode == os.R_OK else str(weights)
 
-    def denied(arguments: list[str]) -> None:
+    def denied(device: str) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", name)
 
     def may(path: Path, wanted: int) -> bool:  # the user running the tests may have all permissions
         return not (path == tmp_path / of and wanted == mode)
 
     monkeypatch.setattr("taskscape.files.paths.os.access", may)
-    monkeypatch.setattr("taskscape.commands.doctor.main", denied)
+    monkeypatch.setattr("taskscape.devices.check_device_name", denied)
     with pytest.raises(SystemExit) as ended:
         main(["doctor"])
     assert ended.value.code == 2
