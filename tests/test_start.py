@@ -10,10 +10,11 @@ from torch import Tensor
 from taskscape import runs
 from taskscape.cli import main
 from taskscape.modalities.class_sets import ClassSet
+from taskscape.models import ResnetMtan
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
 from taskscape.runs.start import Start, reorder
-from taskscape.state_dicts import read, save_safetensors
+from taskscape.state_dicts import match, read, save_safetensors
 from taskscape.tasks import Albedo, Depth, SemanticSegmentation, SurfaceNormals
 from tiny import TinyConfig, tiny
 
@@ -204,3 +205,9 @@ def test_the_flag_from(first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         main(["train", "joint", "--from", str(first), "--epochs", "2", "--out", str(tmp_path / "run")])
     experiment = reached.value.args[0]
     assert (experiment.start_from, experiment.start_checksum, experiment.epochs) == (first, None, 2)
+
+
+def test_tasks_whose_names_differ_by_a_number_only() -> None:
+    """A dot and an underscore separate the parts of a name alike, but not in ``0.depth_0.1`` and ``0.depth.0.1``."""
+    tensors = ResnetMtan({"depth": 1, "depth_0": 1}, encoder="resnet18").state_dict()
+    assert set(match(tensors, tensors).tensors) == set(tensors)

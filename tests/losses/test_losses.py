@@ -494,6 +494,10 @@ def test_ids_without_a_class_are_ignored(kind):
         kind()(prediction, ids)
     with pytest.raises(ValueError, match="class ids are integers"):
         kind()(prediction, target.value.double())
+    many, ids = torch.zeros(1, 300, 1, 2), torch.tensor([[[255, 3]]])
+    with pytest.raises(ValueError, match="class 255 of 300 would be ignored"):
+        kind()(many, ids)
+    assert kind(ignore_index=-1)(many, ids).isfinite()
 
 
 @every_loss

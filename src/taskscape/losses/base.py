@@ -147,6 +147,10 @@ class ClassLoss(PixelLoss):
             raise ValueError(
                 "the prediction has 1 channel, but class scores have a channel per class: 2 for two classes"
             )
+        if classes > IGNORE_INDEX == self.ignore_index:
+            raise ValueError(
+                f"class {IGNORE_INDEX} of {classes} would be ignored: give another ignore_index, such as -1"
+            )
         valid = target.valid & (target.value != self.ignore_index)
         ids = target.value.masked_fill(~valid, 0)
         if ids.numel() and not (ids.min() >= 0 and ids.max() < classes):

@@ -1,5 +1,6 @@
 """Matching of a file's tensors to those of a network, whatever prefix the names in the file have."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -38,12 +39,16 @@ def match(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Match:
 
     Names in the file may have any prefix: ``state_dict``, ``module``, ``model``, ``backbone``, ``encoder``, nested to
     any depth. The prefix with the most tensors of matching name and shape is used. Dots and underscores are equivalent,
-    since timm writes ``stages_0`` for ``stages.0``. Low-rank adapters in the file are merged into their weights;
-    adapters of the network then count as missing and start from their initial values.
+    since timm writes ``stages_0`` for ``stages.0``, unless this makes two of the network's names equal. Low-rank
+    adapters in the file are merged into their weights; adapters of the network then count as missing and start from
+    their initial values.
     """
     weights = merged(weights)
-    network_names = _stripped({_parts(name): name for name in own})
-    names_in_file = {_parts(name): name for name in weights}
+    separators = "._"
+    if len({_parts(name, separators) for name in own}) < len(own):
+        separators = "."  # for tasks such as depth and depth_0
+    network_names = _stripped({_parts(name, separators): name for name in own})
+    names_in_file = {_parts(name, separators): name for name in weights}
     prefixes: Counter[tuple[str, ...]] = Counter()
     for parts, name in names_in_file.items():
         for start in range(len(parts)):
@@ -63,7 +68,7 @@ def match(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Match:
         else:
             shapes[name] = tuple(own[name].shape), tuple(weights[name_in_file].shape)
     unused = [name for name in weights if name not in used]
-    return Match(tensors, shapes, missing, unused, "".join(part + "." for part in prefix))
+    return Match(tensors, shapes, missing, unused, "".join(part.replace("_", ".") + "." for part in prefix))
 
 
 def _same_shape_and_type(a: Tensor, b: Tensor) -> bool:
@@ -84,10 +89,10 @@ def _ends(name: str) -> list[int]:
     return [position for position, letter in enumerate(name) if letter == "."]
 
 
-def _parts(name: str) -> tuple[str, ...]:
+def _parts(name: str, separators: str) -> tuple[str, ...]:
     if name.endswith(ORIGINAL):  # a weight with an adapter is matched by its plain name
         name = name.removesuffix(ORIGINAL) + "weight"
-    return tuple(name.replace("_", ".").split("."))
+    return tuple(re.split(f"[{separators}]", name))
 
 
 def _stripped(names: dict[tuple[str, ...], str]) -> dict[tuple[str, ...], str]:
