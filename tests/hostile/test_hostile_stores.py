@@ -136,9 +136,11 @@ def test_lists_of_finished_samples(tmp_path: Path) -> None:
     (path / "train" / "done.jsonl").write_bytes(
         b'[0, "a", {}]\n5\nnull\n{"a": 1, "b": 2, "c": {}}\n[[0], "a", {}]\n[1, 2, {}]\n["1", "b", {}]\n'
         b'[true, "b", {}]\n[1, "b"]\n[1, "b", []]\n[1, "b", {"semseg": 5}]\n[1, "b", {"semseg": {"a": ["", 0]}}]\n'
-        b"\xff\xfe\n" + b"[" * 9000
+        b'[7, "b", {}]\n\xff\xfe\n' + b"[" * 9000
     )
     assert writer(path).missing("train") == [1]
+    with pytest.raises(ValueError, match="1 image of 'train' is missing"):
+        writer(path).finish()
 
 
 @pytest.mark.parametrize("place", ["train", "train/image-000.npy", "train/done.jsonl"])

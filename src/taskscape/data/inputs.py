@@ -1,7 +1,7 @@
 """Fingerprints of the input files of a store, by which later changes of the files are detected."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,6 @@ from taskscape.serialization.plain import read_json
 
 INPUTS = "inputs.json"
 """The file of a prepared store that lists its input files: the fingerprint of each, by path."""
-INPUTS_SO_FAR = "inputs{}.jsonl"
-"""The same for an unfinished store: one line [split, index, fingerprints] per sample, in one file per machine that
-writes the store."""
 
 Fingerprint = dict[str, Any]
 """Size, checksum and time of the last change."""
@@ -58,7 +55,7 @@ def describe_changes(index: RawIndex, raw: Path, store: Path) -> str:
     if not any(different.values()):
         refreshed = {name: {**info, "changed_ns": _changed_ns(current[name])} for name, info in stored.items()}
         if refreshed != stored:  # only touched or copied: save the new times, so that the next check reads nothing
-            _save(store, refreshed)
+            save_inputs(store, refreshed)
         return ""
     return " and ".join(
         f"{len(names)} of {max(len(current), len(stored))} inputs {agreeing(len(names), 'is', 'are')} {change}, "
@@ -66,39 +63,6 @@ def describe_changes(index: RawIndex, raw: Path, store: Path) -> str:
         for change, names in different.items()
         if names
     )
-
-
-def append_record(store: Path, split: str, number: int, inputs: Mapping[str, Fingerprint], portion: str = "") -> None:
-    """Append a sample's inputs to the records of an unfinished store; each ``portion`` (machine) has its own file."""
-    file = store / INPUTS_SO_FAR.format(f"-{portion}" if portion else "")
-    with file.open("a", encoding="utf-8") as lines:
-        # A single write in append mode keeps lines of different processes apart; the leading newline ends a torn line.
-        lines.write("\n" + json.dumps([split, number, inputs]))
-
-
-def read_records(store: Path) -> dict[tuple[str, int], dict[str, Fingerprint]]:
-    """Return the inputs of each sample of an unfinished store; for rewritten samples, the latest."""
-    inputs = {}
-    # Oldest file first, so that the last line of a sample counts.
-    paths = sorted(record_files(store), key=lambda path: path.stat().st_mtime_ns)
-    for line in (line for path in paths for line in path.read_text("utf-8").splitlines()):
-        try:
-            split, number, files = json.loads(line)
-            inputs[str(split), int(number)] = dict(files)
-        except (ValueError, TypeError):
-            continue  # an empty line, or one torn by a kill, whose sample is written again
-    return inputs
-
-
-def record_files(store: Path) -> list[Path]:
-    """Return the files that list the inputs of an unfinished store."""
-    return list(store.glob(INPUTS_SO_FAR.format("*")))
-
-
-def merge_records(store: Path, samples: Iterable[tuple[str, int]]) -> None:
-    """Write the inputs of these samples to one file, sorted by path."""
-    by_sample = read_records(store)
-    _save(store, {name: info for key in samples for name, info in by_sample.get(key, {}).items()})
 
 
 def images_in_two_splits(store: Path, index: RawIndex, raw: Path) -> list[tuple[str, str]]:
@@ -116,7 +80,8 @@ def images_in_two_splits(store: Path, index: RawIndex, raw: Path) -> list[tuple[
     return pairs
 
 
-def _save(store: Path, inputs: Mapping[str, Fingerprint]) -> None:
+def save_inputs(store: Path, inputs: Mapping[str, Fingerprint]) -> None:
+    """Write the fingerprints of all files to the store, sorted by path."""
     atomic_write(store / INPUTS, json.dumps(dict(sorted(inputs.items())), indent=1) + "\n")
 
 

@@ -19,13 +19,10 @@ from taskscape import parallel
 from taskscape.batch import Sample
 from taskscape.data.inputs import (
     INPUTS,
-    append_record,
     describe_changes,
     fingerprints,
     images_in_two_splits,
-    merge_records,
-    read_records,
-    record_files,
+    save_inputs,
     unchanged_since,
 )
 from taskscape.data.manifest import MANIFEST, UNFINISHED, FileInfo, Manifest
@@ -171,7 +168,7 @@ def prepare_portion(
     samples = [(split, number) for split, shard in own_shards for number in shard]
     missing = {split: set(writer.missing(split)) for split in counts}
     todo = [(split, number) for split, number in samples if number in missing[split]]
-    for num_done in _write_samples(writer, index, raw, todo, processes, str(portion.number)):
+    for num_done in _write_samples(writer, index, raw, todo, processes):
         if report is not None:
             report(len(samples) - len(todo) + num_done, len(samples))
 
@@ -200,7 +197,9 @@ def _write(work: _Work, out: Path) -> Manifest:
     for num_done in _write_samples(writer, index, work.raw, missing, work.processes):
         if work.report is not None:
             work.report(total - len(missing) + num_done, total)
-    merge_records(out, [(split, number) for split, count in counts.items() for number in range(count)])
+    save_inputs(
+        out, {path: info for split in counts for files in writer.inputs(split).values() for path, info in files.items()}
+    )
     if pairs := images_in_two_splits(out, index, work.raw):
         warnings.warn(
             f"{counted(len(pairs), 'image is', 'images are')} in two splits as copies of one file, such as "
@@ -208,8 +207,7 @@ def _write(work: _Work, out: Path) -> Manifest:
             stacklevel=2,
         )
     writer.finish()
-    for file in (*record_files(out), _begin_lock(out)):
-        file.unlink(missing_ok=True)
+    _begin_lock(out).unlink(missing_ok=True)
     return Manifest.of(out)
 
 
@@ -219,10 +217,9 @@ def _write_samples(
     raw: Path,
     missing: Sequence[tuple[str, int]],
     processes: int | None,
-    portion: str = "",
 ) -> Iterator[int]:
     """Write samples, given by split and number, and yield the number of completed samples after each."""
-    jobs = ((writer, index.read, raw, split, number, index.splits[split][number], portion) for split, number in missing)
+    jobs = ((writer, index.read, raw, split, number, index.splits[split][number]) for split, number in missing)
     results = parallel.parallel_map(_prepare_one, jobs, len(missing), parallel.workers(processes))
     for num_done, _ in enumerate(results, 1):
         yield num_done
@@ -233,17 +230,17 @@ def _is_older(out: Path, source: dict[str, Any]) -> bool:
     if not (out / UNFINISHED).exists():
         return False
     plan = Manifest.load(out / UNFINISHED)
-    own_names = {UNFINISHED, INPUTS, *(file.name for file in record_files(out)), *plan.counts}
+    own_names = {UNFINISHED, INPUTS, *plan.counts}
     is_same_source = all(plan.source.get(key) == source.get(key) for key in ("kind", "settings"))
     return is_same_source and all(entry.name in own_names or entry.suffix == ".part" for entry in out.iterdir())
 
 
 def _mark_changed(writer: StoreWriter, work: _Work) -> None:
     """Mark samples of an unfinished store as missing if their inputs have changed since they were written."""
-    inputs, num_changed = read_records(writer.path), 0
+    num_changed = 0
     for split, samples in work.index.splits.items():
-        written = set(range(len(samples))) - set(writer.missing(split))
-        changed = [n for n in written if not unchanged_since(samples[n], work.raw, inputs.get((split, n), {}))]
+        inputs = writer.inputs(split)
+        changed = [number for number, files in inputs.items() if not unchanged_since(samples[number], work.raw, files)]
         if changed:
             writer.put_again(split, changed)
         num_changed += len(changed)
@@ -271,7 +268,7 @@ def _describe_difference(work: _Work, store: Path) -> str:
         if old_settings.get(name) != new_settings.get(name):
             old, new = (_in_words(name, settings.get(name)) for settings in (old_settings, new_settings))
             raise ValueError(f"{refusal} a store with other settings, {name} was {old} and is {new}")
-    own_names = {MANIFEST, INPUTS, *(file.name for file in record_files(store)), *manifest.counts}
+    own_names = {MANIFEST, INPUTS, *manifest.counts}
     if (difference := describe_changes(index, work.raw, store)) == "":
         changed_keys = [
             name for name in sorted({*manifest.source, *source}) if manifest.source.get(name) != source.get(name)
@@ -322,7 +319,6 @@ def _prepare_one(
     split: str,
     number: int,
     sample: RawSample,
-    portion: str,
 ) -> None:
     inputs = fingerprints(sample, raw)
     content = read(sample)
@@ -330,5 +326,4 @@ def _prepare_one(
         raise ValueError(f"{named(read)} gives a {type(content).__name__}: return a taskscape.batch.Sample")
     if not unchanged_since(sample, raw, inputs):
         raise ValueError(f"the files of {sample.name!r} were changed while they were read: run the same command again")
-    append_record(writer.path, split, number, inputs, portion)  # before the sample counts as complete
-    writer.put(split, number, content)
+    writer.put(split, number, content, inputs=inputs)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,9 +21,19 @@ from taskscape.modalities.base import Array, Mask
 from taskscape.serialization import agreeing, counted, keep_code, nearest
 
 _DONE = "done{}.jsonl"
-"""One line [index, name, vanished] per complete sample; ``vanished`` is what its labels lost when they were resized.
-Machines that write a store together have a file each, since network file systems mix what different machines append."""
+"""One line [index, *written] per complete sample. Machines that write a store together have a file each, since network
+file systems mix what different machines append."""
 _Vanished = dict[str, dict[str, tuple[int, int]]]
+
+
+class _Written(NamedTuple):
+    """A complete sample."""
+
+    name: str
+    vanished: _Vanished
+    """What its labels lost when they were resized."""
+    inputs: dict[str, Any]
+    """Description of the files from which it was made."""
 
 
 class StoreWriter:
@@ -117,21 +127,22 @@ class StoreWriter:
                     shape = (len(indices), *self.manifest.size, *modality.shape)
                     _create_array(self.path / file_of(split, name, shard), shape, modality.dtype)
 
-    def _written(self, split: str) -> dict[int, tuple[str, _Vanished]]:
-        """Return, by index, the name of each complete sample and what vanished from its labels."""
+    def _written(self, split: str) -> dict[int, _Written]:
+        """Return the complete samples by index."""
         written = {}
         texts = (record.read_text("utf-8", "replace") for record in self._records(split))
         for line in (line for text in texts for line in text.splitlines()):
             try:
-                index, name, losses = json.loads(line)
+                index, name, losses, *inputs = json.loads(line)
                 vanished = {
                     field: {category: (int(pixels), int(lost)) for category, (pixels, lost) in categories.items()}
                     for field, categories in losses.items()
                 }
+                entry = _Written(name, vanished, dict(*inputs))
             except (ValueError, TypeError, AttributeError, RecursionError):
                 continue  # an empty line, or one torn by a kill: that sample is written again
-            if type(index) is int and isinstance(name, str):
-                written[index] = name, vanished
+            if type(index) is int and index in range(self.manifest.counts[split]) and isinstance(name, str):
+                written[index] = entry
         return written
 
     def _records(self, split: str) -> list[Path]:
@@ -141,6 +152,10 @@ class StoreWriter:
         """Return the indices that no process has ``put`` yet."""
         written = self._written(split)
         return [index for index in range(self.manifest.counts[split]) if index not in written]
+
+    def inputs(self, split: str) -> dict[int, dict[str, Any]]:
+        """Return, by index, the ``inputs`` with which each sample was ``put``."""
+        return {index: entry.inputs for index, entry in self._written(split).items()}
 
     def put_again(self, split: str, indices: Collection[int]) -> None:
         """Mark these samples as ``missing``, so that they are ``put`` again."""
@@ -152,10 +167,18 @@ class StoreWriter:
             if record.name != self._done:
                 record.unlink()
 
-    def put(self, split: str, index: int, sample: Sample, stored: Mapping[str, Array] | None = None) -> None:
+    def put(
+        self,
+        split: str,
+        index: int,
+        sample: Sample,
+        stored: Mapping[str, Array] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write one sample. A label that it lacks is stored without any valid pixel.
 
-        ``stored`` holds fields that are packed already (``Store.stored``); they are written unchanged.
+        ``stored`` holds fields that are packed already (``Store.stored``); they are written unchanged. ``inputs``,
+        plain values, are kept until the store is finished.
 
         Raises:
             ValueError: The sample cannot be stored; the message names the sample, the field and the remedy.
@@ -181,7 +204,7 @@ class StoreWriter:
         with writing(record), record.open("a", encoding="utf-8") as lines:
             # A single write in append mode keeps lines of different processes apart; the leading newline ends a torn
             # line.
-            lines.write("\n" + json.dumps([index, sample.name, vanished]))
+            lines.write("\n" + json.dumps([index, *_Written(sample.name, vanished, dict(inputs or {}))]))
 
     def _packed(self, sample: Sample, stored: Mapping[str, Array], where: str) -> dict[str, Array]:
         """Return the packed form of every field. Raises ``ValueError`` whose message begins with ``where``."""
@@ -232,12 +255,11 @@ class StoreWriter:
         names, files, blocks, vanished = {}, {}, {}, {}
         for split, count in self.manifest.counts.items():
             written = self._written(split)
-            if len(written) < count:
-                missing = count - len(written)
+            if missing := count - len(written):
                 images, are = counted(missing, "image", "images"), agreeing(missing, "is", "are")
                 raise ValueError(f"{self.path}: {images} of {split!r} {are} missing: put them first")
-            names[split] = [written[index][0] for index in range(count)]
-            if split_vanished := _sum_vanished(sample_vanished for _, sample_vanished in written.values()):
+            names[split] = [written[index].name for index in range(count)]
+            if split_vanished := _sum_vanished(entry.vanished for entry in written.values()):
                 vanished[split] = split_vanished
             for shard in range(len(self.manifest.shards(split))):
                 for name in self.manifest.fields:
