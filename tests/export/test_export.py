@@ -33,7 +33,7 @@ from taskscape.export.formats import confidence_name
 from taskscape.export.parity import Parity, compare
 from taskscape.export.steadiness import masks_for
 from taskscape.export.unpooling import compared
-from taskscape.inference.labelers import find_labeler
+from taskscape.inference.labelers import OnnxLabeler
 from taskscape.inference.loading import fitted
 from taskscape.losses import Angular, Laplace
 from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_19
@@ -156,7 +156,7 @@ def test_confidence_is_an_output(form: str, run: Path, tmp_path: Path) -> None:
     assert sure.shape == (1, 1, 45, 61)
     assert np.allclose(sure[0, 0], expected.confidence["semseg"], atol=0.005)  # the prediction is computed in bfloat16
     if form == "onnx":
-        labeler = find_labeler(done.path)
+        labeler = OnnxLabeler(done.path, ())
         assert labeler.tasks.keys() == {"semseg", "depth"}
         assert labeler.says_confidence("semseg") and not labeler.says_confidence("depth")
         label = labeler.predict(torch.from_numpy(image).permute(2, 0, 1)[None] / 255)["semseg"].confidence

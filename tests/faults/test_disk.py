@@ -21,7 +21,7 @@ from taskscape.data import Store, StoreWriter
 from taskscape.data.sources.streets import Streets
 from taskscape.export import export
 from taskscape.files import atomic_write, writing
-from taskscape.inference.prediction import write_metadata
+from taskscape.inference.saving import write_metadata
 from taskscape.modalities import Depth
 from taskscape.report import html
 from taskscape.run_folder import RunFolder
@@ -254,7 +254,7 @@ def test_a_folder_that_may_not_be_written(store: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "write",
     [
-        lambda folder: write_metadata({}, folder),
+        lambda folder: write_metadata({}, folder, {}),
         lambda folder: html.write(folder / "index.html", ""),
         lambda folder: Streets(train=1, val=1, folder=folder).open(lambda done, count: None),
         lambda folder: StoreWriter(folder, (8, 8), {"train": 1, "val": 1}, {"depth": Depth()}, {}),

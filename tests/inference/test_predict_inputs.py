@@ -11,7 +11,7 @@ from PIL import Image
 from taskscape.cli import main
 from taskscape.files.paths import require_images
 from taskscape.inference.images import AnyImage, as_rgb
-from taskscape.inference.prediction import endings
+from taskscape.inference.saving import endings
 from taskscape.inference.sources import name_images, require_kept, videos_among
 from taskscape.modalities import Depth
 from taskscape.views import view

@@ -16,7 +16,8 @@ from taskscape.data.manifest import MANIFEST
 from taskscape.data.prepare import end_replacement, one_writer
 from taskscape.evaluation import TestTimeAugmentation
 from taskscape.files.paths import require_writable
-from taskscape.inference.labelers import Label, Labeler, find_labeler
+from taskscape.inference.checks import is_onnx, require_labeler
+from taskscape.inference.labelers import Label, Labeler, NetworkLabeler, OnnxLabeler
 from taskscape.modalities import Modality
 from taskscape.modalities.base import Array, Mask
 from taskscape.progress import ProgressCallback
@@ -89,7 +90,12 @@ def label(
     if target == store:
         raise ValueError(f"{store} would be replaced: choose another folder, or give --in-place")
     require_writable(target, "the store")
-    labeler = find_labeler(model, outputs=outputs, height=height, tta=tta, device=device)
+    require_labeler(model, outputs, tta=bool(tta))
+    labeler: Labeler
+    if is_onnx(model):
+        labeler = OnnxLabeler(Path(model), outputs, height)
+    else:
+        labeler = NetworkLabeler(model, height=height, tta=tta, device=device)
     labeler.check_size(manifest.size)
     predicted = _predicted(labeler, tasks, suffix, threshold)
     _require_free(predicted, manifest, str(store), fill)

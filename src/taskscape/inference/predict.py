@@ -5,8 +5,8 @@ from pathlib import Path
 
 from taskscape.inference.outputs import Maps, Output, opened
 from taskscape.inference.pipeline import predict_all
-from taskscape.inference.prediction import endings
 from taskscape.inference.predictor import Predictor
+from taskscape.inference.saving import endings
 from taskscape.inference.sources import name_images, require_kept
 from taskscape.progress import ProgressCallback
 from taskscape.serialization import show_size

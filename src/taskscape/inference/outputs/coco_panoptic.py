@@ -20,8 +20,9 @@ from typing_extensions import override
 
 from taskscape.inference.outputs.base import Output, Writer
 from taskscape.inference.outputs.cityscapes import ENDING, classes_of
-from taskscape.inference.prediction import Prediction, save_file, save_image
+from taskscape.inference.prediction import Prediction
 from taskscape.inference.predictor import Predictor
+from taskscape.inference.saving import save_file, save_image
 from taskscape.modalities.class_sets import CITYSCAPES_19, CITYSCAPES_RAW_IDS_OF_19
 from taskscape.views.arrays import Array, Color
 

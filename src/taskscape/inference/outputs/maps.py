@@ -12,8 +12,9 @@ from typing_extensions import override
 
 from taskscape.files import writing
 from taskscape.inference.outputs.base import Output, Writer
-from taskscape.inference.prediction import METADATA, Prediction, beyond, read_metadata, write_metadata
+from taskscape.inference.prediction import Prediction
 from taskscape.inference.predictor import Predictor
+from taskscape.inference.saving import METADATA, beyond, read_metadata, write_metadata
 from taskscape.views import View
 
 

@@ -9,8 +9,9 @@ from typing_extensions import override
 
 from taskscape.inference.cameras import Focal, Lens
 from taskscape.inference.outputs.base import Output, Writer
-from taskscape.inference.prediction import Prediction, save_file
+from taskscape.inference.prediction import Prediction
 from taskscape.inference.predictor import Predictor
+from taskscape.inference.saving import save_file
 from taskscape.serialization import nearest
 from taskscape.views.points import SKY, PointCloud, depth_of, point_cloud
 

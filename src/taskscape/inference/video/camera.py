@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from taskscape.inference.predictor import Predictor
-from taskscape.inference.video.film import Film, check_smoothing, fitted
+from taskscape.inference.video.color_scales import fitted
+from taskscape.inference.video.film import Film, check_smoothing
 from taskscape.inference.video.parts import Parts
 from taskscape.inference.video.pictures import videos_of
 from taskscape.inference.video.reading import Frame, Video

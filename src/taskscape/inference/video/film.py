@@ -1,16 +1,14 @@
 """Predict frames and write them to videos, segment by segment."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, ParamSpec
-
-import numpy as np
 
 from taskscape.inference.prediction import Prediction
 from taskscape.inference.predictor import Predictor
@@ -19,7 +17,7 @@ from taskscape.inference.video.pictures import drawing
 from taskscape.inference.video.reading import Frame
 from taskscape.inference.video.smoothing import Smoother
 from taskscape.inference.video.writing import Segment, Sound, join
-from taskscape.views import RgbArray, View
+from taskscape.views import RgbArray
 
 SEGMENT = 48
 """Frames per segment, which is at most how many are computed again after an interruption."""
@@ -95,13 +93,15 @@ class Film:
         def write(prediction: Prediction, time: int, number: int) -> None:
             for name, picture in self.draw(prediction).items():
                 segments[name].add(picture, time)
-            self._write_maps(prediction, number)
+            if self.maps is not None:
+                named = replace(prediction, name=f"{number:06}", views=self.predictor.views)
+                named.save_images(self.maps, pictures=False)
 
-        with _discarded_after_an_error(segments.values()):
-            with _in_background(write) as submit:
+        try:
+            with _in_background() as submit:
                 for frame in frames:
                     prediction = self.predict(frame.rgb)
-                    submit(prediction, frame.time - first.time, self.parts.frames + count)
+                    submit(partial(write, prediction, frame.time - first.time, self.parts.frames + count))
                     if count:
                         self.parts.last = frame.time - previous_time
                     previous_time, count = frame.time, count + 1
@@ -111,22 +111,19 @@ class Film:
             keep = count == SEGMENT or not stopped
             for segment in segments.values():
                 segment.close() if keep else segment.discard()
+        except BaseException:
+            for segment in segments.values():
+                segment.discard()
+            raise
         if not keep:
             return False
         self.parts.add(count, first.time, self.smoother.state_dict())
         return not stopped
 
-    def _write_maps(self, prediction: Prediction, number: int) -> None:
-        if self.maps is not None:
-            replace(prediction, name=f"{number:06}", views=self.predictor.views).save_images(self.maps, pictures=False)
-
-
-_Arguments = ParamSpec("_Arguments")
-
 
 @contextmanager
-def _in_background(call: Callable[_Arguments, None]) -> Iterator[Callable[_Arguments, None]]:
-    """Yield a function that makes a call in a thread, so that drawing and encoding do not wait for the network.
+def _in_background() -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Yield a function that makes a call in a thread, so that the network does not wait for drawing and encoding.
 
     At most ``AHEAD`` calls wait. All are finished at the end; after an error, those that wait are dropped. Errors of
     calls are raised here.
@@ -134,8 +131,8 @@ def _in_background(call: Callable[_Arguments, None]) -> Iterator[Callable[_Argum
     waiting: deque[Future[None]] = deque()
     thread = ThreadPoolExecutor(1, "writing")
 
-    def submit(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
-        waiting.append(thread.submit(call, *args, **kwargs))
+    def submit(call: Callable[[], None]) -> None:
+        waiting.append(thread.submit(call))
         if len(waiting) > AHEAD:
             waiting.popleft().result()
 
@@ -150,45 +147,7 @@ def _in_background(call: Callable[_Arguments, None]) -> Iterator[Callable[_Argum
         thread.shutdown()
 
 
-@contextmanager
-def _discarded_after_an_error(segments: Iterable[Segment]) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        for segment in segments:
-            segment.discard()
-        raise
-
-
-def fitted(predictor: Predictor, frames: Sequence[RgbArray]) -> Predictor:
-    """Return a predictor with color scales fitted to all (H, W, 3) frames of one size, where it has none yet."""
-    predictions = []
-    for rgb in frames:
-        predictions.append(predictor.predict_together([rgb])[0])
-        if predictions[0].views == predictor.views:
-            return predictor
-    views = {
-        name: view.fit(np.stack([view.comparable(prediction[name]) for prediction in predictions]))
-        for name, view in predictor.views.items()
-    }
-    return replace(predictor, views=views)
-
-
 def check_smoothing(predictor: Predictor, smooth: float) -> None:
     """Raise ``ValueError`` if smoothing is combined with tiles."""
     if smooth and predictor.tiles is not None:
         raise ValueError("smoothing needs the output for the whole frame: leave out --smooth, or --tiles")
-
-
-def settings_of(views: Mapping[str, View[Any]]) -> dict[str, dict[str, Any]]:
-    """Return the settings of views by task, as plain values."""
-    return {
-        name: {setting.name: getattr(view, setting.name) for setting in fields(view) if setting.name != "modality"}
-        for name, view in views.items()
-    }
-
-
-def with_settings(predictor: Predictor, settings: Mapping[str, Mapping[str, Any]]) -> Predictor:
-    """Return a predictor whose views have the settings returned by ``settings_of``."""
-    views = {name: view.with_settings(settings.get(name, {}), name) for name, view in predictor.views.items()}
-    return replace(predictor, views=views)

@@ -3,7 +3,6 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-REMEDY = "pip install 'taskscape[video]'"
 ENCODER = "libx264"
 """Encoder for H.264, which every player and browser supports."""
 
@@ -11,7 +10,7 @@ ENCODER = "libx264"
 def require_library() -> None:
     """Raise ``ValueError`` before any long work if PyAV or its encoder is not installed."""
     if find_spec("av") is None:
-        raise ValueError(f"videos need PyAV, which is not installed: {REMEDY}")
+        raise ValueError("videos need PyAV, which is not installed: pip install 'taskscape[video]'")
     import av.codec
 
     if ENCODER not in av.codec.codecs_available:

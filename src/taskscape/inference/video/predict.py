@@ -13,7 +13,8 @@ from torch import nn
 from taskscape.files import atomic_write, locked, writing
 from taskscape.files.paths import check_inside
 from taskscape.inference.predictor import Predictor
-from taskscape.inference.video.film import Film, check_smoothing, fitted, settings_of, with_settings
+from taskscape.inference.video.color_scales import fitted, settings_of, with_settings
+from taskscape.inference.video.film import Film, check_smoothing
 from taskscape.inference.video.parts import Parts
 from taskscape.inference.video.pictures import videos_of
 from taskscape.inference.video.reading import Video
