@@ -25,8 +25,8 @@ from taskscape.losses.likelihood import width_of
 from taskscape.modalities.class_sets import CITYSCAPES_7
 from taskscape.models import AdaptiveDepthConfig, Outputs, XTaskConfig
 from taskscape.objectives import CrossTaskConsistency
-from taskscape.report.page import write_report
 from taskscape.report.checks import check_plots
+from taskscape.report.page import write_report
 from taskscape.run_folder import Calibration, Result, RunFolder
 from taskscape.tasks import Albedo, Boundaries, Depth, SemanticSegmentation, SurfaceNormals, Task
 from taskscape.tasks.distributions.classes import Categorical

@@ -9,7 +9,7 @@ from PIL import Image
 from taskscape.demo import photograph
 from taskscape.released import PHOTOGRAPHER
 from taskscape.report import write_report
-from taskscape.report.photograph import TITLE
+from taskscape.report.sections.photograph import TITLE
 
 
 def test_the_report_shows_the_photograph(run: Path, tmp_path: Path) -> None:
