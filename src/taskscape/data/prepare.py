@@ -249,11 +249,6 @@ def _mark_changed(writer: StoreWriter, work: _Work) -> None:
         work.tell(f"the inputs of {clause} written, which {agreeing(num_changed, 'is', 'are')} made again")
 
 
-def _in_words(name: str, value: Any) -> str:
-    """Return the value of a setting as the user writes it."""
-    return show_size(value) if name == "size" else str(value)
-
-
 def _describe_difference(work: _Work, store: Path) -> str:
     """Return a description of how a complete store differs from one that would be made now; empty if it does not.
 
@@ -265,9 +260,10 @@ def _describe_difference(work: _Work, store: Path) -> str:
         raise ValueError(f"{refusal} a store of {kind}")
     old_settings, new_settings = manifest.source.get("settings", {}), source["settings"]
     for name in sorted({*old_settings, *new_settings}):
-        if old_settings.get(name) != new_settings.get(name):
-            old, new = (_in_words(name, settings.get(name)) for settings in (old_settings, new_settings))
-            raise ValueError(f"{refusal} a store with other settings, {name} was {old} and is {new}")
+        old, new = old_settings.get(name), new_settings.get(name)
+        if old != new:
+            show = show_size if name == "size" else str
+            raise ValueError(f"{refusal} a store with other settings, {name} was {show(old)} and is {show(new)}")
     own_names = {MANIFEST, INPUTS, *manifest.counts}
     if (difference := describe_changes(index, work.raw, store)) == "":
         changed_keys = [

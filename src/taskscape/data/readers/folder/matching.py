@@ -49,12 +49,10 @@ def find_files(
     """
     suffix, other_suffixes = normalized(suffix), [normalized(other_suffix) for other_suffix in other_suffixes]
     matches = Matches(folders=list(folders.values()))
-    paths = (
-        (path, prefix + _relative(path, folder)) for prefix, folder in folders.items() for path in files_below(folder)
-    )
-    for path, relative in paths:
+    paths = ((path, prefix, folder) for prefix, folder in folders.items() for path in files_below(folder))
+    for path, prefix, folder in paths:
         ending = path.suffix.lower()
-        name = normalized(relative.removesuffix(path.suffix))
+        name = normalized(prefix + path.relative_to(folder).as_posix().removesuffix(path.suffix))
         if not path.exists():
             matches.unused["links to files that do not exist; restore these or remove the links"].append(path)
         elif ending not in endings:
@@ -113,10 +111,6 @@ def _walk(folder: Path, parents: frozenset[str]) -> Iterator[Path]:
 
 def _is_data(name: str) -> bool:
     return not name.startswith(".") and name.lower() not in _NO_DATA
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix()
 
 
 def _sort_key(name: str) -> tuple[str, tuple[int, str]]:
