@@ -30,17 +30,17 @@ def measure_times(
     size = Result.load(RunFolder(Path(runs[0])).result()).size
     models = {str(Path(run).resolve()): load(run, device) for run in runs}
     torch_device = next(iter(models.values())).device
-    seconds: list[dict[str, float]] = []
-    for count in (1, batch_size):
+
+    def seconds_per_image(count: int) -> dict[str, float]:
         images = torch.rand(count, 3, *size, generator=torch.Generator().manual_seed(0)).to(torch_device)
         calls: dict[str, Callable[[], object]] = {
-            name: partial(m.forward_tta, images, augmentation or False) for name, m in models.items()
+            name: partial(model.forward_tta, images, augmentation or False) for name, model in models.items()
         }
-        seconds.append({name: s / count for name, s in seconds_of(calls, torch_device, rounds=rounds).items()})
+        return {name: seconds / count for name, seconds in seconds_of(calls, torch_device, rounds=rounds).items()}
+
     precisions = sorted({model.experiment.precision for model in models.values()})
     conditions = (
         f"{environment(torch_device)['device']}, {' and '.join(precisions)}, images of {size[0]}x{size[1]}, "
         f"batches of {batch_size}{f', with test-time augmentation ({augmentation.word})' if augmentation else ''}"
     )
-    latency, seconds_per_image = seconds
-    return Times(latency, seconds_per_image, conditions)
+    return Times(seconds_per_image(1), seconds_per_image(batch_size), conditions)
