@@ -160,6 +160,13 @@ def test_large_images_are_measured_on_every_second_row_and_column() -> None:
     assert sum(found[0].plots["a/reliability"]["pixels"]) == valid[:, ::2, ::2].sum()
 
 
+def test_calibration_takes_pixels_of_images_with_more_than_float32_can_count() -> None:
+    size = (1, 4097, 4096)
+    target = Target(torch.zeros(size, dtype=torch.int8), torch.ones(size, dtype=torch.bool))
+    ((raw, value),) = calibration._pixels(torch.zeros(1, 1, *size[1:], dtype=torch.int8), target, 5)
+    assert raw.shape == (1, 1, 1, 5) and value.shape == (1, 1, 5)
+
+
 def test_calibration_takes_some_pixels_of_every_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "PIXELS", 40)
     task, (raw, target) = SURE["semseg"], raw_and_target("semseg", 300)

@@ -45,7 +45,9 @@ def _pixels(raw: Tensor, target: Target, count: int) -> list[tuple[Tensor, Tenso
     for output, value, valid in zip(raw, target.value, target.valid, strict=True):
         pixels = valid.flatten().nonzero()[:, 0]
         if len(pixels):
-            chosen = pixels[torch.linspace(0, len(pixels) - 1, min(count, len(pixels)), device=pixels.device).long()]
+            last = len(pixels) - 1
+            positions = torch.linspace(0, last, min(count, len(pixels)), device=pixels.device).long()
+            chosen = pixels[positions.clamp_max(last)]  # float32 rounds numbers above 2²⁴ up
             values = value.flatten(-2)[..., chosen].unsqueeze(-2)
             samples.append((output.float().flatten(1)[:, chosen][None, :, None], values[None]))
     return samples
