@@ -29,7 +29,7 @@ def card(job: Job, runtime: str, exported: Exported, use: str = USE) -> str:
     """
     folder = job.folder
     settings = read_yaml(folder.experiment)
-    head = front_matter(folder.card) if folder.card.is_file() else {}
+    head = front_matter(folder.card)
     about = head.get("taskscape") or {}
     results = [_restricted(result, list(job.tasks)) for result in sections.read_results(folder)]
     parts = [

@@ -150,7 +150,7 @@ def _made_in_card(source: RunFolder, made: Made) -> Made:
 
     Raises ``ValueError`` naming a card that cannot be read.
     """
-    about = front_matter(source.card).get("taskscape") if source.card.is_file() else None
+    about = front_matter(source.card).get("taskscape")
     if not (isinstance(about, dict) and "made" in about):
         return made
     earlier = structure(about["made"], str(source.card), Made, kept_code=False)

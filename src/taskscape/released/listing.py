@@ -8,9 +8,6 @@ from typing import Any
 from taskscape.run_folder import RunFolder
 from taskscape.serialization.plain import parse_yaml, read_json, read_text
 
-FENCE = "---\n"
-"""Delimiter of the metadata at the top of a model card."""
-
 
 @dataclass(frozen=True)
 class Listing:
@@ -41,7 +38,7 @@ def listing(folder: Path) -> Listing:
     run = RunFolder(folder)
     results: list[Any] = [read_json(path) for path in run.results()]
     main = results[0]
-    head = front_matter(run.card) if run.card.is_file() else {}
+    head = front_matter(run.card)
     about = head.get("taskscape") or {}
     return Listing(
         tasks=tuple(main["tasks"]),
@@ -55,11 +52,12 @@ def listing(folder: Path) -> Listing:
 
 
 def front_matter(card: Path) -> dict[str, Any]:
-    """Return the metadata at the top of a model card; empty if it has none. Raises ``ValueError``."""
-    text = read_text(card, 1 << 20)
-    if not text.startswith(FENCE):
+    """Return the metadata at the top of a model card; empty if there are none, or no card. Raises ``ValueError``."""
+    fence = "---\n"
+    text = read_text(card, 1 << 20) if card.is_file() else ""
+    if not text.startswith(fence):
         return {}
-    head = parse_yaml(text.removeprefix(FENCE).partition("\n" + FENCE)[0], f"the head of {card}")
+    head = parse_yaml(text.removeprefix(fence).partition("\n" + fence)[0], f"the head of {card}")
     return head if isinstance(head, dict) else {}
 
 
