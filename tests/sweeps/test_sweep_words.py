@@ -96,6 +96,7 @@ def test_a_range_is_for_a_search() -> None:
         ("joint weighting:fixed weighting:dwaa", "did you mean dwa"),
         ("joint --optimizer.lr 1e-4 1e-3 --workers", "--workers takes one value"),
         ("joint --seeds 0 1 --seed 3", "leave out --seed"),
+        ("joint --epochs 1 2 --axis '--epochs 1 --seed 1' '--epochs 3 --seed 2'", "epochs varies twice"),
         ("joint --seeds 0 1 --search 3", "a search takes one seed"),
         ("joint --epochs 1 2 --storage sqlite:///x.db", "add --search N"),
         ("joint --epochs 1 2 --address auto", "add --on ray"),

@@ -108,7 +108,7 @@ def _paths_set_by(arguments: Sequence[str], names: Sequence[str]) -> set[str]:
 def take_apart(default: Any, own_flags: dict[str, list[str]], others: Sequence[str], *, search: bool) -> Words:
     """Divide arguments into varied and common settings; ``default`` is the recipe's experiment, or a stand-in.
 
-    Raises ``ValueError`` for an unknown choice, and for values that occur twice.
+    Raises ``ValueError`` for an unknown choice, and for values or axes that occur twice.
     """
     flags, choices = _flags_and_choices(others, [f.name for f in fields(default)])
     common = [f"{path}:{values[0]}" for path, values in choices.items() if len(values) == 1]
@@ -133,6 +133,9 @@ def take_apart(default: Any, own_flags: dict[str, list[str]], others: Sequence[s
         if "seed" in flags:
             raise ValueError("--seed and --seeds exclude each other: leave out --seed")
         axes.append(_values(SEED, [Point(seed, ("--seed", seed)) for seed in seeds]))
+    names = [axis.name for axis in axes]
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"{repeated} varies twice: leave out one of its axes")
     return Words(common, axes)
 
 
