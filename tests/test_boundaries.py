@@ -174,7 +174,7 @@ def test_metrics_without_a_boundary_or_with_a_diverged_network() -> None:
 
 
 def test_a_tolerance_is_a_part_of_the_diagonal() -> None:
-    with pytest.raises(ValueError, match="tolerance is 2.0: it must be at least 0 and below 1"):
+    with pytest.raises(ValueError, match=r"tolerance is 2\.0: it must be at least 0 and below 1"):
         Boundaries(tolerance=2.0)
 
 

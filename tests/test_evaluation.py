@@ -136,7 +136,7 @@ def test_outputs_that_are_not_finite_are_refused(value: float) -> None:
         raw[0, 0, 2, 3] = value
         return Outputs({"a": raw}, {}, ())
 
-    with pytest.raises(ValueError, match=r"NaN or infinity \(a in 3 of 6 images\); .*--optimizer.lr"):
+    with pytest.raises(ValueError, match=r"NaN or infinity \(a in 3 of 6 images\), so its metrics .*--optimizer.lr"):
         evaluate(broken, {"a": GlowTask()}, batches(3), CPU)
 
 

@@ -418,6 +418,16 @@ def test_probabilities_and_scores_are_sure_alike_in_every_type(
     assert torch.equal(valid, sure) and torch.equal(value, same) and 0.1 < valid.double().mean() < 0.9
 
 
+def test_scores_that_are_no_numbers_are_refused(
+    onnx: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = ("semseg:cityscapes-2", "depth")
+    run = Session.run
+    monkeypatch.setattr(Session, "run", lambda *arguments: [run(*arguments)[0] * np.nan, run(*arguments)[1]])
+    with pytest.raises(ValueError, match=r"model\.onnx outputs NaN for semseg"):
+        label(onnx, store, tmp_path / "a", outputs=outputs)
+
+
 @pytest.mark.parametrize(
     ("inputs", "shown"),
     [

@@ -119,6 +119,15 @@ def test_test_time_augmentation_is_the_mean_with_the_mirror_image(predictor: Pre
     np.testing.assert_allclose(flipped["normals"][:, ::-1] * [-1, 1, 1], prediction["normals"], atol=1e-4)
 
 
+def test_outputs_that_are_not_finite_are_refused(run: Path) -> None:
+    """Decoding would make a class of them, and a distance."""
+    broken = load(run, native_resolution=True, device="cpu")
+    with torch.no_grad():
+        next(iter(broken.model.network.parameters())).fill_(torch.inf)
+    with pytest.raises(ValueError, match=r"outputs NaN or infinity for semseg, depth, normals: .*--optimizer\.lr"):
+        broken.predict(np.asarray(rgb()))
+
+
 # -- files -------------------------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""Check for outputs that are not finite, which a maximum over classes or a clamp of depth would hide."""
+"""Checks for outputs that are not finite, which a maximum over classes or a clamp of depth would hide."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,7 +7,15 @@ from torch import Tensor
 
 from taskscape.distributed import all_reduce_sum
 
-REMEDY = "its metrics are undefined: train it again with a lower --optimizer.lr, or with --precision fp32"
+_REMEDY = "train it again with a lower --optimizer.lr, or with --precision fp32"
+
+
+def require_finite(outputs: Mapping[str, Tensor]) -> None:
+    """Raise ``ValueError`` that names the tasks with NaN or infinity in their raw outputs, (B, channels, H, W)."""
+    # A sum takes one fast pass, and is not finite if a number is not. If the sum only overflowed, the numbers decide.
+    faults = [name for name, raw in outputs.items() if not raw.sum().isfinite() and not raw.isfinite().all()]
+    if faults:
+        raise ValueError(f"the network outputs NaN or infinity for {', '.join(faults)}: {_REMEDY}")
 
 
 class NotFinite:
@@ -31,4 +39,7 @@ class NotFinite:
         faults = [f"{name} in {count:.0f}" for name, count in zip(self.counts, counts, strict=True) if count]
         if faults:
             listed = ", ".join(faults)
-            raise ValueError(f"the network outputs NaN or infinity ({listed} of {images:.0f} images); {REMEDY}")
+            raise ValueError(
+                f"the network outputs NaN or infinity ({listed} of {images:.0f} images), so its metrics are undefined: "
+                f"{_REMEDY}"
+            )

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from taskscape.data.readers.images import ValueRange
 from taskscape.evaluation import TestTimeAugmentation
+from taskscape.evaluation.finite import require_finite
 from taskscape.inference.bands import enlarged, rows_of, scaled
 from taskscape.inference.images import AnyImage, as_rgb
 from taskscape.inference.prediction import Prediction
@@ -56,8 +57,8 @@ class Predictor:
         """Predict an image: a file, a Pillow image, an (H, W, 3) RGB array, or a (3, H, W) tensor.
 
         uint8 values are in 0..255, floating-point values in 0..1; gray and transparent images are supported. Raises
-        ``ValueError`` for other types and shapes and for a file that is not an image; ``FileNotFoundError`` for a
-        missing file.
+        ``ValueError`` for other types and shapes, for a file that is not an image, and if the network outputs NaN or
+        infinity; ``FileNotFoundError`` for a missing file.
         """
         prediction = self.predict_together([as_rgb(image, self.image_range)])[0]
         if not isinstance(image, str | os.PathLike):
@@ -95,7 +96,9 @@ class Predictor:
 
     def _forward(self, image: Tensor) -> dict[str, Tensor]:
         final = self.model.forward_tta(image, self.tta).final
-        return {name: final[name].float() for name in self.model.tasks}
+        raws = {name: final[name].float() for name in self.model.tasks}
+        require_finite(raws)
+        return raws
 
     def _in_tiles(self, rgb: RgbArray) -> Prediction:
         assert self.tiles is not None and self.tiles.size is not None

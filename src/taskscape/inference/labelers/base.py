@@ -26,7 +26,10 @@ class Labeler(ABC):
 
     @abstractmethod
     def predict(self, image: Tensor) -> dict[str, Label]:
-        """Return the label of each task for (B, 3, H, W) images in 0..1, at their size."""
+        """Return the label of each task for (B, 3, H, W) images in 0..1, at their size.
+
+        Raises ``ValueError`` if the model outputs NaN where it should have scores.
+        """
 
     @abstractmethod
     def says_confidence(self, task: str) -> bool:

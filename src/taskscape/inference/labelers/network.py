@@ -8,6 +8,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.evaluation import TestTimeAugmentation, find_tta
+from taskscape.evaluation.finite import require_finite
 from taskscape.files.digest import sha256
 from taskscape.inference.labelers.base import Label, Labeler, height_error
 from taskscape.released import resolve
@@ -44,6 +45,7 @@ class NetworkLabeler(Labeler):
     @override
     def predict(self, image: Tensor) -> dict[str, Label]:
         final = self.model.forward_tta(image, self.tta or False).final
+        require_finite({name: final[name] for name in self.tasks})
         return {
             name: Label(task.decode(final[name]), task.confidence_of(final[name], self.spreads.get(name, 1.0)))
             for name, task in self.tasks.items()

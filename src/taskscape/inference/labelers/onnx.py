@@ -136,7 +136,7 @@ class OnnxLabeler(Labeler):
         labels = {}
         for name, task in self.tasks.items():
             raw = outputs[self.label_indices[name]]
-            self._check_shape(name, raw, image)
+            self._check_output(name, raw, image)
             label = _label(task, raw, size)
             if name in self.confidence_indices:
                 confidence = _resized(outputs[self.confidence_indices[name]], size, "bilinear")[:, 0]
@@ -156,8 +156,8 @@ class OnnxLabeler(Labeler):
         ]
         return [torch.from_numpy(np.concatenate(arrays)[: len(rgb)]) for arrays in zip(*runs, strict=True)]
 
-    def _check_shape(self, name: str, raw: Tensor, image: Tensor) -> None:
-        """Raise ``ValueError`` unless an output has a value for every pixel of the images."""
+    def _check_output(self, name: str, raw: Tensor, image: Tensor) -> None:
+        """Raise ``ValueError`` unless an output has a value for every pixel of the images, and scores are numbers."""
         task = self.tasks[name]
         has_ids = task.predicts_classes and raw.ndim == 3
         expected = (len(image), *([] if has_ids else [task.channels]), *image.shape[2:])
@@ -166,6 +166,8 @@ class OnnxLabeler(Labeler):
                 f"{self.path}: the output for {name} is {tuple(raw.shape)} instead of {expected} (images, "
                 "channels, height, width): correct --outputs, or export the network so that it keeps the size"
             )
+        if task.predicts_classes and raw.isnan().any():
+            raise ValueError(f"{self.path} outputs NaN for {name}: correct the network that it was exported from")
 
     @override
     def says_confidence(self, task: str) -> bool:
