@@ -10,6 +10,7 @@ import torch
 from blocks import pack
 
 torch.set_num_threads(int(os.environ.get("TASKSCAPE_TEST_THREADS", "1")))  # workers of pytest-xdist share the cores
+os.environ["LOKY_MAX_CPU_COUNT"] = "1"  # and start no more processes, except where a test asks for them
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -35,7 +35,7 @@ def label(page: Path) -> str:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a folder with the files that pages assume: a store, a run, a photograph, and rendered streets."""
+    """Make a folder with the files that pages assume: a store, a run and a photograph."""
     folder = tmp_path_factory.mktemp("documents")
     store = pack(folder / "rooms")
     network = models.DeeplabJointConfig(encoder="resnet10t", output_stride=32, width=16)
@@ -52,7 +52,6 @@ def workspace(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     (tmp_path / "stores" / "rooms").symlink_to(made / "rooms")
     (tmp_path / "runs" / "joint").symlink_to(made / "joint")
     (tmp_path / "photo.jpg").symlink_to(made / "photo.jpg")
-    monkeypatch.setenv("TASKSCAPE_CACHE", str(made / "cache"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     random = torch.get_rng_state()
