@@ -199,10 +199,10 @@ def gradient(loss, prediction, target):
 
 
 @every_loss
-@pytest.mark.parametrize("seed", range(3))
-def test_formula(loss, seed):
-    prediction, target = example(loss, seed)
-    np.testing.assert_allclose(mean(loss, prediction, target).item(), by_hand(loss, prediction, target), rtol=1e-12)
+def test_formula(loss):
+    for seed in range(3):
+        prediction, target = example(loss, seed)
+        np.testing.assert_allclose(mean(loss, prediction, target).item(), by_hand(loss, prediction, target), rtol=1e-12)
 
 
 @every_loss

@@ -5,6 +5,8 @@ import copy
 import subprocess
 import sys
 from dataclasses import fields, is_dataclass
+from itertools import product
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -92,14 +94,14 @@ def test_killed_and_resumed_gives_the_same_run(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("flat", TASKS)
-def test_a_task_with_zero_gradient(name: str, flat: str) -> None:
-    q = Quadratics(flat=flat)
-    built = METHODS[name].build(TASKS).double()
-    for _ in range(3):
-        gradient, weights = q.step(built)
-        built.after_step(q.global_losses)
-        assert np.isfinite(gradient).all() and np.isfinite(weights).all()
+def test_a_task_with_zero_gradient(name: str) -> None:
+    for flat in TASKS:
+        q = Quadratics(flat=flat)
+        built = METHODS[name].build(TASKS).double()
+        for _ in range(3):
+            gradient, weights = q.step(built)
+            built.after_step(q.global_losses)
+            assert np.isfinite(gradient).all() and np.isfinite(weights).all(), flat
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -221,10 +223,9 @@ def test_bad_settings(name: str, settings: dict[str, Any], message: str) -> None
 MAY_BE_ZERO = {("gradnorm", "alpha"), ("famo", "weight_decay"), ("cagrad", "c"), ("nash-mtl", "max_norm")}
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), -1.0, 0.0])
 @pytest.mark.parametrize("name", CONFIGS)
-def test_numbers_that_make_no_sense_are_refused_by_name(name: str, value: float) -> None:
-    for field in fields(CONFIGS[name]):
+def test_numbers_that_make_no_sense_are_refused_by_name(name: str) -> None:
+    for value, field in product((nan, inf, -inf, -1.0, 0.0), fields(CONFIGS[name])):
         default = getattr(CONFIGS[name](), field.name)
         if isinstance(default, str | tuple):  # names
             continue
