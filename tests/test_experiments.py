@@ -176,7 +176,7 @@ def test_what_other_tables_say() -> None:
     mtan, metric = rows["segnet-mtan"], "semseg/miou"
     for name in ("segnet-split", "segnet-cross-stitch"):
         assert mtan[metric] > rows[name][metric] and mtan[tables.SI] < rows[name][tables.SI]
-    assert mtan[metric] < rows["segnet-dense"][metric] and mtan[tables.SI] > rows["segnet-dense"][tables.SI]
+    assert mtan[metric] < rows["segnet-dense"][metric] and mtan[tables.SI] < rows["segnet-dense"][tables.SI]
     assert rows["adaptive-depth"][tables.SI] > rows["deeplab-branched-lite"][tables.SI]
     photographs = tables.load("photographs")
     pretrained = [run["metrics"][metric] for run in photographs["camvid/first"].values()]
