@@ -77,7 +77,7 @@ class StepLog:
     def _to_floats(self, results: list[StepResult]) -> list[float]:
         """Copy all scalars to main memory at once."""
         scalars = [x.detach().to(self._device, torch.float64) for result in results for x in result.scalars()]
-        return torch.stack(scalars).tolist() if scalars else []  # type: ignore[no-any-return]
+        return torch.stack(scalars).tolist() if scalars else []
 
     def _require_finite(self, step: int, quantities: dict[str, float]) -> None:
         for name, value in quantities.items():
