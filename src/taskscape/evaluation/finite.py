@@ -12,8 +12,7 @@ _REMEDY = "train it again with a lower --optimizer.lr, or with --precision fp32"
 
 def require_finite(outputs: Mapping[str, Tensor]) -> None:
     """Raise ``ValueError`` that names the tasks with NaN or infinity in their raw outputs, (B, channels, H, W)."""
-    # A sum takes one fast pass, and is not finite if a number is not. If the sum only overflowed, the numbers decide.
-    faults = [name for name, raw in outputs.items() if not raw.sum().isfinite() and not raw.isfinite().all()]
+    faults = [name for name, raw in outputs.items() if not _are_finite(raw).all()]
     if faults:
         raise ValueError(f"the network outputs NaN or infinity for {', '.join(faults)}: {_REMEDY}")
 
@@ -28,9 +27,7 @@ class NotFinite:
     def update(self, final: Mapping[str, Tensor]) -> None:
         """Update with a batch of raw outputs, (B, channels, H, W) for each task."""
         for name, count in self.counts.items():
-            raw = final[name].detach()
-            largest = raw.abs().amax(tuple(range(1, raw.dim())))  # NaN if any value is NaN
-            count += (~largest.isfinite()).sum()
+            count += (~_are_finite(final[name].detach())).sum()
         self.images += len(final[next(iter(self.counts))])
 
     def check(self) -> None:
@@ -43,3 +40,9 @@ class NotFinite:
                 f"the network outputs NaN or infinity ({listed} of {images:.0f} images), so its metrics are undefined: "
                 f"{_REMEDY}"
             )
+
+
+def _are_finite(raw: Tensor) -> Tensor:
+    """Return a mask, (B,), of the images of which all values, (B, channels, H, W), are finite."""
+    largest = raw.abs().amax(tuple(range(1, raw.dim())))  # NaN if any value is NaN
+    return largest.isfinite()
