@@ -117,7 +117,7 @@ def raw_data(folder: Path) -> None:
         image.save(raw / f"{number}.jpg")
         np.save(raw / f"{number}.npy", depth / 1000)
     (garden / "taskscape.yaml").write_text(
-        "splits: {train: 0.8, val: 0.2}\nsemseg:\n  classes: {1: lawn, 2: path, 5: tree}\ndepth:\n  unit: millimetre\n"
+        "splits: {train: 0.8, val: 0.2}\nsemseg:\n  classes: {1: lawn, 2: path, 5: tree}\ndepth:\n  unit: millimeter\n"
     )
 
 

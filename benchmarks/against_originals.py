@@ -95,7 +95,7 @@ def tasks_of(batch: Batch, classes: ClassSet) -> dict[str, Task]:
     """Return the tasks with the losses of MTAN: cross-entropy, L1, cosine."""
     tasks: dict[str, Task] = {
         "semseg": SemanticSegmentation(classes),
-        "depth": Depth("metres", mean=0.0, std=1.0, min_depth=0.01, max_depth=1000.0),
+        "depth": Depth("meters", mean=0.0, std=1.0, min_depth=0.01, max_depth=1000.0),
         "normals": SurfaceNormals(),
     }
     return {name: tasks[name] for name in batch.targets}

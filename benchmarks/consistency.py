@@ -19,14 +19,14 @@ from taskscape.runs import TrainedModel
 
 ZOOM = 1.25
 MAX_DEPTH = 100.0
-"""Depth in metres beyond which predictions are not compared."""
+"""Depth in meters beyond which predictions are not compared."""
 MIN_PIXELS = 500
 """Number of pixels of road above which a plane is fitted to them."""
 UP = torch.tensor([0.0, -1.0, 0.0])
 
 
 class Maps(NamedTuple):
-    """Predictions for one image: class ids (H, W), metres (H, W) and unit vectors (3, H, W), on the CPU."""
+    """Predictions for one image: class ids (H, W), meters (H, W) and unit vectors (3, H, W), on the CPU."""
 
     semseg: Tensor
     depth: Tensor

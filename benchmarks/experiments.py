@@ -164,7 +164,7 @@ def _train(job: Job) -> dict[str, Any]:
         "seconds": round(trainer.pace.seconds, 1),
         "metrics": {name: evaluation.metrics[name] for name in KEPT if name in evaluation.metrics},
     }
-    if job.name in tables.METRES_AND_LOG:
+    if job.name in tables.METERS_AND_LOG:
         results["histogram"] = evaluation.plots["depth/histogram"]
     return results
 

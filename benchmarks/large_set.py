@@ -22,7 +22,7 @@ from PIL import Image
 import tables
 
 SIZE = (48, 64)
-DESCRIPTION = "{semseg: {classes: {0: a, 1: b, 2: c}}, depth: {unit: millimetre}, splits: {val: 200, train: %d}}"
+DESCRIPTION = "{semseg: {classes: {0: a, 1: b, 2: c}}, depth: {unit: millimeter}, splits: {val: 200, train: %d}}"
 EXPERIMENT = """
 from pathlib import Path
 from taskscape.data import Packed

@@ -22,7 +22,7 @@ def random_batch(
     classes: ClassSet = CITYSCAPES_19,
     device: torch.device = CPU,
 ) -> Batch:
-    """Return images with labels for ``tasks`` that are valid everywhere: classes, depth in metres, normals."""
+    """Return images with labels for ``tasks`` that are valid everywhere: classes, depth in meters, normals."""
     generator = torch.Generator().manual_seed(0)
     everywhere = torch.ones(images, *size, dtype=torch.bool, device=device)
     values = {

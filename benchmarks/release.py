@@ -27,7 +27,7 @@ LIMITS = (
     "It was trained without photographs labeled for these tasks. In photographs it often misses small and rare "
     "objects (poles, signs, riders, fences), confuses sidewalks and shop windows with what is next to them, and "
     "draws rough outlines.",
-    "Depth is in the metres of generated streets. In photographs the order of depths is more reliable than their "
+    "Depth is in the meters of generated streets. In photographs the order of depths is more reliable than their "
     "scale, which depends on the height and field of view of the camera.",
     "The sky of generated streets has neither depth nor normals, so these predictions are meaningless where the "
     "class is sky.",

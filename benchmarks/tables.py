@@ -208,8 +208,8 @@ _MTAN = "mtan/cityscapes_7"
 _INVERSE = "depth/inverse_abs_err"
 
 
-METRES_AND_LOG = ("ladder/rung5", "ladder/rung6")
-"""Recipes that learn depth in metres and in log metres, for which the distribution of depth is recorded."""
+METERS_AND_LOG = ("ladder/rung5", "ladder/rung6")
+"""Recipes that learn depth in meters and in log meters, for which the distribution of depth is recorded."""
 
 CLAIMS = (
     *(
@@ -217,9 +217,9 @@ CLAIMS = (
         for rung, (text, worse, better) in enumerate(_RUNGS, 2)
     ),
     Claim(
-        "depth in log metres is better",
-        METRES_AND_LOG[1],
-        METRES_AND_LOG[0],
+        "depth in log meters is better",
+        METERS_AND_LOG[1],
+        METERS_AND_LOG[0],
         (SI, "depth/abs_rel"),
         "SI 16.654 → 15.614",
     ),

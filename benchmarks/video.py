@@ -42,7 +42,7 @@ KINDS = ("pan", "drive")
 TURN = math.radians(15)
 """Maximum angle of the camera to either side in a pan."""
 ADVANCE = 0.4
-"""Metres that the camera moves per frame: 10 m/s at 25 frames per second."""
+"""Meters that the camera moves per frame: 10 m/s at 25 frames per second."""
 SHAKE = math.radians(0.05)
 """Standard deviation of the noise on the camera's heading and elevation in each frame."""
 SAME = 0.02

@@ -1,9 +1,9 @@
-"""Draws ``docs/pictures/depth-histograms.svg``: depth of streets per metre and per octave, labels and predictions.
+"""Draws ``docs/pictures/depth-histograms.svg``: depth of streets per meter and per octave, labels and predictions.
 
     python docs/histograms.py
 
-Labels are those of the streets that ``benchmarks/experiments.py`` validates on, predictions those of its runs in metres
-and in log metres (``tables.METRES_AND_LOG``), added up over seeds, where its result has them.
+Labels are those of the streets that ``benchmarks/experiments.py`` validates on, predictions those of its runs in meters
+and in log meters (``tables.METERS_AND_LOG``), added up over seeds, where its result has them.
 """
 
 import argparse
@@ -26,13 +26,13 @@ import tables  # noqa: E402
 
 OUT = ROOT / "docs" / "pictures" / "depth-histograms.svg"
 NEAREST, FARTHEST = 4.0, 300.0
-"""Metres that depth is clipped to."""
-WORDS = ("predicted, learned in metres", "predicted, learned in log metres")
+"""Meters that depth is clipped to."""
+WORDS = ("predicted, learned in meters", "predicted, learned in log meters")
 Counts = npt.NDArray[np.float64]
 
 
 def labels(scenes: int) -> tuple[Counts, Counts]:
-    """Return the edges, in metres, and the pixels of a histogram of the depth of validation scenes."""
+    """Return the edges, in meters, and the pixels of a histogram of the depth of validation scenes."""
     store = Streets(train=2, val=scenes, size=(128, 256)).open()["val"]
     metrics = DepthMetrics()
     for row in range(len(store)):
@@ -46,7 +46,7 @@ def labels(scenes: int) -> tuple[Counts, Counts]:
 def predictions() -> dict[str, Counts]:
     """Return the pixels of predictions by words, for the edges of ``labels``; empty without a result."""
     found = {}
-    for name, words in zip(tables.METRES_AND_LOG, WORDS, strict=True):
+    for name, words in zip(tables.METERS_AND_LOG, WORDS, strict=True):
         runs = tables.experiments()["runs"].get(name, {}).values()
         every = [run["histogram"]["predicted"] for run in runs if "histogram" in run]
         if every:
@@ -55,23 +55,23 @@ def predictions() -> dict[str, Counts]:
 
 
 def draw(edges: Counts, true: Counts, predicted: Mapping[str, Counts]) -> Figure:
-    """Return both histograms: the share of pixels per metre, and per octave."""
+    """Return both histograms: the share of pixels per meter, and per octave."""
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     figure.patch.set_facecolor("white")
-    metres, octaves = figure.subplots(1, 2)
-    for axes, width, unit in ((metres, np.diff(edges), "metre"), (octaves, np.diff(np.log2(edges)), "octave")):
+    meters, octaves = figure.subplots(1, 2)
+    for axes, width, unit in ((meters, np.diff(edges), "meter"), (octaves, np.diff(np.log2(edges)), "octave")):
         axes.stairs(100 * true / true.sum() / width, edges, fill=True, color="#cfcdc8", label="labels")
         for (words, pixels), color in zip(predicted.items(), ("#c2610a", "#3f5bd9"), strict=False):
             axes.stairs(100 * pixels / pixels.sum() / width, edges, color=color, linewidth=1.6, label=words)
         axes.set_ylabel(f"% of pixels per {unit}")
-        axes.set_xlim(0 if axes is metres else NEAREST * 0.9, FARTHEST * 1.05)
+        axes.set_xlim(0 if axes is meters else NEAREST * 0.9, FARTHEST * 1.05)
         axes.spines[["top", "right"]].set_visible(False)
-    metres.set_xlabel("depth in metres")
-    octaves.set_xlabel("depth in metres, on a logarithmic axis")
+    meters.set_xlabel("depth in meters")
+    octaves.set_xlabel("depth in meters, on a logarithmic axis")
     octaves.set_xscale("log")
     octaves.set_xticks([5, 10, 20, 50, 100, 200, 300], ["5", "10", "20", "50", "100", "200", "300"])
     octaves.minorticks_off()
-    metres.legend(frameon=False)
+    meters.legend(frameon=False)
     return figure
 
 

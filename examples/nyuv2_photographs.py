@@ -1,6 +1,6 @@
 """Recipes for photographs of rooms, prepared by ``taskscape prepare folder`` as docs/results/photographs.md shows.
 
-The depth of these photographs is relative: it is proportional to metres only within an image, and stored so that the
+The depth of these photographs is relative: it is proportional to meters only within an image, and stored so that the
 median of every image is 1. Therefore the loss ignores the scale, which also allows the augmentation to zoom, and the
 metrics do not depend on the scale.
 """

@@ -28,28 +28,28 @@ semseg:
   palette: [[200, 200, 190], [190, 60, 50]]
   void: [0]
 depth:
-  unit: millimetre
+  unit: millimeter
   invalid: [0]
 """
 
 
 def draw(folder: Path, count: int, size: tuple[int, int], seed: int = 0) -> None:
-    """Write images of balls in front of a wall, with class ids and depth in millimetres as 16-bit files."""
+    """Write images of balls in front of a wall, with class ids and depth in millimeters as 16-bit files."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[: size[0], : size[1]] / size[0]
     for name in ("images", "semseg", "depth"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "taskscape.yaml").write_text(DESCRIPTION)
     for index in range(count):
-        ids, metres = np.ones(size, np.uint8), np.full(size, rng.uniform(4, 5))
+        ids, meters = np.ones(size, np.uint8), np.full(size, rng.uniform(4, 5))
         for away in sorted(rng.uniform(1, 4, 3), reverse=True):
             ball = np.hypot(y - rng.uniform(0, 1), x - rng.uniform(0, size[1] / size[0])) < 0.4 / away
-            ids[ball], metres[ball] = 2, away
-        color = np.where((ids == 1)[..., None], [180, 180, 170], [200, 60, 50]) / np.sqrt(metres)[..., None]
+            ids[ball], meters[ball] = 2, away
+        color = np.where((ids == 1)[..., None], [180, 180, 170], [200, 60, 50]) / np.sqrt(meters)[..., None]
         image = np.clip(color + rng.normal(0, 5, (*size, 3)), 0, 255).astype(np.uint8)
         Image.fromarray(image).save(folder / "images" / f"{index:03d}.png")
         Image.fromarray(ids).save(folder / "semseg" / f"{index:03d}.png")
-        Image.fromarray((1000 * metres).astype(np.uint16)).save(folder / "depth" / f"{index:03d}.png")
+        Image.fromarray((1000 * meters).astype(np.uint16)).save(folder / "depth" / f"{index:03d}.png")
 
 
 def main(

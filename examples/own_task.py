@@ -39,7 +39,7 @@ from taskscape.views import RgbArray, View, offer_view
 
 @dataclass(frozen=True)
 class Elevation(Modality):
-    """Height above sea level, (H, W) float32 metres; valleys can be below it."""
+    """Height above sea level, (H, W) float32 meters; valleys can be below it."""
 
     name: ClassVar[str] = "elevation"
     dtype: ClassVar[str] = "float32"
@@ -47,7 +47,7 @@ class Elevation(Modality):
 
     @property
     def unit(self) -> str:
-        return "metre"
+        return "meter"
 
     def check(self, values: np.ndarray[Any, Any]) -> None:
         if not np.all((values > -1000) & (values < 10000)):
@@ -65,9 +65,9 @@ class ElevationView(View[Elevation]):
     """Gray levels: low is dark, high is bright."""
 
     lowest: float = 0.0
-    """Elevation in metres that is shown in black."""
+    """Elevation in meters that is shown in black."""
     highest: float = 400.0
-    """Elevation in metres that is shown in white."""
+    """Elevation in meters that is shown in white."""
 
     def colorize(self, values: np.ndarray[Any, Any], valid: np.ndarray[Any, Any] | None = None) -> RgbArray:
         gray = np.clip((values - self.lowest) / (self.highest - self.lowest), 0, 1) * 255
@@ -93,7 +93,7 @@ class ElevationView(View[Elevation]):
         return Image.fromarray(np.clip(np.rint(values) + 1000, 0, 65535).astype(np.uint16))
 
     def metadata(self) -> Mapping[str, Any]:
-        return {"type": "elevation", "unit": "metre", "formula": "value - 1000"}
+        return {"type": "elevation", "unit": "meter", "formula": "value - 1000"}
 
 
 offer_view(Elevation, ElevationView)
@@ -117,7 +117,7 @@ class Relief(PixelLoss):
 
 
 class ElevationMetric(TaskMetric):
-    """Mean absolute error, and the fraction of pixels with an error below ten metres."""
+    """Mean absolute error, and the fraction of pixels with an error below ten meters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class ElevationMetric(TaskMetric):
 
 @dataclass(frozen=True)
 class ElevationTask(Task):
-    """The elevation of every pixel. The network's output is in hundreds of metres."""
+    """The elevation of every pixel. The network's output is in hundreds of meters."""
 
     name: ClassVar[str] = "elevation"
 
@@ -183,7 +183,7 @@ class ElevationTask(Task):
 
 @dataclass(frozen=True)
 class Terrain(RawData):
-    """image/NAME.png and elevation/NAME.npy, (H, W) metres; NaN is unknown. Every fourth image is for validation."""
+    """image/NAME.png and elevation/NAME.npy, (H, W) meters; NaN is unknown. Every fourth image is for validation."""
 
     name: ClassVar[str] = "terrain"
 

@@ -18,7 +18,7 @@ from taskscape.views import RgbArray, View, offer_view
 
 @dataclass(frozen=True)
 class Elevation(Modality):
-    """Metres above sea level, (H, W)."""
+    """Meters above sea level, (H, W)."""
 
     name: ClassVar[str] = "elevation"
     dtype: ClassVar[str] = "int16"
@@ -26,7 +26,7 @@ class Elevation(Modality):
 
     @property
     def unit(self) -> str:
-        return "metre"
+        return "meter"
 
     def check(self, values: np.ndarray) -> None:
         if not (np.abs(values) < 9000).all():
@@ -43,11 +43,11 @@ class ElevationView(View[Elevation]):
     extension: ClassVar[str] = "tif"
 
     top: float = 1000.0
-    """Elevation in metres that is shown in white."""
+    """Elevation in meters that is shown in white."""
 
     @property
     def axis(self) -> str:
-        return "metres above the sea"
+        return "meters above the sea"
 
     def colorize(self, values: np.ndarray, valid: np.ndarray | None = None) -> RgbArray:
         gray = (values / self.top * 255).clip(0, 255).astype(np.uint8)
@@ -66,7 +66,7 @@ class ElevationView(View[Elevation]):
         return Image.fromarray(values.astype(np.float32))
 
     def metadata(self) -> Mapping[str, Any]:
-        return {"type": self.modality.name, "unit": "metre"}
+        return {"type": self.modality.name, "unit": "meter"}
 
 
 offer_view(Elevation, ElevationView)
@@ -74,7 +74,7 @@ offer_view(Elevation, ElevationView)
 
 @dataclass(frozen=True)
 class PredictElevation(Task):
-    """Elevation in metres."""
+    """Elevation in meters."""
 
     name: ClassVar[str] = "elevation"
 

@@ -24,8 +24,8 @@ def store(tmp_path: Path) -> Path:
     writer = StoreWriter(tmp_path / "store", (1, 4), {"train": 2, "val": 1}, fields, {"kind": "test"})
     normals = np.zeros((1, 4, 3), np.float32)
     normals[..., 2] = -1
-    for index, (ids, metres) in enumerate(zip(semseg, depth, strict=True)):
-        classes, distance = np.array([ids]), np.array([metres], np.float32)
+    for index, (ids, meters) in enumerate(zip(semseg, depth, strict=True)):
+        classes, distance = np.array([ids]), np.array([meters], np.float32)
         image = np.full((1, 4, 3), 100 * index, np.uint8)
         values = {"image": image, "semseg": classes, "depth": distance, "relative": distance / 10, "normals": normals}
         far = distance > 0
@@ -51,7 +51,7 @@ def test_both_predictors_by_hand(store: Path) -> None:
 def test_every_field_is_measured_by_what_its_modality_says(store: Path) -> None:
     found = baseline(Store.open(store, "train"), Store.open(store, "val"))
     assert found.constant.keys() <= found.specs.keys() and "grader" in found.constant
-    # Relative depth has no errors in metres, and the same relative errors as metric depth that is ten times larger.
+    # Relative depth has no errors in meters, and the same relative errors as metric depth that is ten times larger.
     assert "relative/abs_err" not in found.constant
     assert found.by_position["relative/si_log_rmse"] == pytest.approx(found.by_position["depth/si_log_rmse"], rel=1e-5)
 

@@ -42,8 +42,8 @@ from taskscape.weighting.base import global_losses
 from tiny import TinyConfig
 
 CLASSES = SemanticSegmentation(CITYSCAPES_7)
-METRES = Depth(representation="metres", mean=0.0, std=1.0)
-TWO: Mapping[str, Task] = {"semseg": CLASSES, "depth": METRES}
+METERS = Depth(representation="meters", mean=0.0, std=1.0)
+TWO: Mapping[str, Task] = {"semseg": CLASSES, "depth": METERS}
 PLAIN_SUM, SUPERVISED = FixedConfig(), Supervised()
 
 

@@ -21,6 +21,7 @@ from taskscape.commands.recipes import summaries
 from taskscape.errors import Interrupted
 from taskscape.imports import quick_imports
 from taskscape.models import NAMES
+from taskscape.parallel import launched_processes
 from taskscape.released import PHOTOGRAPH
 from taskscape.runs import Experiment
 from taskscape.serialization import load_name, parse
@@ -443,6 +444,14 @@ def test_several_processes_must_be_told_their_folder(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "name it with --out" in fails(capsys, "train", "joint")
+
+
+def test_a_job_of_slurm_without_srun_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    assert launched_processes() == 1
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
+    assert launched_processes() == 4
 
 
 def test_a_full_disk(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

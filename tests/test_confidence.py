@@ -37,7 +37,7 @@ SURE: dict[str, Task] = {
     "semseg": SemanticSegmentation(CITYSCAPES_7, confidence="probability"),
     "depth": Depth(loss=Laplace()),
     "inverse": Depth("inverse", mean=0.0, std=0.1, loss=Laplace()),
-    "metres": Depth("metres", loss=Laplace()),
+    "meters": Depth("meters", loss=Laplace()),
     "relative": Depth(metric=False, loss=Laplace()),
     "normals": SurfaceNormals(loss=Angular()),
     "boundaries": Boundaries(confidence="probability"),
@@ -68,7 +68,7 @@ def raw_and_target(name: str, pixels: int = 4000) -> tuple[Tensor, Target]:
     else:
         assert isinstance(task, Depth)
         raw[:, :1] = task.encode(10 * torch.randn(4, 1, 1, pixels).mul(0.5).exp())
-        raw[:, 1] = 0.4 * raw[:, 1] - (4 if name == "metres" else 2)
+        raw[:, 1] = 0.4 * raw[:, 1] - (4 if name == "meters" else 2)
         center = raw[:, :1] + torch.distributions.Laplace(0.0, width_of(raw)[:, None]).sample()
         value = task.decode(torch.cat([center, raw[:, 1:]], 1))
     return raw, Target(value, torch.ones(shape, dtype=torch.bool))
@@ -387,7 +387,7 @@ def test_networks_that_exchange_predictions_take_widths(store: Path, tmp_path: P
 
 @pytest.mark.parametrize("bins", [None, ("depth",)])
 def test_bins_have_no_width(bins: tuple[str, ...] | None) -> None:
-    tasks = {"semseg": SemanticSegmentation(CITYSCAPES_7), "depth": Depth("metres", mean=0.0, std=1.0, loss=Laplace())}
+    tasks = {"semseg": SemanticSegmentation(CITYSCAPES_7), "depth": Depth("meters", mean=0.0, std=1.0, loss=Laplace())}
     with pytest.raises(ValueError, match=r"'depth' by bins.*loss laplace"):
         AdaptiveDepthConfig(bin_tasks=bins).check(tasks)
     AdaptiveDepthConfig(bin_tasks=()).check(tasks)

@@ -20,7 +20,7 @@ from taskscape.tasks import Depth, SemanticSegmentation, Task
 
 TASKS: Mapping[str, Task] = {
     "semseg": SemanticSegmentation(CITYSCAPES_2),
-    "depth": Depth("metres", mean=0.0, std=1.0, min_depth=0.5, max_depth=100.0),
+    "depth": Depth("meters", mean=0.0, std=1.0, min_depth=0.5, max_depth=100.0),
 }
 CPU = torch.device("cpu")
 
@@ -28,9 +28,9 @@ CPU = torch.device("cpu")
 class Transferring(Network):
     """Classes are transferred to a constant depth, depth to equal class scores."""
 
-    def __init__(self, metres: float = 12.0, **options: Any) -> None:
+    def __init__(self, meters: float = 12.0, **options: Any) -> None:
         super().__init__({"semseg": 2, "depth": 1})
-        self.metres = metres
+        self.meters = meters
 
     @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
@@ -45,7 +45,7 @@ class Transferring(Network):
     @override
     def transfer(self, final: Mapping[str, Tensor]) -> dict[str, Tensor]:
         depth = final["depth"]
-        return {"depth": torch.full_like(depth, self.metres), "semseg": torch.zeros_like(final["semseg"])}
+        return {"depth": torch.full_like(depth, self.meters), "semseg": torch.zeros_like(final["semseg"])}
 
 
 def batch() -> Batch:
@@ -65,7 +65,7 @@ def energy(network: Network) -> dict[str, float]:
     return found.compute(CPU)
 
 
-def test_the_energy_is_metres_of_depth_and_nats_of_classes() -> None:
+def test_the_energy_is_meters_of_depth_and_nats_of_classes() -> None:
     found = energy(Transferring())
     assert found["depth"] == pytest.approx(2.0)
     assert found["semseg"] == pytest.approx(0.25 * np.log(0.25 / 0.5) + 0.75 * np.log(0.75 / 0.5), rel=1e-6)

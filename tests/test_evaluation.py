@@ -181,7 +181,7 @@ def test_a_task_without_labels_does_not_choose() -> None:
         best.update(evaluation(depth__abs_err=1.0))
 
 
-def test_depth_in_metres_is_chosen_by_a_metric_that_sees_the_scale() -> None:
+def test_depth_in_meters_is_chosen_by_a_metric_that_sees_the_scale() -> None:
     """An untrained network with a wrong scale may have the better relative error."""
     leading = {metric: BestEpoch({"depth": Depth(metric=metric)}).candidates for metric in (True, False)}
     assert leading == {True: ["depth/abs_rel"], False: ["depth/si_log_rmse"]}

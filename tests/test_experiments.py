@@ -103,11 +103,11 @@ def test_a_queue_keeps_failures_and_begins_nothing_late(tmp_path: Path) -> None:
     assert [job.seed for job in left] == [0, 2]
 
 
-def test_histograms_of_depth_are_shares_per_metre_and_per_octave() -> None:
+def test_histograms_of_depth_are_shares_per_meter_and_per_octave() -> None:
     edges = np.array([4.0, 8.0, 16.0])
     figure = histograms.draw(edges, np.array([3.0, 1.0]), {"predicted": np.array([1.0, 1.0])})
-    metres, octaves = figure.axes
-    heights = [[patch.get_data().values.tolist() for patch in axes.patches] for axes in (metres, octaves)]
+    meters, octaves = figure.axes
+    heights = [[patch.get_data().values.tolist() for patch in axes.patches] for axes in (meters, octaves)]
     assert heights == [[[18.75, 3.125], [12.5, 6.25]], [[75.0, 25.0], [50.0, 50.0]]]
 
 
@@ -128,18 +128,18 @@ def test_what_is_said_of_the_ladder() -> None:
         assert of[text] == "within the spread"
     assert of["half the learning rate and 24 epochs help"] == "within the spread"
     assert of["up-projections help"] == of["a second skip helps"] == "**does not hold**"
-    assert VERDICTS["depth in log metres is better", "depth/abs_rel"] == "**holds**"
+    assert VERDICTS["depth in log meters is better", "depth/abs_rel"] == "**holds**"
 
 
 def test_what_is_said_of_the_histograms() -> None:
-    metres, log = (
+    meters, log = (
         sum(np.array(run["histogram"]["predicted"]) for run in tables.experiments()["runs"][name].values())
-        for name in tables.METRES_AND_LOG
+        for name in tables.METERS_AND_LOG
     )
-    runs = tables.experiments()["runs"][tables.METRES_AND_LOG[0]].values()
+    runs = tables.experiments()["runs"][tables.METERS_AND_LOG[0]].values()
     edges = np.array(next(iter(runs))["histogram"]["edges"])
     near = edges[1:] < 6
-    assert log[near].sum() > 1.5 * metres[near].sum()
+    assert log[near].sum() > 1.5 * meters[near].sum()
 
 
 def ratios(machine: str, what: str) -> dict[str, float]:
@@ -222,7 +222,7 @@ def test_what_is_said_of_mtan_at_full_width() -> None:
     assert max(alone) < 0 and round(np.mean(alone), 3) == -0.01
 
 
-def test_what_is_said_of_the_sizes_of_networks_and_of_metres() -> None:
+def test_what_is_said_of_the_sizes_of_networks_and_of_meters() -> None:
     every_run = tables.experiments()["runs"]
     runs = {name: of for name, of in every_run.items() if name.startswith("mtan/") and " " not in name}
     millions = {name.split("/")[1]: round(of["0"]["parameters"] / 1e6) for name, of in runs.items()}

@@ -289,7 +289,7 @@ def test_words_that_are_wrong(run: Path, store: Path, tmp_path: Path) -> None:
 
 
 class Session:
-    """A fake session of onnxruntime: red is the score of the first class, blue of the second, green is metres."""
+    """A fake session of onnxruntime: red is the score of the first class, blue of the second, green is meters."""
 
     fixed: tuple[Any, Any] = ("height", "width")
     at_once = 3
@@ -305,7 +305,7 @@ class Session:
     def get_outputs(self) -> list[SimpleNamespace]:
         return [
             SimpleNamespace(name="scores", shape=[3, 2, 32, 48]),
-            SimpleNamespace(name="metres", shape=[3, 1, 32, 48]),
+            SimpleNamespace(name="meters", shape=[3, 1, 32, 48]),
         ]
 
     def get_modelmeta(self) -> SimpleNamespace:
@@ -334,8 +334,8 @@ def test_an_onnx_file_labels_too(onnx: Path, store: Path, tmp_path: Path) -> Non
     scores = (image[:, [0, 2]] / 32).softmax(1)
     value, valid = gathered(tmp_path / "a", "semseg")
     assert torch.equal(valid, scores.amax(1) >= 0.9) and torch.equal(value[valid], scores.argmax(1)[valid])
-    metres, everywhere = gathered(tmp_path / "b", "far")
-    assert everywhere.all() and torch.allclose(metres, 1 + image[:, 1:2])
+    meters, everywhere = gathered(tmp_path / "b", "far")
+    assert everywhere.all() and torch.allclose(meters, 1 + image[:, 1:2])
     assert Manifest.of(tmp_path / "b").fields["far"] == Depth()
     with pytest.raises(ValueError, match="holds a store: delete it"):  # made with other outputs
         label(onnx, store, tmp_path / "b", outputs=("semseg:cityscapes-2", "far=depth:relative"))
@@ -354,11 +354,11 @@ def test_a_file_may_say_what_its_outputs_are(
             ]
 
         def run(self, names: None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-            scores, metres = super().run(names, inputs)
-            return [scores.argmax(1), metres]
+            scores, meters = super().run(names, inputs)
+            return [scores.argmax(1), meters]
 
     outputs = {"semseg": {"modality": unstructure(Semseg(CITYSCAPES_2))}, "depth": {"modality": unstructure(Depth())}}
-    with pytest.raises(ValueError, match=r"does not say what its outputs scores, metres are: name them with --outputs"):
+    with pytest.raises(ValueError, match=r"does not say what its outputs scores, meters are: name them with --outputs"):
         label(onnx, store, tmp_path / "a")
     monkeypatch.setattr(sys.modules["onnxruntime"], "InferenceSession", Deployed)
     monkeypatch.setattr(Session, "metadata", {"taskscape": json.dumps({"outputs": outputs})})
@@ -379,9 +379,9 @@ def test_a_file_may_say_what_its_outputs_are(
     coarse, everywhere = gathered(tmp_path / "d", "semseg")
     assert everywhere.all() and coarse.shape == value.shape and (coarse == value).double().mean() > 0.5
     assert torch.equal(coarse[:, ::2, ::2], coarse[:, 1::2, 1::2])
-    metres, _ = gathered(tmp_path / "d", "depth")
+    meters, _ = gathered(tmp_path / "d", "depth")
     small = F.interpolate(image[:, 1:2], (16, 24), mode="bilinear", antialias=True)
-    assert torch.allclose(metres, F.interpolate(1 + small, (32, 48), mode="bilinear"), atol=1.5, rtol=0.02)
+    assert torch.allclose(meters, F.interpolate(1 + small, (32, 48), mode="bilinear"), atol=1.5, rtol=0.02)
     monkeypatch.setattr(Session, "metadata", {"taskscape": "{}"})
     with pytest.raises(ValueError, match=r"its metadata are damaged .*name its --outputs"):
         label(onnx, store, tmp_path / "c")
@@ -450,7 +450,7 @@ def test_onnx_files_that_take_something_else(
 def test_onnx_files_that_do_not_fit(onnx: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     both = ("semseg:cityscapes-2", "depth")
     for outputs, message in (
-        (("depth",), r"has 2 outputs \(scores, metres\), and --outputs names 1: say what each is"),
+        (("depth",), r"has 2 outputs \(scores, meters\), and --outputs names 1: say what each is"),
         (("semseg:cityscapes-20", "depth"), "no modality 'semseg:cityscapes-20'; did you mean semseg:cityscapes-2"),
         (("semseg:cityscapes-19", "depth"), r"the output for semseg is \(1, 2, 32, 48\)|the output for semseg is"),
         (("depth", "depth"), "has the same name twice"),

@@ -57,7 +57,7 @@ def test_a_range_that_loses_labels_is_warned_of_before_training(
 
 
 def test_bins_start_where_the_depth_is(near: Path) -> None:
-    tasks = {"depth": Depth("metres", mean=0.0, std=1.0)}
+    tasks = {"depth": Depth("meters", mean=0.0, std=1.0)}
     experiment = replace(tiny(near), network=AdaptiveDepthConfig(), tasks=tasks)
     network = experiment.for_data(Store.open(near, "train")).network
     assert isinstance(network, AdaptiveDepthConfig) and network.start == 0.14

@@ -167,13 +167,13 @@ def test_the_losses_of_transferred_predictions_are_chosen(loss):
     torch.testing.assert_close(losses[source], expected)
 
 
-def test_a_loss_of_metres_compares_metres():
+def test_a_loss_of_meters_compares_meters():
     tasks = {**TASKS, "depth": Depth("log", loss=SILog())}
     final, transferred, targets = example()
     losses = CrossTaskConsistency(weight=1.0)(tasks, final, {"transferred": transferred}, targets)
-    log_metres = [0.8661 * raw["depth"] + 2.8936 for raw in (final, transferred)]
+    log_meters = [0.8661 * raw["depth"] + 2.8936 for raw in (final, transferred)]
     errors = [
-        (a - b)[valid] for a, b, valid in zip(*(x[:, 0] for x in log_metres), targets["depth"].valid, strict=True)
+        (a - b)[valid] for a, b, valid in zip(*(x[:, 0] for x in log_meters), targets["depth"].valid, strict=True)
     ]
     spread = torch.stack([e.var(correction=0) + 0.15 * e.mean() ** 2 for e in errors]).mean()
     torch.testing.assert_close(losses["semseg"], (spread + 1e-5).sqrt())

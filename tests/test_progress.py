@@ -19,6 +19,19 @@ def test_a_file_gets_lines_of_long_work_alone(capsys: pytest.CaptureFixture[str]
     assert [line.split("  ")[:2] for line in lines] == [["long [a]", f"{done}/31"] for done in (10, 20, 30, 31)]
 
 
+def test_the_rate_survives_a_new_total(capsys: pytest.CaptureFixture[str]) -> None:
+    """As in a run that ends with its time, whose number of steps is estimated after each."""
+    clock = [0.0]
+    with progress.progress_bar() as bar:
+        bar.get_time = lambda: clock[0]
+        report = progress.reporter(bar, "training")
+        for second in range(40):
+            report(second, 100 + second % 7)
+            clock[0] += 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3 and all("1.0/s" in line and "-:--" not in line for line in lines)
+
+
 def test_a_silent_bar_prints_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "SECONDS_PER_LINE", 0.0)
     with progress.progress_bar(shown=False) as bar:

@@ -102,7 +102,7 @@ def test_depth_is_learned_as_published() -> None:
             assert depth.raw_is_value and depth.loss == L1()
         elif name.startswith("ladder"):
             rung = int(name.removeprefix("ladder/rung"))
-            normalization = ("metres", (27.0727, 29.1264)) if rung < 6 else ("log", (2.8936, 0.8661))
+            normalization = ("meters", (27.0727, 29.1264)) if rung < 6 else ("log", (2.8936, 0.8661))
             assert (depth.representation, depth.normalization) == normalization
             assert depth.range == (4.0, 300.0) and depth.loss == L1()
         else:

@@ -137,7 +137,7 @@ def test_zero_is_refused_by_name_unless_it_means_something(cls: type) -> None:
 def use(settings: Any) -> None:
     """Build what the settings describe, and assert that their schedule gives factors."""
     if isinstance(settings, NetworkConfig):
-        tasks = {"semseg": SemanticSegmentation(CITYSCAPES_2), "depth": Depth("metres", mean=0.0, std=1.0)}
+        tasks = {"semseg": SemanticSegmentation(CITYSCAPES_2), "depth": Depth("meters", mean=0.0, std=1.0)}
         with torch.device("meta"):
             settings.for_tasks(tasks).from_scratch().build({name: task.channels for name, task in tasks.items()})
     elif isinstance(settings, OptimizerConfig):

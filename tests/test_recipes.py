@@ -37,7 +37,7 @@ def test_every_network_has_a_recipe(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["adaptive_depth", "transformer", "cross_attention"])
-def test_networks_that_put_out_metres_have_tasks_that_take_them(name: str) -> None:
+def test_networks_that_put_out_meters_have_tasks_that_take_them(name: str) -> None:
     assert getattr(recipes, name)().tasks["depth"].raw_is_value
 
 
@@ -73,9 +73,9 @@ def test_what_does_not_fit_is_refused_before_data_are_made(changes: dict[str, An
         experiment.check()
 
 
-def test_metres_from_zero_are_refused_where_they_have_no_gradient() -> None:
-    metres = recipes.adaptive_depth().tasks  # with a loss of metres
+def test_meters_from_zero_are_refused_where_they_have_no_gradient() -> None:
+    meters = recipes.adaptive_depth().tasks  # with a loss of meters
     with pytest.raises(ValueError, match=r"tasks\.depth would not learn: deeplab-joint starts"):
-        replace(recipes.joint(), tasks=metres).check()
-    replace(recipes.joint(), tasks={**metres, "depth": Depth("metres", loss=SILog())}).check()
-    replace(recipes.joint(), tasks={**metres, "depth": Depth("inverse", loss=SILog())}).check()
+        replace(recipes.joint(), tasks=meters).check()
+    replace(recipes.joint(), tasks={**meters, "depth": Depth("meters", loss=SILog())}).check()
+    replace(recipes.joint(), tasks={**meters, "depth": Depth("inverse", loss=SILog())}).check()

@@ -101,11 +101,11 @@ def test_a_prediction_is_consistent_with_itself(kind: str) -> None:
     torch.testing.assert_close(same, plain, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("representation", ["metres", "log", "inverse"])
+@pytest.mark.parametrize("representation", ["meters", "log", "inverse"])
 def test_depth_decodes_what_it_encodes(representation: Representation) -> None:
     task = Depth(representation, mean=0.3, std=1.7, min_depth=0.5, max_depth=200.0)
-    metres = torch.tensor([0.5, 1.0, 17.3, 200.0], dtype=torch.float64).view(1, 1, 1, 4)
-    torch.testing.assert_close(task.decode(task.encode(metres)), metres)
+    meters = torch.tensor([0.5, 1.0, 17.3, 200.0], dtype=torch.float64).view(1, 1, 1, 4)
+    torch.testing.assert_close(task.decode(task.encode(meters)), meters)
 
 
 def test_depth_stays_within_its_range() -> None:
@@ -117,39 +117,39 @@ def test_depth_stays_within_its_range() -> None:
 
 def test_normalization_by_default_is_that_of_miniscapes() -> None:
     assert Depth("log").normalization == (2.8936, 0.8661)
-    assert Depth("metres").normalization == (27.0727, 29.1264)
+    assert Depth("meters").normalization == (27.0727, 29.1264)
     assert Depth("inverse").normalization == (0.0, 1.0)
 
 
-def target(metres: Tensor) -> Target:
-    return Target(metres, (metres > 0)[:, 0])
+def target(meters: Tensor) -> Target:
+    return Target(meters, (meters > 0)[:, 0])
 
 
 def test_losses_compare_in_their_own_space() -> None:
-    metres = torch.tensor([[[[10.0, 20.0], [0.0, 40.0]]]], dtype=torch.float64)
+    meters = torch.tensor([[[[10.0, 20.0], [0.0, 40.0]]]], dtype=torch.float64)
     raw = torch.tensor([[[[0.1, 0.2], [0.3, -0.4]]]], dtype=torch.float64)
     known = np.array([10.0, 20.0, 40.0])
     guess = np.array([0.1, 0.2, -0.4])
 
-    in_logs = compute_loss(Depth("log", loss=L1()), raw, target(metres))
+    in_logs = compute_loss(Depth("log", loss=L1()), raw, target(meters))
     assert in_logs.item() == pytest.approx(np.abs(guess - (np.log(known) - 2.8936) / 0.8661).mean(), rel=1e-12)
 
     difference = np.log(known) - (guess * 0.8661 + 2.8936)
     expected = math.sqrt(difference.var() + 0.15 * difference.mean() ** 2)
-    in_metres = compute_loss(Depth("log", loss=SILog(gamma=0.15)), raw, target(metres))
-    assert in_metres.item() == pytest.approx(expected, rel=1e-4)
+    in_meters = compute_loss(Depth("log", loss=SILog(gamma=0.15)), raw, target(meters))
+    assert in_meters.item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_depth_is_consistent_in_the_space_of_its_loss() -> None:
     raw, other = torch.randn(2, 2, 1, 4, 5, dtype=torch.float64)
-    other *= 30  # mostly out of range, which is clamped in metres but not in the representation
+    other *= 30  # mostly out of range, which is clamped in meters but not in the representation
     valid = torch.rand(2, 4, 5) < 0.7
     in_logs = Depth("log", loss=MSE())
     found = in_logs.loss.mean(in_logs.compute_consistency(raw, other, valid))
     assert found.item() == pytest.approx(((raw - other)[:, 0][valid] ** 2).mean().item(), rel=1e-12)
-    in_metres = Depth("log", loss=SILog())
-    found = in_metres.loss.mean(in_metres.compute_consistency(raw, other, valid))
-    assert found == compute_loss(in_metres, raw, Target(in_metres.decode(other), valid))
+    in_meters = Depth("log", loss=SILog())
+    found = in_meters.loss.mean(in_meters.compute_consistency(raw, other, valid))
+    assert found == compute_loss(in_meters, raw, Target(in_meters.decode(other), valid))
 
 
 @dataclass(frozen=True)
@@ -164,28 +164,28 @@ class Plain(Loss):
 
 
 def test_a_loss_that_says_nothing_compares_representations() -> None:
-    metres = torch.rand(2, 1, 4, 5) * 50 + 1
+    meters = torch.rand(2, 1, 4, 5) * 50 + 1
     raw = torch.randn(2, 1, 4, 5)
-    found = compute_loss(Depth("inverse", loss=Plain()), raw, target(metres))
-    torch.testing.assert_close(found, (raw - 1 / metres).abs().mean())
+    found = compute_loss(Depth("inverse", loss=Plain()), raw, target(meters))
+    torch.testing.assert_close(found, (raw - 1 / meters).abs().mean())
 
 
 def test_what_raw_output_is() -> None:
-    assert Depth("metres", mean=0.0, std=1.0).raw_is_value
-    for other in (Depth("metres"), Depth("log", mean=0.0, std=1.0), Depth("inverse", mean=0.0, std=1.0)):
+    assert Depth("meters", mean=0.0, std=1.0).raw_is_value
+    for other in (Depth("meters"), Depth("log", mean=0.0, std=1.0), Depth("inverse", mean=0.0, std=1.0)):
         assert not other.raw_is_value
     assert [kind().predicts_classes for kind in TASKS] == [kind is SemanticSegmentation for kind in TASKS]
 
 
 def test_no_gradient_is_lost_to_pixels_without_depth() -> None:
-    metres = torch.zeros(1, 1, 2, 2)
-    metres[0, 0, 0, 0] = 5.0
+    meters = torch.zeros(1, 1, 2, 2)
+    meters[0, 0, 0, 0] = 5.0
     for loss in (L1(), SILog()):
         raw = torch.zeros(1, 1, 2, 2, requires_grad=True)
-        compute_loss(Depth("inverse", loss=loss), raw, target(metres)).backward()
+        compute_loss(Depth("inverse", loss=loss), raw, target(meters)).backward()
         assert raw.grad is not None
         assert raw.grad.isfinite().all()
-        assert (raw.grad[metres == 0] == 0).all()
+        assert (raw.grad[meters == 0] == 0).all()
 
 
 def depths(nearest: float, farthest: float, pixels: int = 5000) -> np.ndarray[Any, Any]:
@@ -193,7 +193,7 @@ def depths(nearest: float, farthest: float, pixels: int = 5000) -> np.ndarray[An
     return np.exp(np.linspace(math.log(nearest), math.log(farthest), pixels)).astype(np.float32)
 
 
-@pytest.mark.parametrize("representation", ["metres", "log", "inverse"])
+@pytest.mark.parametrize("representation", ["meters", "log", "inverse"])
 def test_depth_like_that_of_streets_keeps_the_published_numbers(representation: Representation) -> None:
     task, sentences = Depth(representation).for_values(lambda: depths(3, 150))
     assert task.range == (0.5, 300.0) and task.normalization == Depth(representation).normalization and not sentences
@@ -201,7 +201,7 @@ def test_depth_like_that_of_streets_keeps_the_published_numbers(representation: 
     assert Depth().for_values(lambda: np.zeros(0, np.float32)) == (Depth(), [])
 
 
-@pytest.mark.parametrize("representation", ["metres", "log", "inverse"])
+@pytest.mark.parametrize("representation", ["meters", "log", "inverse"])
 @pytest.mark.parametrize("metric", [True, False])
 @pytest.mark.parametrize(("nearest", "farthest"), [(0.08, 0.62), (0.2, 5.0), (700.0, 9000.0)])
 def test_range_and_normalization_suit_the_data(

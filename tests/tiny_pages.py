@@ -10,18 +10,18 @@ from taskscape.export.web import PageModel
 
 NAMES = ["dark", "bright", "sky"]
 TILTED = 3.0
-"""Difference of the network's depth between the top and bottom of an image in metres; depth starts at 2."""
+"""Difference of the network's depth between the top and bottom of an image in meters; depth starts at 2."""
 
 
 def network(
-    name: str, threshold: int = 127, *, depth: bool = True, metres: float = 2.0, confidence: bool = False
+    name: str, threshold: int = 127, *, depth: bool = True, meters: float = 2.0, confidence: bool = False
 ) -> PageModel:
     """Return a network that classifies pixels as bright by their red, and predicts lower pixels to be nearer.
 
     With ``confidence``, it is more confident for redder pixels.
     """
     tasks = ["semseg", *(["depth"] * depth), *(["semseg.confidence"] * confidence)]
-    content = lzma.compress(_onnx(threshold, metres, tasks), check=lzma.CHECK_CRC32, filters=_FILTERS)
+    content = lzma.compress(_onnx(threshold, meters, tasks), check=lzma.CHECK_CRC32, filters=_FILTERS)
     about = {
         "name": name,
         "text": "A network for tests.",
@@ -78,7 +78,7 @@ _OUTPUTS: dict[str, dict[str, Any]] = {
 }
 
 
-def _onnx(threshold: int, metres: float, tasks: list[str]) -> bytes:
+def _onnx(threshold: int, meters: float, tasks: list[str]) -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
     nodes = [
@@ -104,7 +104,7 @@ def _onnx(threshold: int, metres: float, tasks: list[str]) -> bytes:
         "threshold": np.array(threshold, np.float32),
         "nothing": np.array(0, np.float32),
         "tilt": np.array(TILTED / 60, np.float32),
-        "far": np.array(TILTED + metres, np.float32),
+        "far": np.array(TILTED + meters, np.float32),
         "rows": np.array(2),
         "start": np.array([0]),
         "end": np.array([1]),

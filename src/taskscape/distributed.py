@@ -134,7 +134,7 @@ def _hidden(package: str) -> Iterator[None]:
 
 
 def launch(device: str = "auto") -> "Processes":
-    """Join the processes that ``torchrun`` or SLURM started, if any, and select this process's device.
+    """Join the processes that ``torchrun`` or ``srun`` started, if any, and select this process's device.
 
     Raises ``ValueError`` under the same conditions as ``find_device``, and if several processes would share one GPU.
     """

@@ -45,8 +45,11 @@ def chosen_threads() -> int | None:
 
 
 def launched_processes() -> int:
-    """Return the number of processes that torchrun or SLURM started for this command; 1 without a launcher."""
-    return int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1")))
+    """Return the number of processes that torchrun or srun started for this command; 1 without a launcher.
+
+    In a batch script of SLURM, a command without srun is one process, however many tasks the job has (SLURM_NTASKS).
+    """
+    return int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1")))
 
 
 def launched_rank() -> int:

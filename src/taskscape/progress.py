@@ -36,7 +36,21 @@ class _Count(ProgressColumn):
         return Text(done if task.total is None else f"{done}/{task.total:.0f}")
 
 
-class _Lines(Progress):
+class _Progress(Progress):
+    """Progress whose rate and remaining time survive a new total, as of a run that ends with its time."""
+
+    @override
+    def update(self, task_id: TaskID, *, total: float | None = None, **changes: Any) -> None:
+        if total is not None:
+            self.task(task_id).total = total  # rich would discard the steps that it measured the rate with
+        super().update(task_id, **changes)
+
+    def task(self, task_id: TaskID) -> rich.progress.Task:
+        """Return the task with this id."""
+        return next(task for task in self.tasks if task.id == task_id)
+
+
+class _Lines(_Progress):
     """Progress as occasional lines instead of a bar; work that ends before its first line is due prints none."""
 
     def __init__(self, *columns: ProgressColumn, **options: Any) -> None:
@@ -47,7 +61,7 @@ class _Lines(Progress):
     @override
     def update(self, task_id: TaskID, **changes: Any) -> None:
         super().update(task_id, **changes)
-        task = next(task for task in self.tasks if task.id == task_id)
+        task = self.task(task_id)
         now = self.get_time()
         previous = self._last_printed.get(task_id, now if task.start_time is None else task.start_time)
         is_last = task.finished and task_id in self._last_printed
@@ -72,7 +86,7 @@ def progress_bar(shown: bool = True) -> Progress:
     if shown and not is_quiet() and not has_bars:
         return _Lines(description, count, _Rate(), remaining, console=console, speed_estimate_period=20)
     columns = (description, BarColumn(), count, _Rate(), remaining)
-    return Progress(*columns, console=console, disable=not shown or is_quiet(), speed_estimate_period=20)
+    return _Progress(*columns, console=console, disable=not shown or is_quiet(), speed_estimate_period=20)
 
 
 def reporter(progress: Progress, what: str) -> ProgressCallback:

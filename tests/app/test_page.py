@@ -21,7 +21,7 @@ pytestmark = [needs_browser, pytest.mark.skipif(not HAS_ONNX, reason="needs the 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    networks = [network("runs/dark"), network("runs/bright", 40, metres=4.0), network("runs/flat", depth=False)]
+    networks = [network("runs/dark"), network("runs/bright", 40, meters=4.0), network("runs/flat", depth=False)]
     page = write_folder(networks, tmp_path_factory.mktemp("page")).parent
     with start(0) as server:
         server.files = {file.name: file for file in page.iterdir()}

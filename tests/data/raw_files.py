@@ -46,7 +46,7 @@ def cityscapes(raw: Path, cameras: bool = False, **counts: int) -> dict[str, dic
 
 
 def plane(height: int, width: int, focal: float, centre: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the depth of a slanted plane, (H, W) metres, and its normal toward the camera."""
+    """Return the depth of a slanted plane, (H, W) meters, and its normal toward the camera."""
     normal = np.array([0.3, -0.5, -0.8])
     normal /= np.linalg.norm(normal)
     y, x = np.mgrid[:height, :width]

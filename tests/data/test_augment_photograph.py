@@ -192,6 +192,8 @@ def test_light() -> None:
     gray = torch.full((1, 3, 30, 40), 0.5)
     gamma = Light(gamma=0.5)(gray, draws(1, gamma=0.0))
     torch.testing.assert_close(gamma, torch.full_like(gray, 0.5 ** math.exp(-0.5)))
+    black_and_white = torch.tensor([0.0, 1.0]).expand(1, 3, 1, 2)
+    assert torch.equal(Light(gamma=0.5)(black_and_white, draws(1, gamma=0.0)), black_and_white)
     warm = Light(white_balance=0.2)(gray, draws(1, red=1.0, blue=0.0))
     expected = torch.tensor([math.exp(0.2), 1.0, math.exp(-0.2)]).view(1, 3, 1, 1) * gray
     torch.testing.assert_close(warm, expected)

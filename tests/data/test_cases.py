@@ -37,7 +37,7 @@ def ids() -> np.ndarray:
     return ids
 
 
-def millimetres() -> np.ndarray:
+def millimeters() -> np.ndarray:
     return np.linspace(1000, 9000, H * W).reshape(H, W).astype(np.uint16)
 
 
@@ -165,9 +165,9 @@ def color16(highest: int) -> bytes:
 @pytest.mark.parametrize(
     ("image", "ending"),
     [
-        (millimetres(), ".png"),
-        (millimetres(), ".tif"),
-        (millimetres().astype(np.float32) / 9000, ".tif"),
+        (millimeters(), ".png"),
+        (millimeters(), ".tif"),
+        (millimeters().astype(np.float32) / 9000, ".tif"),
         (color16(4095), ".png"),
     ],
 )
@@ -179,8 +179,8 @@ def test_a_range_that_is_not_known_is_asked_for(raw: Path, image: object, ending
 @pytest.mark.parametrize(("image_range", "white"), [("4095", 4095), ("[0, 4095]", 4095), ("[1000, 9000]", 9000)])
 def test_a_range_that_is_stated_counts(raw: Path, image_range: str, white: int) -> None:
     black = 1000 if "1000" in image_range else 0
-    folder(raw, f"{ABC}\nimage_range: {image_range}", {"semseg.png": ids()}, images=lambda _: millimetres())
-    expected = np.floor(((millimetres().astype(float) - black) / (white - black)).clip(0, 1) * 255 + 1e-9)
+    folder(raw, f"{ABC}\nimage_range: {image_range}", {"semseg.png": ids()}, images=lambda _: millimeters())
+    expected = np.floor(((millimeters().astype(float) - black) / (white - black)).clip(0, 1) * 255 + 1e-9)
     np.testing.assert_array_equal(stored_image(raw), np.repeat(expected[..., None], 3, -1))
     stated = stated_range(Packed(raw.with_name("store")))
     assert stated == (black, white)
@@ -329,7 +329,7 @@ def test_a_name_in_two_forms_is_one_class(raw: Path, other: str) -> None:
     [
         ("semseg: {classes: {road: 0, sky: 1}}", r"'road' is not an id: give name by id, \{0: road, 1: sky\} \(line"),
         ("semseg: {classes: {0: a, 1: b, 1: c}}", "has the key '1' twice.*line 1"),
-        ("depth: {unit: metre}\ndepth: {unit: metre}", "has the key 'depth' twice.*line 2"),
+        ("depth: {unit: meter}\ndepth: {unit: meter}", "has the key 'depth' twice.*line 2"),
         ("semseg: {classes: {0: a, 255: b}, void: [255]}", "void names 255, which is also a class"),
         ("semseg: {classes: [a, b], palette: [[0, 0, 0], [1, 1, 1]], void: [[1, 1, 1]]}", r"void names \[1, 1, 1\]"),
         ("semseg: {classes: [a, b], palette: [[0, 0, 0], [0, 0, 0]]}", r"\[0, 0, 0\] is the color of a and b"),
@@ -361,16 +361,16 @@ def test_lossy_labels_are_refused_whatever_they_are_called(raw: Path, field: str
 # -- sizes -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("label", [millimetres().T, millimetres()[:, : H + 4], millimetres()[:8]])
+@pytest.mark.parametrize("label", [millimeters().T, millimeters()[:, : H + 4], millimeters()[:8]])
 def test_another_aspect_ratio_is_refused(raw: Path, label: np.ndarray) -> None:
-    folder(raw, "depth: {unit: millimetre}", {"depth.npy": lambda number: label if number else millimetres()})
+    folder(raw, "depth: {unit: millimeter}", {"depth.npy": lambda number: label if number else millimeters()})
     refused(raw, rf"1\.npy is {label.shape[0]}x{label.shape[1]}, and its image {H}x{W}")
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4])
 def test_another_resolution_is_not(raw: Path, factor: int) -> None:
-    label = millimetres()[factor // 2 :: factor, factor // 2 :: factor]
-    folder(raw, "depth: {unit: millimetre}", {"depth.npy": label})
+    label = millimeters()[factor // 2 :: factor, factor // 2 :: factor]
+    folder(raw, "depth: {unit: millimeter}", {"depth.npy": label})
     assert targets(raw)["depth"].value.unique().numel() == label.size
 
 
@@ -396,18 +396,18 @@ def test_huge_images_are_named(raw: Path) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_values_without_depth_compare_in_the_type_of_the_file(raw: Path, dtype: type) -> None:
-    depth = (millimetres() / 1000).astype(np.float32)
+    depth = (millimeters() / 1000).astype(np.float32)
     depth[:4], depth[4, :3] = 0.1, np.nan
-    folder(raw, "depth: {unit: metre, invalid: 0.1}", {"depth.npy": depth.astype(dtype)[None]})
+    folder(raw, "depth: {unit: meter, invalid: 0.1}", {"depth.npy": depth.astype(dtype)[None]})
     valid = targets(raw)["depth"].valid[0]
     assert not valid[:4].any() and not valid[4, :3].any() and valid[5:].all()
 
 
 @pytest.mark.parametrize(("invalid", "kept"), [("", False), (", invalid: [0]", True)])
 def test_the_largest_number_of_16_bits_is_no_depth(raw: Path, invalid: str, kept: bool) -> None:
-    depth = millimetres()
+    depth = millimeters()
     depth[:4] = 65535
-    folder(raw, f"depth: {{unit: millimetre{invalid}}}", {"depth.png": depth})
+    folder(raw, f"depth: {{unit: millimeter{invalid}}}", {"depth.png": depth})
     valid = targets(raw)["depth"].valid[0]
     assert valid[4:].all() and valid[:4].all() == valid[:4].any() == kept
 

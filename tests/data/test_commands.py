@@ -14,11 +14,11 @@ from taskscape.data.readers import Folder
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """Write rooms whose millimetres are declared as metres."""
+    """Write rooms whose millimeters are declared as meters."""
     folder = tmp_path / "raw"
     for kind in ("images", "depth"):
         (folder / kind).mkdir(parents=True)
-    (folder / "taskscape.yaml").write_text("splits: {train: 3, val: 2}\ndepth: {unit: metre}\n")
+    (folder / "taskscape.yaml").write_text("splits: {train: 3, val: 2}\ndepth: {unit: meter}\n")
     for number in range(5):
         random = np.random.default_rng(number)
         Image.fromarray(random.integers(1, 255, (16, 24, 3), np.uint8)).save(folder / "images" / f"{number}.png")

@@ -29,7 +29,7 @@ VALUES: list[Any] = [
     [None],
     {1: None},
 ]
-SOUND: dict[str, dict[str, Any]] = {"semseg": {"classes": ["a", "b"]}, "depth": {"unit": "metre"}}
+SOUND: dict[str, dict[str, Any]] = {"semseg": {"classes": ["a", "b"]}, "depth": {"unit": "meter"}}
 
 
 def cases() -> Iterator[tuple[str, str, Any]]:

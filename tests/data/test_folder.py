@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 YAML = """
 semseg: {classes: {3: lawn, 7: path}, palette: [[0, 200, 0], [9, 8, 7]], void: [0, 255]}
-depth: {unit: millimetre, invalid: [0, 65535]}
+depth: {unit: millimeter, invalid: [0, 65535]}
 normals: {axes: [x, -y, -z]}
 splits: {train: 3, val: 1}
 """
@@ -175,7 +175,7 @@ def test_sections_may_have_any_name(raw: Path) -> None:
         """
 semseg: {classes: {3: lawn, 7: path}, palette: [[0, 200, 0], [9, 8, 7]], void: [0, 255]}
 parts: {type: semseg, classes: [rest, lamp, chair]}
-lidar: {type: depth, folder: depth, unit: millimetre, invalid: [0, 65535]}
+lidar: {type: depth, folder: depth, unit: millimeter, invalid: [0, 65535]}
 """,
     )
     store, targets = gathered(raw)
@@ -236,7 +236,7 @@ def test_inverse_depth_in_a_unit_of_its_own(raw: Path) -> None:
 
 def test_splits_from_subfolders_and_lists(raw: Path, tmp_path: Path) -> None:
     save(raw / "depth" / "2.png", np.full((4, 6), 9, np.uint16))
-    describe(raw, "depth: {unit: metre}\nsplits: {val: val.txt, train: train.txt}")
+    describe(raw, "depth: {unit: meter}\nsplits: {val: val.txt, train: train.txt}")
     (raw / "val.txt").write_text("2.png\n")
     (raw / "train.txt").write_text("3\n0\n")
     contents = Folder().contents(raw)
@@ -255,7 +255,7 @@ def test_splits_from_subfolders_and_lists(raw: Path, tmp_path: Path) -> None:
         save(nested / "images" / split / "a.png", np.zeros((4, 6, 3), np.uint8))
         save(nested / "depth" / split / "a.npy", np.full((4, 6, 1), 2.0, np.float32))
     save(nested / "images" / "val" / "b.png", np.zeros((4, 6, 3), np.uint8))
-    (nested / "taskscape.yaml").write_text("depth: {unit: metre}")
+    (nested / "taskscape.yaml").write_text("depth: {unit: meter}")
     contents = Folder().contents(nested)
     assert [item.name for items in contents.splits.values() for item in items] == ["train/a", "val/a", "val/b"]
     assert [len(item.files) for items in contents.splits.values() for item in items] == [2, 2, 1]
@@ -275,7 +275,7 @@ def test_shares_and_counts(tmp_path: Path, splits: str, counts: list[int]) -> No
     for index in range(10):
         save(tmp_path / "images" / f"{index}.png", np.zeros((4, 6, 3), np.uint8))
         save(tmp_path / "depth" / f"{index}.npy", np.ones((4, 6), np.float32))
-    describe(tmp_path, f"depth: {{unit: metre}}\nsplits: {splits}")
+    describe(tmp_path, f"depth: {{unit: meter}}\nsplits: {splits}")
     found = Folder().contents(tmp_path).splits
     assert [len(items) for items in found.values()] == counts
     assert [item.name for items in found.values() for item in items] == [str(i) for i in range(sum(counts))]
@@ -287,26 +287,26 @@ def test_shares_and_counts(tmp_path: Path, splits: str, counts: list[int]) -> No
         ("", "describes no labels"),
         ("semseg: [1", "is not YAML"),
         ("semsec: {}", r"semsec needs a type, such as `type: semseg`; did you mean semseg\?"),
-        ("depth: {unit: metre, inverze: true}", "depth: there is no field 'inverze'; did you mean inverse"),
+        ("depth: {unit: meter, inverze: true}", "depth: there is no field 'inverze'; did you mean inverse"),
         ("parts: {type: semsec, classes: [a]}", "parts: there is no 'semsec'; did you mean semseg"),
-        ("image: {type: depth, unit: metre}", "the name image is reserved for the images"),
-        ("depth: metre", "depth is 'metre': it must be a section"),
+        ("image: {type: depth, unit: meter}", "the name image is reserved for the images"),
+        ("depth: meter", "depth is 'meter': it must be a section"),
         ("[depth, splits]", "is not a mapping of sections"),
         ("semseg: {classes: nothing}", "semseg: classes: there is no class set 'nothing'"),
         ("semseg: {classes: [a, b], palette: [[1, 2, 3]]}", "2 names but 1 colors"),
         ("semseg: {classes: [a, b]}", r"0\.png holds \[3, 7\], neither classes nor void"),
-        ("depth: {unit: inch}", r"yaml: depth: unit is 'inch': give metre"),
+        ("depth: {unit: inch}", r"yaml: depth: unit is 'inch': give meter"),
         ("depth: {unit: -1}", "depth: unit is -1"),
-        ("depth: {unit: millimetre, folder: eight}", r"8 bits, which end at 0\.255 m: 16 bits are needed"),
+        ("depth: {unit: millimeter, folder: eight}", r"8 bits, which end at 0\.255 m: 16 bits are needed"),
         (
-            "depth: {unit: metre, folder: images}",
+            "depth: {unit: meter, folder: images}",
             "depth has the folder of the images, images, and no suffix of its own",
         ),
-        ("depth: {unit: metre, folder: nowhere}", "lacks nowhere; it holds depth, eight, images"),
-        ("depth: {unit: metre, folder: stray}", "1 file of stray/ without an image in images/, such as 9"),
+        ("depth: {unit: meter, folder: nowhere}", "lacks nowhere; it holds depth, eight, images"),
+        ("depth: {unit: meter, folder: stray}", "1 file of stray/ without an image in images/, such as 9"),
         ("normals: {axes: [x, x, z]}", "name x, y and z once each"),
-        ("depth: {unit: metre}\nsplits: {train: 9, val: 1}", "ask for 10 images, there are 4"),
-        ("depth: {unit: metre}\nsplits: {train: 0.9, val: 0.01}", "split val gets none of 4"),
+        ("depth: {unit: meter}\nsplits: {train: 9, val: 1}", "ask for 10 images, there are 4"),
+        ("depth: {unit: meter}\nsplits: {train: 0.9, val: 0.01}", "split val gets none of 4"),
     ],
 )
 def test_mistakes(raw: Path, text: str, message: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_cases import ABC, COLORS, PALETTE, H, W, describe, folder, ids, millimetres, refused, targets, write
+from test_cases import ABC, COLORS, PALETTE, H, W, describe, folder, ids, millimeters, refused, targets, write
 
 from taskscape.data.check import check
 from taskscape.data.prepare import prepare
@@ -157,7 +157,7 @@ def test_lists_that_do_not_do(raw: Path, splits: str, content: str, message: str
     [("{:04d}", "{}"), ("rgb_{:02d}", "depth_{:02d}"), ("1305031102.{}75304", "1305031102.{}60407")],
 )
 def test_numbers_and_times_are_names(raw: Path, image: str, label: str) -> None:
-    folder(raw, "depth: {unit: mm}", {"depth.png": millimetres()}, count=4)
+    folder(raw, "depth: {unit: mm}", {"depth.png": millimeters()}, count=4)
     for number in range(4):
         (raw / "images" / f"{number}.png").rename(raw / "images" / f"{image.format(number)}.png")
         (raw / "depth" / f"{number}.png").rename(raw / "depth" / f"{label.format(number)}.png")
@@ -255,9 +255,9 @@ def test_a_class_that_is_transparent_everywhere_is_doubted(
 @pytest.mark.parametrize(
     ("values", "is_doubted"),
     [
-        ((40 * millimetres().astype(np.int64)).astype(np.int16), True),
-        (np.log(millimetres() / 4000).astype(np.float32), True),
-        (np.where(millimetres() < 3000, -1, millimetres()).astype(np.float32), False),
+        ((40 * millimeters().astype(np.int64)).astype(np.int16), True),
+        (np.log(millimeters() / 4000).astype(np.float32), True),
+        (np.where(millimeters() < 3000, -1, millimeters()).astype(np.float32), False),
     ],
 )
 def test_negative_depth_is_doubted(raw: Path, values: np.ndarray, is_doubted: bool) -> None:

@@ -83,7 +83,7 @@ def test_cityscapes_keeps_the_disparity_through_the_camera(raw: Path) -> None:
     store, batch = stored(Cityscapes(**CITY), raw)
     about = store.manifest.source["depth"]
     assert about["camera"] == "read from camera/"
-    for index, (name, product) in enumerate(zip(store.names, about["metres_times_pixels"]["train"], strict=True)):
+    for index, (name, product) in enumerate(zip(store.names, about["meters_times_pixels"]["train"], strict=True)):
         p = written[f"train/{name}"]["disparity"]
         mask = batch.targets["depth"].valid[index]
         again = product / batch.targets["depth"].value[index, 0][mask].double().numpy() * 256 + 1
@@ -316,8 +316,8 @@ def test_generated_streets(raw: Path) -> None:
 
 
 def test_disparity_of_8_bits() -> None:
-    metres = np.array([0, 1, 4, 300, 1000], np.float32)
-    assert encode_depth(metres).tolist() == [0, 255, 255, 1, 1]
+    meters = np.array([0, 1, 4, 300, 1000], np.float32)
+    assert encode_depth(meters).tolist() == [0, 255, 255, 1, 1]
     levels = np.arange(1, 256)
     assert np.array_equal(encode_depth(decode_depth(levels)), levels)
 
@@ -330,7 +330,7 @@ def test_mtan_cityscapes(raw: Path) -> None:
     store, batch = stored(MtanArrays("cityscapes", partial=True), raw)
     assert store.names == [str(number) for number in range(12)]  # 2 comes before 10
     assert store.fields == {"semseg": Semseg(CITYSCAPES_19), "depth": Depth()}
-    scale = store.manifest.source["depth"]["metres_at_inverse_1"]
+    scale = store.manifest.source["depth"]["meters_at_inverse_1"]
     assert scale == pytest.approx(1.8499, rel=1e-5)
     for index in (2, 10):
         files = written[index]

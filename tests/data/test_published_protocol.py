@@ -16,7 +16,7 @@ from taskscape.data.augment import draw
 from taskscape.data.prepare import prepare
 from taskscape.data.readers.cityscapes import Cityscapes
 from taskscape.metrics import NormalsMetrics, SegmentationMetrics
-from taskscape.modalities.depth import METRES_AT_DISPARITY_1
+from taskscape.modalities.depth import METERS_AT_DISPARITY_1
 from taskscape.serialization import dump, parse
 from taskscape.tasks import Depth, ScaleRule, SurfaceNormals, Task
 
@@ -24,13 +24,13 @@ CPU = torch.device("cpu")
 MTAN = Depth(quantity="mtan-cityscapes")
 
 
-def metres_of(p: list[int]) -> Tensor:
-    return METRES_AT_DISPARITY_1 / ((torch.tensor(p, dtype=torch.float64) - 1) / 65536).view(1, 1, 1, -1)
+def meters_of(p: list[int]) -> Tensor:
+    return METERS_AT_DISPARITY_1 / ((torch.tensor(p, dtype=torch.float64) - 1) / 65536).view(1, 1, 1, -1)
 
 
-def perfect(task: Depth, metres: Tensor) -> dict[str, float]:
+def perfect(task: Depth, meters: Tensor) -> dict[str, float]:
     """Return the metrics of a raw output that equals the represented label."""
-    target = task.target(Target(metres, torch.ones(1, 1, metres.shape[-1], dtype=torch.bool)), modalities.Depth())
+    target = task.target(Target(meters, torch.ones(1, 1, meters.shape[-1], dtype=torch.bool)), modalities.Depth())
     metrics = task.metrics()
     metrics.update(task.decode(task.encode(target.value)), target.value, target.valid)
     return metrics.compute()
@@ -38,19 +38,19 @@ def perfect(task: Depth, metres: Tensor) -> dict[str, float]:
 
 @pytest.mark.parametrize(
     "task",
-    [MTAN, Depth(), Depth("inverse"), Depth("metres"), Depth(min_depth=2.0, max_depth=80.0, metrics_per_batch=True)],
+    [MTAN, Depth(), Depth("inverse"), Depth("meters"), Depth(min_depth=2.0, max_depth=80.0, metrics_per_batch=True)],
 )
 def test_a_perfect_prediction_scores_perfectly_however_far_or_near(task: Depth) -> None:
-    for name, value in perfect(task, metres_of([2, 3, 40, 5000, 32258, 60000])).items():
+    for name, value in perfect(task, meters_of([2, 3, 40, 5000, 32258, 60000])).items():
         assert value == pytest.approx(100.0 if "delta" in name else 0.0, abs=1e-10), name
 
 
 def test_the_quantity_of_mtan() -> None:
     q = torch.tensor([1 / 65536, 0.25, 0.4922, 0.7], dtype=torch.float64).view(1, 1, 1, 4)
-    metres = METRES_AT_DISPARITY_1 / q
+    meters = METERS_AT_DISPARITY_1 / q
     learned = [1 / 65536, 0.25, 0.4922, 0.4922]  # clipped
-    assert MTAN.encode(metres).flatten().tolist() == pytest.approx(learned, rel=1e-12)
-    target = MTAN.target(Target(metres, torch.ones(1, 1, 4, dtype=torch.bool)), modalities.Depth())
+    assert MTAN.encode(meters).flatten().tolist() == pytest.approx(learned, rel=1e-12)
+    target = MTAN.target(Target(meters, torch.ones(1, 1, 4, dtype=torch.bool)), modalities.Depth())
     metrics = MTAN.metrics()
     metrics.update(MTAN.decode(torch.tensor([0.0, 0.5, 0.4, 0.3], dtype=torch.float64).view(1, 1, 1, 4)), *target)
     predicted = np.array([1 / 65536, 0.4922, 0.4, 0.3])
@@ -93,8 +93,8 @@ def zoomed(task: Depth, store: Store) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize(
     ("rule", "representation", "factor"),
     [
-        ("physical", "log", 1), ("physical", "inverse", 1), ("divide", "metres", 1), ("divide", "inverse", 4),
-        ("keep", "metres", 2), ("keep", "inverse", 2),
+        ("physical", "log", 1), ("physical", "inverse", 1), ("divide", "meters", 1), ("divide", "inverse", 4),
+        ("keep", "meters", 2), ("keep", "inverse", 2),
     ],
 )  # fmt: skip
 def test_rules_of_scale(tmp_path: Path, rule: ScaleRule, representation: Any, factor: float) -> None:

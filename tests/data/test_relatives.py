@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_cases import ABC, COLORS, H, W, folder, ids, millimetres, png, refused, rolled_palette, targets, write
+from test_cases import ABC, COLORS, H, W, folder, ids, millimeters, png, refused, rolled_palette, targets, write
 
 from taskscape.data.prepare import prepare
 from taskscape.data.readers import Coco, Cvat, Folder, Voc
@@ -147,9 +147,9 @@ def test_sizes_that_rounding_explains(raw: Path, height: int, width: int, fits: 
 
 
 def test_depth_beyond_floats_has_no_value(raw: Path) -> None:
-    depth = millimetres() / 1000
+    depth = millimeters() / 1000
     depth[0] = 1e300
-    folder(raw, "depth: {unit: metre}", {"depth.npy": depth})
+    folder(raw, "depth: {unit: meter}", {"depth.npy": depth})
     found = targets(raw)["depth"]
     assert not found.valid[0, 0].any() and found.valid[0, 1:].all() and found.value.isfinite().all()
 
@@ -400,9 +400,9 @@ def test_labels_of_cvat_may_have_colons(raw: Path) -> None:
 
 
 def test_depth_in_integers_and_floats_is_doubted(raw: Path) -> None:
-    """Arrays are usually in metres, images in millimetres, and a section has one unit."""
-    folder(raw, "depth: {unit: millimetre}", {"depth.png": millimetres()}, count=12)
+    """Arrays are usually in meters, images in millimeters, and a section has one unit."""
+    folder(raw, "depth: {unit: millimeter}", {"depth.png": millimeters()}, count=12)
     (raw / "depth" / "11.png").unlink()
-    write(raw / "depth" / "11.npy", millimetres().astype(np.float32) / 1000)
+    write(raw / "depth" / "11.npy", millimeters().astype(np.float32) / 1000)
     with pytest.warns(UserWarning, match="depth: the files hold integers of more than 8 bits and floating-point num"):
         Folder().contents(raw)

@@ -428,7 +428,7 @@ def in_format_1(manifest: Path, unit: str) -> None:
     arrays = {
         "image": ("uint8", [3], "RGB, 0..255", None),
         "semseg": ("uint8", [], "class id", 255),
-        "depth": ("float32", [], "metre", 0),
+        "depth": ("float32", [], "meter", 0),
         "normals": ("int8", [3], "1/127", 0),
     }
     content["class_set"] = content["fields"]["semseg"]["classes"]
@@ -439,7 +439,7 @@ def in_format_1(manifest: Path, unit: str) -> None:
     manifest.write_text(json.dumps({**content, "format": 1}))
 
 
-@pytest.mark.parametrize(("unit", "metric"), [("metre", True), ("unknown", False)])
+@pytest.mark.parametrize(("unit", "metric"), [("meter", True), ("unknown", False)])
 def test_stores_of_format_1_are_read(make_store: Make, unit: str, metric: bool) -> None:
     store = make_store()
     expected = store.gather([2, 5], NAMES, CPU)
@@ -499,7 +499,7 @@ class Height(Modality):
 
     @property
     def unit(self):
-        return "metre"
+        return "meter"
 
     def check(self, values):
         if not (abs(values) < 1000).all():

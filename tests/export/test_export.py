@@ -175,12 +175,12 @@ def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
 def test_a_run_becomes_a_file(exported: Exported) -> None:
     about = json.loads(exported.path.with_name("about.json").read_text("utf-8"))
     assert about["outputs"]["semseg"]["modality"]["classes"]["classes"] == ["background", "foreground"]
-    assert about["outputs"]["depth"]["unit"] == "metre" and about["input"]["shape"] == [1, 3, "height", "width"]
+    assert about["outputs"]["depth"]["unit"] == "meter" and about["input"]["shape"] == [1, 3, "height", "width"]
     extra = {"taskscape.json": ""}
     module = torch.export.load(exported.path, extra_files=extra).module()
     assert json.loads(extra["taskscape.json"]) == about
-    ids, metres = module(torch.zeros(1, 3, 45, 61, dtype=torch.uint8))
-    assert ids.shape == (1, 45, 61) and metres.shape == (1, 1, 45, 61)
+    ids, meters = module(torch.zeros(1, 3, 45, 61, dtype=torch.uint8))
+    assert ids.shape == (1, 45, 61) and meters.shape == (1, 1, 45, 61)
 
 
 def test_one_size(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -272,7 +272,7 @@ def test_what_stands_beside_a_file(run: Path, store: Path, exported: Exported) -
         Result.load(run / "result.json").metrics["semseg/miou"], abs=1
     )
     report = json.loads((folder / "parity.json").read_text("utf-8"))
-    assert report["tasks"]["depth"]["unit"] == "metre" and report["tasks"]["semseg"]["same_class"] == 1
+    assert report["tasks"]["depth"]["unit"] == "meter" and report["tasks"]["semseg"]["same_class"] == 1
     assert report["metrics"]["file"].keys() == dict(done.measured.file).keys()
     assert report["pictures"] == done.pictures > 5
     about = json.loads((folder / "about.json").read_text("utf-8"))
@@ -284,7 +284,7 @@ def test_what_stands_beside_a_file(run: Path, store: Path, exported: Exported) -
         "model.pt2",
         "mIoU",
         "deeplab-branched",
-        "`depth` | depth | metre",
+        "`depth` | depth | meter",
         "Compared with the network",
         "## Licenses",
     ):
@@ -306,7 +306,7 @@ def test_files_for_runtimes(form: str, run: Path, tmp_path: Path) -> None:
     photo = Path(taskscape.__file__).parent / "released" / "street.jpg"
     command = [sys.executable, "-I", str(tmp_path / "example.py"), str(photo), str(tmp_path)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "street.depth.png: depth, metre" in said
+    assert "street.depth.png: depth, meter" in said
     file = export.FORMATS[form].opened(done.path)
     resized = Image.open(photo).convert("RGB").resize((57, 32), Image.Resampling.BILINEAR)
     values = file(torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None])
@@ -407,7 +407,7 @@ def test_programs_without_unpooling_are_compared_everywhere() -> None:
 @pytest.mark.skipif(not has(*onnx_file.NEEDS), reason="needs the extra export")
 @pytest.mark.parametrize("name", ["adaptive-depth", "transformer", "cross-attention"])
 def test_adaptive_bins_become_onnx(name: str, tmp_path: Path) -> None:
-    tasks = {"depth": Depth(representation="metres", mean=0.0, std=1.0)}
+    tasks = {"depth": Depth(representation="meters", mean=0.0, std=1.0)}
     torch.manual_seed(0)
     network = CONFIGS[name](encoder="resnet10t").for_tasks(tasks).build({"depth": 1}).eval()
     job: Any = SimpleNamespace(program=trace(Deployed(network, tasks).eval(), None), outputs=["depth"], about={})

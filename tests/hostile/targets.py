@@ -215,7 +215,7 @@ def description() -> Target:
 
     seeds = [
         b"images: images\nsplits: {train: 0.9, val: 0.1}\nsemseg:\n  classes: {1: bed, 2: books}\n  void: [0, 255]\n",
-        b"depth: {unit: millimetre, inverse: false, invalid: [0]}\nnormals: {axes: [x, -y, z]}\nalbedo: {}\n",
+        b"depth: {unit: millimeter, inverse: false, invalid: [0]}\nnormals: {axes: [x, -y, z]}\nalbedo: {}\n",
         b"a: &a {type: semseg, classes: [rest, lamp]}\nb:\n  <<: *a\n  folder: other\n",
     ]
     return ".yaml", seeds, Description.load

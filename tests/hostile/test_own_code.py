@@ -35,7 +35,7 @@ from taskscape.data import RawData, RawIndex
 from taskscape.data.readers.folder.section import Section
 from taskscape.losses import Loss, PixelLoss
 from taskscape.metrics import DepthMetrics
-from taskscape.modalities import Depth as Metres
+from taskscape.modalities import Depth as Meters
 from taskscape.models import Network, NetworkConfig
 from taskscape.tasks import Depth
 from taskscape.training.optimization import Schedule
@@ -104,7 +104,7 @@ class NoConfig(NetworkConfig):
 class Near(Section):
     name: ClassVar[str] = "near"
     def modality(self):
-        return Metres()
+        return Meters()
     def read(self, stored, exact):
         return stored
 
@@ -301,12 +301,25 @@ def test_names_of_tasks_that_others_have(name: str) -> None:
         Experiment(tasks={name: Depth()})
 
 
+def test_a_model_keeps_the_tasks_that_another_leaves_out() -> None:
+    network = DeeplabJointConfig().from_scratch().build({"semseg": 2, "depth": 1}).eval()
+    model = TrainedModel(Experiment(), network, torch.device("cpu"))
+    image = torch.rand(1, 3, 32, 64)
+    depth = model.restricted(["depth"])
+    assert list(depth.forward(image).final) == ["depth"]
+    assert list(model.forward(image).final) == ["semseg", "depth"]
+    shared = {id(parameter) for parameter in network.parameters()}
+    assert {id(parameter) for parameter in depth.network.parameters()} < shared
+
+
 def test_a_text_where_several_are_possible(tmp_path: Path) -> None:
     """In Python a string is also a sequence, of its letters."""
     model = TrainedModel(
         Experiment(), DeeplabJointConfig().from_scratch().build({"semseg": 2, "depth": 1}), torch.device("cpu")
     )
     assert list(model.restricted("depth").tasks) == ["depth"]
+    with pytest.raises(ValueError, match="no task is given: choose among semseg, depth"):
+        model.restricted([])
     with pytest.raises(ValueError, match=r"there is no image or folder nothing\.jpg"):
         predict(load("taskscape/streets-small", device="cpu"), "nothing.jpg", tmp_path / "out")
     writer = StoreWriter(tmp_path / "store", (2, 2), {"train": 1}, {}, {"kind": "mine"})

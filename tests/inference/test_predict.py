@@ -155,7 +155,7 @@ def test_what_is_written_can_be_read_back(run: Path, predictor: Predictor, tmp_p
     assert len(shown) > 50  # the legend is below
     metadata = json.loads((tmp_path / "out" / "metadata.json").read_text())
     assert metadata["semseg"]["classes"] == list(CITYSCAPES_2.classes)
-    assert metadata["depth"]["metres_per_step"] == 0.01
+    assert metadata["depth"]["meters_per_step"] == 0.01
     about = json.loads(Image.open(tmp_path / "out" / "a.depth.png").text["Description"])
     assert about == metadata["depth"] and about["clipped_beyond"] >= prediction["depth"].max()
 
@@ -166,7 +166,7 @@ def test_settings_of_views(run: Path, tmp_path: Path) -> None:
     for unit in ("mm", "cm"):
         main([str(run), str(tmp_path / "a.png"), "--out", str(tmp_path / unit), "--view", f"depth.unit={unit}"])
         depths[unit] = np.asarray(Image.open(tmp_path / unit / "a.depth.png")).astype(float)
-        assert json.loads((tmp_path / unit / "metadata.json").read_text())["depth"]["metres_per_step"] == {
+        assert json.loads((tmp_path / unit / "metadata.json").read_text())["depth"]["meters_per_step"] == {
             "mm": 0.001, "cm": 0.01
         }[unit]  # fmt: skip
     near = depths["mm"] < 65535
@@ -298,7 +298,7 @@ def test_a_view_of_ones_own_writes_its_files(elevation_run: Path, tmp_path: Path
     gray = (prediction["height"] / 0.5 * 255).clip(0, 255).astype(np.uint8)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "a.height-view.png"))[..., 0], gray)
     assert json.loads((tmp_path / "out" / "metadata.json").read_text()) == {
-        "height": {"type": "elevation", "unit": "metre"}
+        "height": {"type": "elevation", "unit": "meter"}
     }
 
 

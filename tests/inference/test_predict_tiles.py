@@ -160,9 +160,9 @@ def test_depth_of_a_tile_is_brought_to_that_of_the_scaled_image(run: Path) -> No
     """Tiles whose depths are off by individual factors get the depth of the whole image."""
     task = load(run, device="cpu").model.tasks["depth"]
     whole = torch.randn(3, 1, 20, 30, generator=torch.Generator().manual_seed(0)) / 4
-    metres = task.decode(whole)
-    parts = task.encoding.normalize(metres * torch.tensor([0.5, 0.8, 1.3]).view(3, 1, 1, 1))
-    torch.testing.assert_close(task.decode(task.match_scale(parts, whole)), metres, rtol=1e-3, atol=0)
+    meters = task.decode(whole)
+    parts = task.encoding.normalize(meters * torch.tensor([0.5, 0.8, 1.3]).view(3, 1, 1, 1))
+    torch.testing.assert_close(task.decode(task.match_scale(parts, whole)), meters, rtol=1e-3, atol=0)
 
 
 def test_only_the_depth_of_tiles_is_anchored(predictor: Predictor) -> None:

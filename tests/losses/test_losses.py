@@ -428,7 +428,7 @@ def test_plain_tensors_are_compared_as_a_target_is(loss):
 @pytest.mark.parametrize(
     ("loss", "value", "message"),
     [
-        (SILog(), 0.0, r"depths that are not above 0 at valid pixels.*valid=metres\[:, 0\] > 0"),
+        (SILog(), 0.0, r"depths that are not above 0 at valid pixels.*valid=meters\[:, 0\] > 0"),
         (SILog(), float("nan"), r"NaN or infinite values at valid pixels.*valid=target.isfinite\(\).all\(1\)"),
         (L1(), float("nan"), "NaN or infinite values at valid pixels"),
         (MSE(), float("inf"), "NaN or infinite values at valid pixels"),
@@ -462,8 +462,8 @@ def test_integers_are_compared_as_their_values(kind):
     """Files of depth and class ids have 8 or 16 bits."""
     prediction, values = torch.rand(1, 5, 2, 3), torch.tensor([[[0, 1, 2], [3, 4, 255]]])
     assert torch.equal(CrossEntropy()(prediction, values.to(kind)), CrossEntropy()(prediction, values))
-    metres = values[:, None].float()
-    assert torch.equal(L1()(prediction[:, :1], metres.to(kind)), L1()(prediction[:, :1], metres))
+    meters = values[:, None].float()
+    assert torch.equal(L1()(prediction[:, :1], meters.to(kind)), L1()(prediction[:, :1], meters))
 
 
 @pytest.mark.parametrize("kind", OF_CLASSES)

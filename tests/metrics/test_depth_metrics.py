@@ -11,7 +11,7 @@ from taskscape.metrics.depth import METRICS, DepthMetric
 
 
 def example(seed=0, b=5):
-    """Return metres from about 1 to 100; image 1 has no valid pixel, invalid pixels hold 0."""
+    """Return meters from about 1 to 100; image 1 has no valid pixel, invalid pixels hold 0."""
     g = torch.Generator().manual_seed(seed)
     value = 10 * torch.randn(b, 1, 6, 8, generator=g).exp()
     prediction = value * (0.3 * torch.randn(b, 1, 6, 8, generator=g)).exp()

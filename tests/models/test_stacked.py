@@ -22,7 +22,7 @@ from taskscape.training.stack import Stack
 from taskscape.training.step import TrainingStep
 from taskscape.weighting import FixedConfig
 
-TASKS: Mapping[str, Task] = SETS["two, metres"]
+TASKS: Mapping[str, Task] = SETS["two, meters"]
 SIZE = (42, 58)
 RATES = (1e-3, 3e-3, 1e-2)
 REFUSED = {"resnet-mtan": "dropout to 0"}

@@ -11,15 +11,15 @@ from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.models import CONFIGS, NAMES, NetworkConfig
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
 
-METRES = Depth(representation="metres", mean=0.0, std=1.0)
+METERS = Depth(representation="meters", mean=0.0, std=1.0)
 SETS: dict[str, dict[str, Task]] = {
     "classes": {"labels": SemanticSegmentation(CITYSCAPES_2)},
     "depth": {"range": Depth()},
-    "metres": {"range": METRES},
+    "meters": {"range": METERS},
     "normals": {"normals": SurfaceNormals()},
     "two": {"labels": SemanticSegmentation(CITYSCAPES_2), "range": Depth()},
-    "two, metres": {"labels": SemanticSegmentation(CITYSCAPES_2), "range": METRES},
-    "three": {"labels": SemanticSegmentation(CITYSCAPES_2), "range": METRES, "normals": SurfaceNormals()},
+    "two, meters": {"labels": SemanticSegmentation(CITYSCAPES_2), "range": METERS},
+    "three": {"labels": SemanticSegmentation(CITYSCAPES_2), "range": METERS, "normals": SurfaceNormals()},
 }
 """Tasks with a user's own names: networks know no task by name."""
 BINS = ("adaptive-depth", "transformer", "cross-attention")
@@ -46,7 +46,7 @@ def target(task: Task, size: tuple[int, int]) -> Target:
 def test_a_network_trains_or_refuses_its_tasks(name: str, tasks: dict[str, Task]) -> None:
     config = small(name)
     if name in BINS and "range" in tasks and not tasks["range"].raw_is_value:
-        with pytest.raises(ValueError, match=f"{name} predicts 'range' by bins.*tasks.range.representation to metres"):
+        with pytest.raises(ValueError, match=f"{name} predicts 'range' by bins.*tasks.range.representation to meters"):
             config.check(tasks)
         return
     config.check(tasks)
@@ -63,7 +63,7 @@ def test_a_network_trains_or_refuses_its_tasks(name: str, tasks: dict[str, Task]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tasks_are_checked_before_their_classes_are_known(name: str) -> None:
-    for other in ({"range": METRES}, {"normals": SurfaceNormals()}):
+    for other in ({"range": METERS}, {"normals": SurfaceNormals()}):
         tasks: dict[str, Task] = {"labels": SemanticSegmentation(), **other}
         small(name).check(tasks)
         small(name).for_tasks(tasks)
@@ -71,7 +71,7 @@ def test_tasks_are_checked_before_their_classes_are_known(name: str) -> None:
 
 @pytest.mark.parametrize("name", BINS)
 def test_bins_may_be_chosen_or_declined(name: str) -> None:
-    tasks: dict[str, Task] = {"near": METRES, "far": Depth()}
+    tasks: dict[str, Task] = {"near": METERS, "far": Depth()}
     config: Any = small(name)
     config.check(tasks)
     assert config.for_tasks(tasks).bin_tasks == ("near",)

@@ -127,9 +127,9 @@ def test_depth_is_the_expectation_over_the_bins(options):
 
 
 @pytest.mark.parametrize("name", BINS)
-def test_a_fresh_network_learns_from_a_loss_in_metres(name):
+def test_a_fresh_network_learns_from_a_loss_in_meters(name):
     network = build(name, {"depth": 1})
-    task = Depth(representation="metres", mean=0.0, std=1.0, loss=SILog())
+    task = Depth(representation="meters", mean=0.0, std=1.0, loss=SILog())
     target = Target(torch.rand(2, 1, 64, 64) * 50 + 1, torch.ones(2, 64, 64, dtype=torch.bool))
     task.loss.mean(task.compute_loss(network(torch.rand(2, 3, 64, 64)).final["depth"], target)).backward()
     assert network.branches["depth"].to_bin.weight.grad.abs().max() > 0

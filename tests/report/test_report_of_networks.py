@@ -69,12 +69,12 @@ def test_the_energy_of_consistency_has_a_chart() -> None:
 def test_boxes_tell_by_how_much_predictions_are_off() -> None:
     label = np.geomspace(4, 64, 4000, dtype=np.float32).reshape(1, 40, 100)
     valid = np.ones(label.shape, np.bool_)
-    text = error_boxes("depth", "metres", label, np.where(label < 16, label, 3 * label), valid)
+    text = error_boxes("depth", "meters", label, np.where(label < 16, label, 3 * label), valid)
     assert "from 4 to 8 median 1, half of all between 1 and 1" in text
     assert "from 16 to 32 median 3, half of all between 3 and 3" in text
     assert text.count('class="box"') == 4
-    assert error_boxes("depth", "metres", label, label, np.zeros(label.shape, np.bool_)) == ""
+    assert error_boxes("depth", "meters", label, label, np.zeros(label.shape, np.bool_)) == ""
     with np.errstate(all="raise"):
         odd = label.copy()
         odd[0, 0, :3] = 0, -1, np.nan
-        assert "NaN" not in error_boxes("depth", "metres", odd, np.full_like(label, 1e30), valid)
+        assert "NaN" not in error_boxes("depth", "meters", odd, np.full_like(label, 1e30), valid)

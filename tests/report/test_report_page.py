@@ -82,7 +82,7 @@ def test_a_page_tells_everything(make_run: MakeRun) -> None:
         assert name in page.text and value in page.text
     for text in ("mIoU", "60.00", "0.1000", "11.2", "12.3", "device", *CLASSES, "Loss, depth", "Task weights"):
         assert text in page.text
-    for text in ("% correct", "relative error", "° error", "true depth, metres", "Distribution, depth", "83.3 %"):
+    for text in ("% correct", "relative error", "° error", "true depth, meters", "Distribution, depth", "83.3 %"):
         assert text in page.text
     assert page.tags.count("img") == 4 + 2 + 2 * (1 + 3 * 4)  # hero, a sphere there and in the legends, samples
     assert "no label" in page.text
@@ -203,7 +203,7 @@ def test_tasks_have_any_names(make_run: MakeRun) -> None:
     np.savez(run / "samples.npz", **common, **renamed(arrays))
     page = check(write_report(run))
     assert page.ids == usual.ids and page.tags.count("img") == usual.tags.count("img")
-    for text in ("rough classes", "how far", "Distribution, how far", "true how far, metres"):
+    for text in ("rough classes", "how far", "Distribution, how far", "true how far, meters"):
         assert text in page.text
 
 
@@ -248,7 +248,7 @@ def test_a_view_of_ones_own_is_on_the_page(make_run: MakeRun) -> None:
     page = check(write_report(elevation_run(make_run, Elevation())))
     for text in (
         "a mountain", "White is 1000 m above the sea.", "Steepness ↓", "12.50", "71.0", "Area by kind.",
-        "true height, metres above the sea", "Distribution, height",
+        "true height, meters above the sea", "Distribution, height",
     ):  # fmt: skip
         assert text in page.text, text
     assert "confusion" not in page.ids

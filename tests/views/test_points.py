@@ -97,7 +97,7 @@ def test_a_ply_file_is_read_back_by_others(street: Scene) -> None:
     cloud = point_cloud(street.image, arrays(street), VIEWS, 50.0)
     content = bytes(cloud.ply("focal length 50 pixels, given", "two\nlines"))
     head = content[: content.index(b"end_header")].decode()
-    assert head.startswith("ply\nformat binary_little_endian 1.0\ncomment unit metre\n")
+    assert head.startswith("ply\nformat binary_little_endian 1.0\ncomment unit meter\n")
     assert "comment focal length 50 pixels, given\ncomment two lines\n" in head and "x right, y down, z forward" in head
     read = trimesh.load(io.BytesIO(content), file_type="ply")
     assert isinstance(read, trimesh.PointCloud)

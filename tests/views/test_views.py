@@ -150,8 +150,8 @@ def test_depth_moves_along_the_scale_by_its_logarithm() -> None:
 
 
 def test_depth_without_a_value_is_gray() -> None:
-    metres = np.array([[0.0, -1.0, np.nan, np.inf, 5.0, 7.0]])
-    rgb = DEPTH.colorize(metres, np.array([[True, True, True, True, False, True]]))
+    meters = np.array([[0.0, -1.0, np.nan, np.inf, 5.0, 7.0]])
+    rgb = DEPTH.colorize(meters, np.array([[True, True, True, True, False, True]]))
     assert (rgb[0, :5] == INVALID).all() and (rgb[0, 5] != INVALID).any()
     assert (DEPTH.colorize(np.zeros((3, 4))) == INVALID).all()
 
@@ -271,19 +271,19 @@ def test_files_give_the_values_back() -> None:
 
 
 @pytest.mark.parametrize(("unit", "steps"), [("mm", 1000), ("cm", 100)])
-def test_far_depths_are_clipped_and_centimetres_reach_farther(unit: str, steps: int) -> None:
+def test_far_depths_are_clipped_and_centimeters_reach_farther(unit: str, steps: int) -> None:
     shown = DEPTH.with_settings({"unit": unit})
     encoded = np.asarray(shown.encode(np.array([[0.5, 65.0, 66.0, 300.0, 1e-9]], np.float32)))
     assert encoded.dtype == np.uint16
     expected = {"mm": [500, 65000, 65535, 65535, 1], "cm": [50, 6500, 6600, 30000, 1]}[unit]  # 0 means no depth
     np.testing.assert_array_equal(encoded[0], expected)
-    assert shown.metadata()["metres_per_step"] == 1 / steps
+    assert shown.metadata()["meters_per_step"] == 1 / steps
     assert shown.metadata()["clipped_beyond"] == 65535 / steps
 
 
-def test_the_file_of_relative_depth_claims_no_metres() -> None:
+def test_the_file_of_relative_depth_claims_no_meters() -> None:
     metadata = DepthView(Depth(metric=False)).metadata()
-    assert "metres_per_step" not in metadata and "unknown" in metadata["unit"]
+    assert "meters_per_step" not in metadata and "unknown" in metadata["unit"]
 
 
 @VIEWS

@@ -33,7 +33,7 @@ def export(
 ) -> None:
     """Export the network of a run to a file that works without taskscape, and verify its outputs.
 
-    The input is an RGB image in 0..255; the outputs are class ids, metres and unit vectors. about.json, next to the
+    The input is an RGB image in 0..255; the outputs are class ids, meters and unit vectors. about.json, next to the
     file and embedded in it, describes every output. model-card.md and parity.json report its accuracy and its
     differences from the network. If the outputs do not match those of the network, nothing is written, and an earlier
     export in the same place is kept.

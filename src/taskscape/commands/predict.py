@@ -91,8 +91,8 @@ def predict(
             at which the network was evaluated, where it is most accurate.
         native_resolution: Do not scale images: outlines are finer, but distances less reliable.
         tta: Test-time augmentation: the mean of the predictions for the image and its mirror image.
-        view: Change how a task is written or shown; may be repeated. TASK.unit=mm writes distances in millimetres, up
-            to 65.5 m, and TASK.unit=cm in centimetres, up to 655 m; by default the finest unit that covers the range of
+        view: Change how a task is written or shown; may be repeated. TASK.unit=mm writes distances in millimeters, up
+            to 65.5 m, and TASK.unit=cm in centimeters, up to 655 m; by default the finest unit that covers the range of
             the network. TASK.near=2 and TASK.far=50 set the color scale, by default that of the run's report.
         image_range: Values of black and white in images of more than 8 bits, like image_range in taskscape.yaml; by
             default the range set there for the run's data, or else the full 16-bit range, if an image evidently uses
@@ -107,7 +107,7 @@ def predict(
         tile_size: Process images in tiles of this height and width, such as 480x960; by default the size at which the
             network was evaluated. With --height, images are scaled to that height first.
         tile_overlap: Fraction of a tile that overlaps with the next one; by default 0.25.
-        point_cloud: Also write photo.ply: the points of the image in metres, x right, y down, z forward, with colors,
+        point_cloud: Also write photo.ply: the points of the image in meters, x right, y down, z forward, with colors,
             and with normals if they are predicted. The sky is left out.
         point_color: Source of the points' colors: image, or the name of a task, such as semseg.
         rerun: Also write recording.rrd for the viewer of rerun.io: images, maps, camera and points, one image after the

@@ -16,7 +16,7 @@ class ConsistencyEnergy:
     """Means over the pixels with ground truth, by task, logged during training as XTasC-Net does.
 
     For classes it is the Kullback-Leibler divergence KL(direct ‖ transferred) of the probabilities, in nats; for other
-    tasks the mean absolute difference of the decoded values, for example in metres. Networks that do not transfer
+    tasks the mean absolute difference of the decoded values, for example in meters. Networks that do not transfer
     predictions have none.
 
     Nakano et al., https://arxiv.org/abs/2111.14122.

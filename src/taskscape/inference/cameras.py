@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from taskscape.inference.predictor import Predictor
 
 _DIAGONAL_35MM = math.hypot(36, 24)
-"""Diagonal of a 35 mm film frame, in millimetres."""
+"""Diagonal of a 35 mm film frame, in millimeters."""
 
 
 class Focal(NamedTuple):
@@ -87,13 +87,13 @@ def is_readable(file: Path) -> bool:
 
 
 def film_equivalent(file: Path) -> float | None:
-    """Return the 35 mm equivalent focal length of an image file, in millimetres; None if its EXIF does not have it."""
+    """Return the 35 mm equivalent focal length of an image file, in millimeters; None if its EXIF does not have it."""
     from taskscape.data.readers.opening import open_image
 
     with open_image(file, load=False) as image:
         value = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
     try:
-        millimetres = math.nan if value is None else float(value)
+        millimeters = math.nan if value is None else float(value)
     except (TypeError, ValueError):
         return None
-    return millimetres if 0 < millimetres < math.inf else None
+    return millimeters if 0 < millimeters < math.inf else None

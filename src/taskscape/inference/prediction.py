@@ -26,7 +26,7 @@ PICTURE = 1 << 23
 class Prediction(Mapping[str, Array]):
     """A network's predictions for one image: one array per task, at the size of the image.
 
-    The type of ``prediction[task]`` depends on the task's modality: (H, W) uint8 class ids, (H, W) float32 metres,
+    The type of ``prediction[task]`` depends on the task's modality: (H, W) uint8 class ids, (H, W) float32 meters,
     (H, W, 3) float32 unit vectors, …
     """
 

@@ -8,8 +8,8 @@ A loss is called on tensors and can replace a torch loss in your own training lo
     >>> ids[0] = 3  # the second image has no label
     >>> CrossEntropy()(logits, ids)
     tensor(2.9444)
-    >>> prediction, metres = torch.full((2, 1, 4, 8), 7.0), torch.full((2, 1, 4, 8), 5.0)
-    >>> L1()(prediction, metres, valid=metres[:, 0] > 0)
+    >>> prediction, meters = torch.full((2, 1, 4, 8), 7.0), torch.full((2, 1, 4, 8), 5.0)
+    >>> L1()(prediction, meters, valid=meters[:, 0] > 0)
     tensor(2.)
 
 It is computed from a sum and a count, so several processes can compute the mean over all of their images::

@@ -15,7 +15,7 @@ from taskscape.serialization import named
 from taskscape.serialization.ranges import RangedSettings
 
 Space = Literal["value", "representation"]
-"""The space in which a loss compares: values (metres), or their representation in the network's output (log, …)."""
+"""The space in which a loss compares: values (meters), or their representation in the network's output (log, …)."""
 
 
 @dataclass(frozen=True)

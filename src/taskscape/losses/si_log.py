@@ -16,7 +16,7 @@ from taskscape.serialization.ranges import Fraction, Positive
 class SILog(Loss):
     """Scale-invariant logarithmic error: sqrt(Var(ε) + gamma·E[ε]² + eps) over the valid pixels.
 
-    ε is log(true metres) - log(predicted metres). Based on Eigen et al., NeurIPS 2014, equation 4, where λ is 1 - gamma
+    ε is log(true meters) - log(predicted meters). Based on Eigen et al., NeurIPS 2014, equation 4, where λ is 1 - gamma
     (https://arxiv.org/abs/1406.2283), with the square root of Lee et al., 2019 (https://arxiv.org/abs/1907.10326).
     """
 
@@ -27,7 +27,7 @@ class SILog(Loss):
     gamma: Fraction = 0.15
     """Weight of the squared mean log error: 0 is fully scale-invariant, 1 the root mean square of the log errors."""
     eps: Positive = 1e-5
-    """Smallest depth in metres, to which depths are clamped; also keeps the square root's slope finite at a perfect
+    """Smallest depth in meters, to which depths are clamped; also keeps the square root's slope finite at a perfect
     fit."""
     per_image: bool = True
     """Compute variance and mean per image and average over the images with valid pixels; otherwise compute them over
@@ -45,7 +45,7 @@ class SILog(Loss):
         if (~(target.value.squeeze(1) > 0) & target.valid).any():
             raise ValueError(
                 "the target has depths that are not above 0 at valid pixels: mask pixels without a depth, such as with "
-                "valid=metres[:, 0] > 0"
+                "valid=meters[:, 0] > 0"
             )
         return target
 
@@ -54,7 +54,7 @@ class SILog(Loss):
         """Return the sum of Var(ε) + gamma·E[ε]² over the images, and the number of images with valid pixels.
 
         Without ``per_image``, return (Σε, Σε²) over the valid pixels, and their number. ``prediction`` is (B, 1, H, W)
-        in metres.
+        in meters.
         """
         valid, invalid = target.valid, ~target.valid
         prediction = at_least_float32(prediction)
@@ -77,6 +77,6 @@ class SILog(Loss):
             mean = (mean_square - mean_error.square()).clamp(min=0) + self.gamma * mean_error.square()
         return (mean + self.eps).sqrt()
 
-    def _log(self, metres: Tensor, invalid: Tensor) -> Tensor:
+    def _log(self, meters: Tensor, invalid: Tensor) -> Tensor:
         """Return the logarithm, (B, H, W), with 0 at invalid pixels."""
-        return metres.squeeze(1).masked_fill(invalid, 1.0).clamp(min=self.eps).log()
+        return meters.squeeze(1).masked_fill(invalid, 1.0).clamp(min=self.eps).log()

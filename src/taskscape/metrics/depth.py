@@ -147,12 +147,12 @@ _INVERSE = ("inverse_abs_err", "inverse_abs_rel")
 
 
 class DepthMetrics(TaskMetric):
-    """Errors of a predicted depth y against the true depth y*, both in metres and above 0.
+    """Errors of a predicted depth y against the true depth y*, both in meters and above 0.
 
     Means over the valid pixels of the split (Eigen et al., NeurIPS 2014, section 4.2, https://arxiv.org/abs/1406.2283):
 
-    - ``abs_err`` |y - y*| in metres, ``abs_rel`` |y - y*| / y* (a fraction),
-    - ``rmse`` in metres and ``rmse_log``: root mean squares of y - y* and of d = log y - log y*,
+    - ``abs_err`` |y - y*| in meters, ``abs_rel`` |y - y*| / y* (a fraction),
+    - ``rmse`` in meters and ``rmse_log``: root mean squares of y - y* and of d = log y - log y*,
     - ``delta1``, ``delta2``, ``delta3``: percent of pixels with max(y/y*, y*/y) < 1.25, 1.25², 1.25³,
     - ``inverse_abs_err`` |q - q*| and ``inverse_abs_rel`` |q - q*| / q* (a fraction) of inverse depth
       q = ``inverse_unit`` / y, which MTAN and its successors report for Cityscapes as absolute and relative error
@@ -165,13 +165,13 @@ class DepthMetrics(TaskMetric):
       image's means after its prediction is multiplied by median(y*) / median(y) over its valid pixels, for data or
       networks with unknown scale (Zhou et al., CVPR 2017, https://arxiv.org/abs/1704.07813).
 
-    ``inverse_unit`` is the depth in metres at which the inverse depth of the data is 1: 1 for 1/metres, 1.8499 for the
+    ``inverse_unit`` is the depth in meters at which the inverse depth of the data is 1: 1 for 1/meters, 1.8499 for the
     normalized disparity in MTAN's Cityscapes. Pages show the two metrics of inverse depth only if it is set, and the
     ``median_scaled_`` metrics only for relative depth. With ``metric=False``, depth is relative, that is, proportional
-    to metres only within an image: the metrics are ``si_log_rmse`` and the ``median_scaled_`` ones, and there are no
+    to meters only within an image: the metrics are ``si_log_rmse`` and the ``median_scaled_`` ones, and there are no
     plots.
 
-    With ``inverse_leads``, the task predicts inverse depth: its two metrics replace those in metres in Δm, and
+    With ``inverse_leads``, the task predicts inverse depth: its two metrics replace those in meters in Δm, and
     ``inverse_abs_rel`` is the leading metric.
 
     With ``per_batch``, there are also ``abs_err_per_batch``, ``abs_rel_per_batch``, ``inverse_abs_err_per_batch`` and
@@ -179,9 +179,9 @@ class DepthMetrics(TaskMetric):
     pixel, as MTAN's code reports them. A batch is the input of one ``update``, so they depend on the batch size and, in
     distributed evaluation, on the number of processes.
 
-    ``plots``: ``histogram`` and ``error_by_distance``. Both have ``edges`` in metres, an eighth of an octave apart from
+    ``plots``: ``histogram`` and ``error_by_distance``. Both have ``edges`` in meters, an eighth of an octave apart from
     0.25 to 512; depths outside are counted in the first and last bin. ``histogram`` has the pixels ``predicted`` and
-    ``true``. ``error_by_distance`` has, by true depth, ``pixels`` and the means ``abs_err`` in metres and ``abs_rel``;
+    ``true``. ``error_by_distance`` has, by true depth, ``pixels`` and the means ``abs_err`` in meters and ``abs_rel``;
     a bin without pixels is merged with the next one that has some. Empty if there are no valid pixels.
 
     A batch of 8 x 128 x 256 pixels costs 10 ms on a CPU, most of it for the medians; on a GPU, an update does not
@@ -247,7 +247,7 @@ class DepthMetrics(TaskMetric):
 
     @override
     def update(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> None:
-        """Update with (B, 1, H, W) metres. Raises ``ValueError`` for other shapes."""
+        """Update with (B, 1, H, W) meters. Raises ``ValueError`` for other shapes."""
         valid = check_shapes(prediction, value, valid, 1)
         pixels = Pixels(prediction.squeeze(1), value.squeeze(1), valid, self.inverse_unit or 1.0)
         totals = torch.stack([_total(METRICS[name], pixels) for name in self.names])
@@ -271,7 +271,7 @@ class DepthMetrics(TaskMetric):
         if not all(map(math.isfinite, sums)):
             raise ValueError(
                 "a depth prediction or label is NaN, infinite or not above 0 m: the network has diverged (a smaller "
-                "learning rate helps), or pixels without a depth are marked as valid; mask them, valid=metres[:, 0] > 0"
+                "learning rate helps), or pixels without a depth are marked as valid; mask them, valid=meters[:, 0] > 0"
             )
         metrics = {}
         for name, total in zip(self.names, sums, strict=True):
@@ -304,9 +304,9 @@ def _total(metric: DepthMetric, pixels: Pixels) -> Tensor:
     return terms.sum() if metric.scale_free else pixels.counted(terms).sum().double()
 
 
-def _bins(log_metres: Tensor) -> Tensor:
+def _bins(log_meters: Tensor) -> Tensor:
     """Return each pixel's bin; six times as fast as a search in the edges."""
-    octaves = (log_metres - math.log(_NEAREST)) / math.log(2)
+    octaves = (log_meters - math.log(_NEAREST)) / math.log(2)
     return (octaves * _PER_OCTAVE).long().clamp(0, _BINS - 1)
 
 

@@ -45,7 +45,7 @@ class Modality(ABC):
     @property
     @abstractmethod
     def unit(self) -> str:
-        """The unit of the *values*: ``metre``, ``class id``, ``unit vector``, …"""
+        """The unit of the *values*: ``meter``, ``class id``, ``unit vector``, …"""
 
     # -- between samples and stores ------------------------------------------------------------------------------------
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PLAUSIBLE = (0.3, 150.0)
-"""Plausible range of a split's median depth in metres, for rooms and streets."""
+"""Plausible range of a split's median depth in meters, for rooms and streets."""
 PILE = 0.005
 """Share of the pixels above which equal values at one end of the range count as a pile-up."""
-METRES_AT_DISPARITY_1 = 0.209313 * 2262.52 / 256
-"""Depth in metres where MTAN's Cityscapes quantity q = (p - 1) / 65536 is 1: baseline · focal length in pixels / 256,
+METERS_AT_DISPARITY_1 = 0.209313 * 2262.52 / 256
+"""Depth in meters where MTAN's Cityscapes quantity q = (p - 1) / 65536 is 1: baseline · focal length in pixels / 256,
 as in most of the images."""
 OTHER_UNIT = 5.0
 """Factor between the depth of an image and that of the others, at near, middle and far pixels alike, that suggests
@@ -50,13 +50,13 @@ class Depth(Modality):
     sentinel: ClassVar[int | None] = 0
 
     metric: bool = True
-    """Whether the depth is in metres. Relative depth is proportional to metres only within an image; in stores, the
+    """Whether the depth is in meters. Relative depth is proportional to meters only within an image; in stores, the
     median of every image is 1."""
 
     @property
     @override
     def unit(self) -> str:
-        return "metre" if self.metric else "median of the image"
+        return "meter" if self.metric else "median of the image"
 
     @override
     def conversion_to(self, other: Modality, how: str = "") -> Callable[[Target], Target]:
@@ -70,7 +70,7 @@ class Depth(Modality):
     @override
     def check(self, values: Array) -> None:
         if not np.all((values > 0) & (values < np.inf)):
-            raise ValueError("a valid depth is not a positive, finite number of metres: mark such pixels as not valid")
+            raise ValueError("a valid depth is not a positive, finite number of meters: mark such pixels as not valid")
 
     @override
     def as_label(self, values: Array) -> Array:

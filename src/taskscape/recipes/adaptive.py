@@ -22,7 +22,7 @@ from taskscape.models import (
     DeeplabSkipFusionConfig,
     NetworkConfig,
 )
-from taskscape.recipes.miniscapes import alone, exponential, metres, miniscapes
+from taskscape.recipes.miniscapes import alone, exponential, meters, miniscapes
 from taskscape.runs import Experiment
 from taskscape.training.optimization import AdamConfig
 
@@ -125,7 +125,7 @@ def adaptive_depth() -> Experiment:
     network = AdaptiveDepthConfig(
         encoder=ENCODER, pretrained=True, width=512, heads=4, blocks=3, expansion=4, attention_scale="width"
     )
-    experiment = replace(_both_tasks(network, 5), tasks={"depth": metres(LOSS)})
+    experiment = replace(_both_tasks(network, 5), tasks={"depth": meters(LOSS)})
     return alone(experiment, "depth")
 
 
@@ -164,8 +164,8 @@ def three_scales() -> Experiment:
     Published: total 24.15, IoU part 22.20, SI part 26.08
     Source: Neuffer et al., 2024, section 5.1, tables 1 to 3
 
-    The printed code takes the mean, or maximum, of raw class scores and of metres. Here, and in the next three recipes,
-    it is that of probabilities and of log metres.
+    The printed code takes the mean, or maximum, of raw class scores and of meters. Here, and in the next three recipes,
+    it is that of probabilities and of log meters.
     """
     return replace(one_epoch(), tta="scales-3")
 

@@ -22,7 +22,7 @@ from taskscape.models import (
     NetworkConfig,
     TransformerConfig,
 )
-from taskscape.recipes.miniscapes import alone, exponential, metres, miniscapes
+from taskscape.recipes.miniscapes import alone, exponential, meters, miniscapes
 from taskscape.runs import Experiment
 from taskscape.weighting import FixedConfig
 
@@ -39,7 +39,7 @@ def _both_tasks(network: NetworkConfig, epochs: int) -> Experiment:
 
 def _with_bins(network: NetworkConfig, epochs: int) -> Experiment:
     experiment = _both_tasks(network, epochs)
-    return replace(experiment, tasks={**experiment.tasks, "depth": metres(LOSS)}, batch_size=48)
+    return replace(experiment, tasks={**experiment.tasks, "depth": meters(LOSS)}, batch_size=48)
 
 
 def _bins(**changes: Any) -> AdaptiveDepthConfig:

@@ -124,5 +124,5 @@ def of_network(name: str) -> Experiment:
 
 
 def _metric_tasks() -> dict[str, SemanticSegmentation | Depth]:
-    """Return tasks whose raw depth is in metres."""
-    return {"semseg": SemanticSegmentation(), "depth": Depth("metres", mean=0.0, std=1.0, loss=SILog())}
+    """Return tasks whose raw depth is in meters."""
+    return {"semseg": SemanticSegmentation(), "depth": Depth("meters", mean=0.0, std=1.0, loss=SILog())}

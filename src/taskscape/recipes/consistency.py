@@ -16,7 +16,7 @@ from taskscape.losses import CrossEntropy
 from taskscape.modalities.class_sets import CITYSCAPES_7, CITYSCAPES_19, ClassSet
 from taskscape.models import XTaskConfig
 from taskscape.objectives import CrossTaskConsistency
-from taskscape.recipes.mtan_protocol import CITYSCAPES, INVERSE_DEPTH, METRES, NYUV2, SCALE_AND_CROP, alone
+from taskscape.recipes.mtan_protocol import CITYSCAPES, INVERSE_DEPTH, METERS, NYUV2, SCALE_AND_CROP, alone
 from taskscape.runs import Experiment
 from taskscape.tasks import SemanticSegmentation
 from taskscape.training.optimization import AdamConfig, Step
@@ -71,7 +71,7 @@ def nyuv2() -> Experiment:
     """
     return replace(
         _cityscapes(CITYSCAPES_19),
-        tasks={"semseg": SemanticSegmentation(), "depth": METRES},
+        tasks={"semseg": SemanticSegmentation(), "depth": METERS},
         data=NYUV2,
         objective=CrossTaskConsistency(weight=0.0001),
         schedule=Step(step_size=60, gamma=0.5),

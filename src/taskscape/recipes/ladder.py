@@ -38,7 +38,7 @@ def rung0() -> Experiment:
     Published: SI 26.645, IoU 70.188, Grader 43.542; 21,421,396 parameters
     Source: Ao and Shen, 2021, section 1.1.3, table 2; DeepLabV3+: https://arxiv.org/abs/1802.02611
     """
-    return miniscapes(DeeplabPlainConfig(encoder="resnet34", output_stride=32), normalized("metres"))
+    return miniscapes(DeeplabPlainConfig(encoder="resnet34", output_stride=32), normalized("meters"))
 
 
 def rung1() -> Experiment:
@@ -91,7 +91,7 @@ def rung5() -> Experiment:
 
 
 def rung6() -> Experiment:
-    """As rung 5, with depth in log metres.
+    """As rung 5, with depth in log meters.
 
     Published: SI 15.614, IoU 86.118, Grader 70.504
     Source: Ao and Shen, 2021, section 4.1; DeepLabV3+: https://arxiv.org/abs/1802.02611

@@ -45,9 +45,9 @@ def exponential(loss: DepthLoss) -> Depth:
     return Depth("log", mean=0.0, std=1.0, min_depth=0.1, max_depth=300.0, loss=loss)
 
 
-def metres(loss: DepthLoss) -> Depth:
-    """Return depth as an output in metres, which networks with bins have, clamped to 0.1 to 300 m."""
-    return Depth("metres", mean=0.0, std=1.0, min_depth=0.1, max_depth=300.0, loss=loss)
+def meters(loss: DepthLoss) -> Depth:
+    """Return depth as an output in meters, which networks with bins have, clamped to 0.1 to 300 m."""
+    return Depth("meters", mean=0.0, std=1.0, min_depth=0.1, max_depth=300.0, loss=loss)
 
 
 def alone(experiment: Experiment, task: str) -> Experiment:

@@ -27,7 +27,7 @@ from taskscape.models import (
     SegnetSplitWideConfig,
     SegnetStanConfig,
 )
-from taskscape.recipes.mtan_protocol import CITYSCAPES, INVERSE_DEPTH, METRES, NYUV2, SCALE_AND_CROP, alone
+from taskscape.recipes.mtan_protocol import CITYSCAPES, INVERSE_DEPTH, METERS, NYUV2, SCALE_AND_CROP, alone
 from taskscape.runs import Experiment
 from taskscape.tasks import SemanticSegmentation, SurfaceNormals
 from taskscape.training.optimization import AdamConfig, Step
@@ -67,7 +67,7 @@ def _cityscapes(network: NetworkConfig, classes: ClassSet = CITYSCAPES_19) -> Ex
 def _nyuv2(network: NetworkConfig) -> Experiment:
     return replace(
         _cityscapes(network),
-        tasks={"semseg": SemanticSegmentation(), "depth": METRES, "normals": SurfaceNormals()},
+        tasks={"semseg": SemanticSegmentation(), "depth": METERS, "normals": SurfaceNormals()},
         data=NYUV2,
         epochs=200,
         batch_size=2,

@@ -17,8 +17,8 @@ NYUV2 = Streets(train=795, val=654, size=(288, 384))
 
 INVERSE_DEPTH = Depth(quantity="mtan-cityscapes")
 """Inverse depth of Cityscapes."""
-METRES = Depth("metres", mean=0.0, std=1.0, min_depth=0.01, max_depth=1000.0, scale_rule="divide")
-"""Depth of NYUv2: raw metres, in effect not clamped."""
+METERS = Depth("meters", mean=0.0, std=1.0, min_depth=0.01, max_depth=1000.0, scale_rule="divide")
+"""Depth of NYUv2: raw meters, in effect not clamped."""
 
 SCALE_AND_CROP = Augmentation(flip=True, scale_choices=(1.0, 1.2, 1.5))
 """Scale-and-crop, and horizontal flip."""

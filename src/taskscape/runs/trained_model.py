@@ -1,5 +1,6 @@
 """The trained network of a run, ready to predict."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -39,17 +40,21 @@ class TrainedModel(NamedTuple):
 
     @checked
     def restricted(self, tasks: Sequence[str]) -> Self:
-        """Return the model for some of its tasks only; decoders that these tasks do not need are dropped if possible.
+        """Return a model for some of the tasks only, without the decoders that these do not need, if possible.
 
-        Raises ``ValueError`` for a task that the network does not have.
+        It shares the weights of this model, which keeps all its tasks. Raises ``ValueError`` for a task that the
+        network does not have, and without any task.
         """
         tasks = [tasks] if isinstance(tasks, str) else tasks
+        if not tasks:
+            raise ValueError(f"no task is given: choose among {', '.join(self.tasks)}")
         for name in tasks:
             if name not in self.tasks:
                 raise ValueError(f"the network has no task {name!r}{nearest(name, self.tasks)}")
         selected = tuple(name for name in self.tasks if name in tasks)
-        self.network.drop_decoders(set(self.tasks).difference(selected))
-        return self._replace(only=selected)
+        network = copy.deepcopy(self.network, {id(t): t for t in self.network.state_dict(keep_vars=True).values()})
+        network.drop_decoders(set(self.tasks).difference(selected))
+        return self._replace(network=network, only=selected)
 
     @checked
     def forward(self, image: Tensor) -> Outputs:

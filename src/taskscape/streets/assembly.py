@@ -16,10 +16,10 @@ PART = np.dtype(
         "label", "texture", "red", "green", "blue", "red2", "green2", "blue2", "seed",
     )]
 )  # fmt: skip
-"""A solid in its object's frame: center and half sizes in metres, angles in radians, class and appearance."""
+"""A solid in its object's frame: center and half sizes in meters, angles in radians, class and appearance."""
 
 OBJECT = np.dtype([(name, np.float64) for name in ("x", "y", "z", "yaw", "pitch", "number")])
-"""The pose of an object in the world, in metres and radians, and its number, which the sections of a train share."""
+"""The pose of an object in the world, in meters and radians, and its number, which the sections of a train share."""
 
 Point = tuple[float, float, float]
 
@@ -47,7 +47,7 @@ class Assembly:
         self._label = 0.0
 
     def begin(self, label: int, at: Point, yaw: float = 0.0, pitch: float = 0.0, *, section: bool = False) -> None:
-        """Begin an object of class ``label`` at the world point ``at`` (x, y, z), in metres.
+        """Begin an object of class ``label`` at the world point ``at`` (x, y, z), in meters.
 
         ``yaw`` turns it from forward to the right, ``pitch`` raises its nose (radians). ``section`` makes it a further
         section of the previous object, with the same instance.
@@ -75,7 +75,7 @@ class Assembly:
     ) -> None:
         """Add a solid to the current object.
 
-        ``at`` is its center as (right, up, forward) and ``half`` are its half sizes, in metres. ``taper`` is the ratio
+        ``at`` is its center as (right, up, forward) and ``half`` are its half sizes, in meters. ``taper`` is the ratio
         of its width and length at the top to those at the bottom. ``second`` is the texture's second color. ``seed`` is
         the seed of the texture, 0..1, by default random.
         """

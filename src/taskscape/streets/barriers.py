@@ -17,7 +17,7 @@ _WALLS: tuple[Color, ...] = (
 _METAL: tuple[Color, ...] = ((0.08, 0.09, 0.08), (0.1, 0.2, 0.12), (0.5, 0.5, 0.5))
 _WOOD: tuple[Color, ...] = ((0.36, 0.25, 0.15), (0.65, 0.63, 0.58), (0.25, 0.17, 0.1))
 _STEP = 6.0
-"""Length in metres of the straight pieces that follow the road."""
+"""Length in meters of the straight pieces that follow the road."""
 
 
 def add_wall(assembly: Assembly, road: Road, begin: float, end: float, lateral: float) -> None:

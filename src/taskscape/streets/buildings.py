@@ -20,7 +20,7 @@ _ROOFS: tuple[Color, ...] = ((0.33, 0.14, 0.09), (0.16, 0.16, 0.18), (0.26, 0.19
 def add_building(
     assembly: Assembly, road: Road, side: int, begin: float, end: float, setback: float, urban: float
 ) -> None:
-    """Add a building on the plot from z = begin to end, ``setback`` metres behind the sidewalk on side -1 or 1."""
+    """Add a building on the plot from z = begin to end, ``setback`` meters behind the sidewalk on side -1 or 1."""
     dice = assembly.dice
     middle, half_length = (begin + end) / 2, (end - begin) / 2 * 0.99
     floors = dice.integer(1, 2) + int(urban * dice.uniform(0.5, 5.5))

@@ -27,7 +27,7 @@ class View(NamedTuple):
     """Position, orientation and field of view of the camera."""
 
     position: npt.NDArray[np.float64]
-    """World point in metres, (3,)."""
+    """World point in meters, (3,)."""
     rotation: npt.NDArray[np.float64]
     """Camera axes in world axes, one per row, (3, 3): rotation @ (point - position) is in camera axes."""
     field_of_view: float

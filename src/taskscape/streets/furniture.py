@@ -39,7 +39,7 @@ def add_lamps(
 
 
 def add_lamp(assembly: Assembly, at: Point, yaw: float, side: int, color: Color, old: bool) -> float:
-    """Add a street lamp with an arm over the road from ``side``; return the height of its light in metres."""
+    """Add a street lamp with an arm over the road from ``side``; return the height of its light in meters."""
     dice = assembly.dice
     assembly.begin(POLE, at, yaw)
     if old:
@@ -74,7 +74,7 @@ def _signal(assembly: Assembly, at: Point, size: float, state: int) -> None:
 def add_traffic_light(
     assembly: Assembly, at: Point, yaw: float, side: int, reach: float, color: Color, state: int
 ) -> None:
-    """Add a traffic light at the curb; if ``reach`` > 0 metres, a second one hangs over the road from a mast."""
+    """Add a traffic light at the curb; if ``reach`` > 0 meters, a second one hangs over the road from a mast."""
     size = assembly.dice.uniform(1.0, 1.4)
     assembly.begin(POLE, at, yaw)
     top = 5.6 if reach else 3.2

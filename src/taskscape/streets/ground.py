@@ -12,9 +12,9 @@ from taskscape.streets.classes import ROAD, SIDEWALK, TERRAIN
 from taskscape.streets.road import AHEAD, Road
 
 _BEHIND = -9.0
-"""Start of the ground along z in metres; the camera is at z = 0."""
+"""Start of the ground along z in meters; the camera is at z = 0."""
 _REACH = 75.0
-"""Extent of the ground to either side, metres."""
+"""Extent of the ground to either side, meters."""
 _STEP = 3.0
 _SIDE_STREET = 2.6
 _QUAD = np.array(((0, 2, 3), (0, 3, 1)))
@@ -26,10 +26,10 @@ class Strip:
     """A band of the cross-section."""
 
     left: float
-    """Lateral position of its left edge, metres right of the center line."""
+    """Lateral position of its left edge, meters right of the center line."""
     right: float
     height: float
-    """Height above the road, metres."""
+    """Height above the road, meters."""
     label: int
 
 
@@ -37,9 +37,9 @@ class Ground(NamedTuple):
     """The triangles of the ground, with the vertex attributes that the renderer interpolates."""
 
     vertices: npt.NDArray[np.float64]
-    """World points in metres, (G, 3)."""
+    """World points in meters, (G, 3)."""
     attributes: npt.NDArray[np.float64]
-    """Unit normal, and metres right of the center line, (G, 4)."""
+    """Unit normal, and meters right of the center line, (G, 4)."""
     faces: npt.NDArray[np.int32]
     """Vertex indices, (F, 3)."""
     parts: npt.NDArray[np.int32]
@@ -111,7 +111,7 @@ class _GroundMesh:
     def _stations(self, begin: float, end: float) -> npt.NDArray[np.float64]:
         """Return the road at the positions from z = begin to end where all strips have vertices, (5, S).
 
-        The rows are x, elevation, z, rise, and the shift of the center line to the right per metre of z.
+        The rows are x, elevation, z, rise, and the shift of the center line to the right per meter of z.
         """
         road = self._road
         steps = max(1, math.ceil((end - begin) / _STEP))

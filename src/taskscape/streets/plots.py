@@ -13,7 +13,7 @@ from taskscape.streets.trains import add_railway_train
 from taskscape.streets.vegetation import add_bush, add_hedge, add_tree
 
 _FAR = 150.0
-"""Distance at which plots end, metres."""
+"""Distance at which plots end, meters."""
 _PLOT_KINDS = ("town", "houses", "park", "walled")
 
 

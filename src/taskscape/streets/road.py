@@ -8,7 +8,7 @@ from taskscape.streets.assembly import Point
 from taskscape.streets.dice import Dice
 
 AHEAD = 190.0
-"""End of the ground along z in metres; the camera is at z = 0."""
+"""End of the ground along z in meters; the camera is at z = 0."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Lane:
     """A traffic lane."""
 
     lateral: float
-    """Position of its middle, metres right of the center line."""
+    """Position of its middle, meters right of the center line."""
     direction: int
     """1 away from the camera, -1 towards it."""
     width: float
@@ -37,30 +37,30 @@ class Road:
     bend: float
     """Curvature, 1/m."""
     sway: float
-    """Amplitude of a slow wave of the center line, metres."""
+    """Amplitude of a slow wave of the center line, meters."""
     slope: float
     """Rise over run at the camera."""
     hill: float
-    """Amplitude of a slow wave of the elevation, metres."""
+    """Amplitude of a slow wave of the elevation, meters."""
     phase: float
     curb: float
-    """Height of the sidewalk above the road, metres."""
+    """Height of the sidewalk above the road, meters."""
     half_road: float
-    """Half the width between the curbs, metres."""
+    """Half the width between the curbs, meters."""
     parking: tuple[float, float]
-    """Width of the parking lane at the left and right curb, metres."""
+    """Width of the parking lane at the left and right curb, meters."""
     sidewalks: tuple[float, float]
-    """Widths of the left and right sidewalk, metres."""
+    """Widths of the left and right sidewalk, meters."""
     bank: tuple[float, float]
     """Slope of the terrain to the left and right, rise over run."""
     lanes: list[Lane]
     markings: list[Marking]
     median: float
-    """Half the width of the grass between the directions in metres, 0 without grass."""
+    """Half the width of the grass between the directions in meters, 0 without grass."""
     junction: float
     """z of the middle of the crossing street, infinity if there is none."""
     half_junction: float
-    """Half the width of the crossing street, metres."""
+    """Half the width of the crossing street, meters."""
     zebras: list[float] = field(default_factory=list)
     """z of the middle of each zebra crossing."""
 
@@ -69,11 +69,11 @@ class Road:
         return self.bend * z * z / 2 + self.sway * (math.sin(0.02 * z + self.phase) - math.sin(self.phase))
 
     def elevation(self, z: float) -> float:
-        """Return the height of the road relative to the road at the camera, metres."""
+        """Return the height of the road relative to the road at the camera, meters."""
         return self.slope * z + self.hill * (math.sin(0.022 * z + self.phase) - math.sin(self.phase))
 
     def slant(self, z: float) -> float:
-        """Return the shift of the center line to the right per metre of z."""
+        """Return the shift of the center line to the right per meter of z."""
         return self.bend * z + 0.02 * self.sway * math.cos(0.02 * z + self.phase)
 
     def rise(self, z: float) -> float:
@@ -94,15 +94,15 @@ class Road:
         return (yaw, pitch) if direction > 0 else (yaw + math.pi, -pitch)
 
     def point(self, z: float, lateral: float, up: float = 0.0) -> Point:
-        """Return the world point ``up`` metres above the road and ``lateral`` metres right of the center line."""
+        """Return the world point ``up`` meters above the road and ``lateral`` meters right of the center line."""
         return self.center(z) + lateral, -self.elevation(z) - up, z
 
     def on_ground(self, z: float, lateral: float, up: float = 0.0) -> Point:
-        """Return the world point ``up`` metres above the ground beside the road, away from the junction."""
+        """Return the world point ``up`` meters above the ground beside the road, away from the junction."""
         return self.point(z, lateral, self.ground_up(lateral) + up)
 
     def on_sidewalk(self, z: float, side: int, from_curb: float) -> Point:
-        """Return the point ``from_curb`` metres from the curb on the sidewalk of side -1 or 1."""
+        """Return the point ``from_curb`` meters from the curb on the sidewalk of side -1 or 1."""
         return self.point(z, side * (self.half_road + from_curb), self.curb)
 
     def ground_up(self, lateral: float) -> float:
@@ -114,7 +114,7 @@ class Road:
         return self.curb + max(0.0, beyond - self.sidewalks[is_right]) * self.bank[is_right]
 
     def in_junction(self, z: float, margin: float = 0.0) -> bool:
-        """Return whether z is in the crossing street or less than ``margin`` metres from it."""
+        """Return whether z is in the crossing street or less than ``margin`` meters from it."""
         return abs(z - self.junction) < self.half_junction + margin
 
     def edge(self, side: int) -> float:
@@ -123,7 +123,7 @@ class Road:
 
 
 def pieces(begin: float, end: float, length: float, shortest: float = 0.1) -> list[tuple[float, float]]:
-    """Return the middles and half lengths, in metres, of straight pieces that follow the road from z = begin to end.
+    """Return the middles and half lengths, in meters, of straight pieces that follow the road from z = begin to end.
 
     All but the last have this ``length``; a last one that is not longer than ``shortest`` is left out.
     """

@@ -48,7 +48,7 @@ class Scene(NamedTuple):
     semseg: npt.NDArray[np.uint8]
     """(H, W) Cityscapes train ids."""
     depth: npt.NDArray[np.float32]
-    """(H, W) metres along the optical axis, 0 in the sky."""
+    """(H, W) meters along the optical axis, 0 in the sky."""
     normals: npt.NDArray[np.float32]
     """(H, W, 3) unit vectors towards the camera's side in camera axes (x right, y down, z forward); 0 in the sky."""
     albedo: npt.NDArray[np.float32]

@@ -55,7 +55,7 @@ def _section(
 
 
 def add_tram(assembly: Assembly, road: Road, z: float, lateral: float, direction: int) -> float:
-    """Add a tram with its near end at ``z``; return the z of its far end in metres."""
+    """Add a tram with its near end at ``z``; return the z of its far end in meters."""
     dice = assembly.dice
     sections = dice.integer(2, 3)
     half = (dice.uniform(1.18, 1.3), dice.uniform(1.5, 1.65), dice.uniform(3.8, 5.2))

@@ -10,7 +10,7 @@ from taskscape.streets.shapes import CROWN, CYLINDER, FAR_CROWN
 _GREENS: tuple[Color, ...] = ((0.12, 0.24, 0.05), (0.16, 0.28, 0.06), (0.08, 0.17, 0.05), (0.2, 0.28, 0.08))
 _AUTUMN: tuple[Color, ...] = ((0.45, 0.27, 0.06), (0.42, 0.16, 0.05), (0.5, 0.38, 0.09))
 _FAR = 26.0
-"""Distance in metres beyond which crowns have fewer, larger leaves."""
+"""Distance in meters beyond which crowns have fewer, larger leaves."""
 
 
 def _leaf_color(assembly: Assembly) -> Color:

@@ -15,7 +15,7 @@ _COLORS: tuple[Color, ...] = (
 _SHIFTED_COLORS: tuple[Color, ...] = (
     (0.85, 0.6, 0.05), (0.35, 0.6, 0.1), (0.1, 0.5, 0.5), (0.5, 0.1, 0.4), (0.8, 0.35, 0.05), (0.6, 0.75, 0.85),
 )  # fmt: skip
-# Style: half width, height, half length (metres), wheel radius.
+# Style: half width, height, half length (meters), wheel radius.
 _CARS = {
     SEDAN: (0.9, 1.43, 2.3, 0.32),
     HATCHBACK: (0.87, 1.48, 2.0, 0.31),
@@ -33,7 +33,7 @@ def _paint(assembly: Assembly) -> Color:
 def add_wheels(
     assembly: Assembly, half_width: float, radius: float, axles: tuple[float, ...], width: float = 0.11
 ) -> None:
-    """Add a wheel at both ends of each axle; ``axles`` are their forward positions in metres."""
+    """Add a wheel at both ends of each axle; ``axles`` are their forward positions in meters."""
     rim = assembly.dice.uniform(0.2, 0.6)
     for side in (-1, 1):
         for axle in axles:

@@ -53,7 +53,7 @@ class Task(RangedSettings, ABC):
 
     @property
     def raw_is_value(self) -> bool:
-        """Whether the raw output is the modality's value itself, such as metres, rather than a normalized form."""
+        """Whether the raw output is the modality's value itself, such as meters, rather than a normalized form."""
         return False
 
     @property

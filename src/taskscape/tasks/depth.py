@@ -16,7 +16,7 @@ from taskscape.losses import L1, DepthLoss, Laplace, LossTerm
 from taskscape.metrics.depth import DepthMetrics
 from taskscape.modalities import Modality
 from taskscape.modalities.base import Array
-from taskscape.modalities.depth import METRES_AT_DISPARITY_1
+from taskscape.modalities.depth import METERS_AT_DISPARITY_1
 from taskscape.serialization.ranges import Positive, Range
 from taskscape.tasks.base import Task, read_as
 from taskscape.tasks.depth_encoding import DepthEncoding, Representation
@@ -24,31 +24,31 @@ from taskscape.tasks.depth_scale import fraction_outside, is_like, normalization
 from taskscape.tasks.distributions.depth import DepthLaplace
 
 ScaleRule = Literal["physical", "divide", "keep"]
-"""The effect of augmentation by a zoom of s on depth: metres / s, the learned value / s, or none."""
-Metres = Annotated[float, Range(least=1e-30, most=1e30)]
+"""The effect of augmentation by a zoom of s on depth: meters / s, the learned value / s, or none."""
+Meters = Annotated[float, Range(least=1e-30, most=1e30)]
 """A depth that float32 can represent, along with its inverse."""
 Quantity = Literal["mtan-cityscapes"]
 """A published depth quantity, with all settings that it implies."""
 
 # From the depth of Miniscapes, the data set of the published networks with normalized depth.
 _NORMALIZATION: dict[Representation, tuple[float, float]] = {
-    "metres": (27.0727, 29.1264),
+    "meters": (27.0727, 29.1264),
     "log": (2.8936, 0.8661),
     "inverse": (0.0, 1.0),
 }
-"""Mean and standard deviation of f(metres) for data with depths like those of streets."""
-_OF_DEPTH: dict[Representation, str] = {"metres": "", "log": " of its logarithm", "inverse": " of its inverse"}
+"""Mean and standard deviation of f(meters) for data with depths like those of streets."""
+_OF_DEPTH: dict[Representation, str] = {"meters": "", "log": " of its logarithm", "inverse": " of its inverse"}
 """What mean and standard deviation are of, for messages."""
 _RANGE = (0.5, 300.0)
-"""Range of such data in metres."""
+"""Range of such data in meters."""
 _QUANTITIES: dict[Quantity, dict[str, Any]] = {
     "mtan-cityscapes": {
         "representation": "inverse",
         "mean": 0.0,
-        "std": 1 / METRES_AT_DISPARITY_1,
-        "min_depth": METRES_AT_DISPARITY_1 / 0.4922,
-        "max_depth": METRES_AT_DISPARITY_1 * 65536,  # p = 2
-        "inverse_unit": METRES_AT_DISPARITY_1,
+        "std": 1 / METERS_AT_DISPARITY_1,
+        "min_depth": METERS_AT_DISPARITY_1 / 0.4922,
+        "max_depth": METERS_AT_DISPARITY_1 * 65536,  # p = 2
+        "inverse_unit": METERS_AT_DISPARITY_1,
         "scale_rule": "divide",
         "metrics_per_batch": True,
     }
@@ -58,51 +58,55 @@ _START_MAGNITUDE = 0.1
 """Typical magnitude of an untrained network's raw outputs."""
 
 
+_PRODUCT = "meters_times_pixels", "metres_times_pixels"
+"""Key of a store's depth for focal length times baseline, by image; the second in stores of earlier versions."""
+
+
 @dataclass(frozen=True)
 class Depth(Task):
-    """The distance of every pixel in metres, along the optical axis.
+    """The distance of every pixel in meters, along the optical axis.
 
-    The network's output is a normalized representation of the metres: (f(metres) - mean) / std. Targets and predictions
+    The network's output is a normalized representation of the meters: (f(meters) - mean) / std. Targets and predictions
     are clamped to ``min_depth`` … ``max_depth``, so a perfect prediction has no error.
 
     ``quantity="mtan-cityscapes"`` is the quantity of MTAN (Liu et al., CVPR 2019) and later papers on Cityscapes:
-    q = (p - 1) / 65536 with the 16-bit disparity image p, 0 < q <= 0.4922. The raw output is q; metres are 1.8499 / q,
-    for the standard camera. If a store has the camera of each image, its metres are converted to the standard camera,
+    q = (p - 1) / 65536 with the 16-bit disparity image p, 0 < q <= 0.4922. The raw output is q; meters are 1.8499 / q,
+    for the standard camera. If a store has the camera of each image, its meters are converted to the standard camera,
     so that q equals that of the file. In zoomed images, q is divided by the zoom, as in the original. The metrics of
     inverse depth lead and determine Δm, and the metrics averaged over batches are also computed.
 
     >>> import torch
     >>> task = Depth(min_depth=1.0, max_depth=50.0)
-    >>> metres = task.decode(torch.full((1, 1, 2, 2), 100.0))
-    >>> round(metres.max().item(), 3)
+    >>> meters = task.decode(torch.full((1, 1, 2, 2), 100.0))
+    >>> round(meters.max().item(), 3)
     50.0
     """
 
     name: ClassVar[str] = "depth"
 
     representation: Representation = "log"
-    """f: metres, their natural logarithm, or their inverse."""
+    """f: meters, their natural logarithm, or their inverse."""
     mean: float | None = None
-    """Mean of f(metres). By default that of streets, 27.0727 (metres), 2.8936 (log) or 0 (inverse); or that of the data
+    """Mean of f(meters). By default that of streets, 27.0727 (meters), 2.8936 (log) or 0 (inverse); or that of the data
     if its geometric mean differs from that of streets, 18 m, by more than a factor of 4, or its spread by more than a
     factor of 2."""
     std: Positive | None = None
-    """Standard deviation of f(metres). By default that of streets, 29.1264 (metres), 0.8661 (log) or 1 (inverse); or
+    """Standard deviation of f(meters). By default that of streets, 29.1264 (meters), 0.8661 (log) or 1 (inverse); or
     that of the data, in the same cases as ``mean``."""
-    min_depth: Metres | None = None
-    """Nearest depth in metres, to which predictions and targets are clamped. By default 0.5, or half the nearest depth
+    min_depth: Meters | None = None
+    """Nearest depth in meters, to which predictions and targets are clamped. By default 0.5, or half the nearest depth
     of the data if more than 1 % of its pixels are outside 0.5 … 300."""
-    max_depth: Metres | None = None
-    """Farthest depth in metres, like ``min_depth``. By default 300, or twice the farthest depth of the data."""
+    max_depth: Meters | None = None
+    """Farthest depth in meters, like ``min_depth``. By default 300, or twice the farthest depth of the data."""
     metric: bool | None = None
-    """Whether the depth of the data is in metres. Relative depth is proportional to metres only within an image, so
+    """Whether the depth of the data is in meters. Relative depth is proportional to meters only within an image, so
     metrics that need a scale are left out. By default as recorded in the data."""
     inverse_unit: Positive | None = None
-    """The depth in metres whose inverse is 1 in the metrics inverse_abs_err and inverse_abs_rel: 1.8499 for MTAN's
+    """The depth in meters whose inverse is 1 in the metrics inverse_abs_err and inverse_abs_rel: 1.8499 for MTAN's
     Cityscapes, by default 1. Reports show these two metrics only if it is set."""
     scale_rule: ScaleRule = "physical"
-    """The effect on depth when augmentation zooms an image by s: physical divides metres by s, as a real camera would;
-    divide divides the learned value, metres or (representation inverse) inverse depth; keep leaves depth unchanged."""
+    """The effect on depth when augmentation zooms an image by s: physical divides meters by s, as a real camera would;
+    divide divides the learned value, meters or (representation inverse) inverse depth; keep leaves depth unchanged."""
     metrics_per_batch: bool = False
     """Also report the mean over batches of each batch's errors, as MTAN does (metrics that end in _per_batch)."""
     quantity: Quantity | None = None
@@ -151,7 +155,7 @@ class Depth(Task):
 
     @property
     def encoding(self) -> DepthEncoding:
-        """The conversion between metres and raw output."""
+        """The conversion between meters and raw output."""
         return DepthEncoding(self.representation, *self.normalization, self.range)
 
     @property
@@ -176,12 +180,14 @@ class Depth(Task):
 
     @override
     def image_factors(self, description: Any, split: str) -> Array | None:
-        """Return the factors that convert metres of each image's camera to those of the quantity's camera."""
-        if self.quantity is None or not isinstance(description, Mapping) or "metres_times_pixels" not in description:
+        """Return the factors that convert meters of each image's camera to those of the quantity's camera."""
+        if self.quantity is None or not isinstance(description, Mapping):
             return None
-        products = description["metres_times_pixels"]
+        products = next((description[key] for key in _PRODUCT if key in description), None)
+        if products is None:
+            return None
         products = products[split] if isinstance(products, Mapping) else [products]
-        factors = 256 * METRES_AT_DISPARITY_1 / np.asarray(products, np.float64)
+        factors = 256 * METERS_AT_DISPARITY_1 / np.asarray(products, np.float64)
         return None if np.all(factors == 1) else factors
 
     @override
@@ -192,7 +198,7 @@ class Depth(Task):
     @property
     @override
     def raw_is_value(self) -> bool:
-        return self.representation == "metres" and self.normalization == (0.0, 1.0)
+        return self.representation == "meters" and self.normalization == (0.0, 1.0)
 
     @property
     @override
@@ -264,13 +270,13 @@ class Depth(Task):
         nearest, farthest = self.range
         return usual if 2 * nearest <= usual <= farthest / 2 else rounded(math.sqrt(nearest * farthest))
 
-    def encode(self, metres: Tensor) -> Tensor:
-        """Convert metres to the raw output that the network should predict."""
-        return self.encoding.encode(metres)
+    def encode(self, meters: Tensor) -> Tensor:
+        """Convert meters to the raw output that the network should predict."""
+        return self.encoding.encode(meters)
 
     @override
     def decode(self, raw: Tensor) -> Tensor:
-        """Convert raw output to metres from ``min_depth`` to ``max_depth``, (B, 1, H, W)."""
+        """Convert raw output to meters from ``min_depth`` to ``max_depth``, (B, 1, H, W)."""
         return self.encoding.decode(self._center(raw))
 
     @property
@@ -281,14 +287,14 @@ class Depth(Task):
     @override
     def match_scale(self, raw: Tensor, whole: Tensor) -> Tensor:
         """Multiply the depth of each part by one factor, so that half of its pixels are nearer than in ``whole``."""
-        metres = self.decode(raw)
-        ratios = self.decode(whole).log() - metres.log()
+        meters = self.decode(raw)
+        ratios = self.decode(whole).log() - meters.log()
         factor = ratios.flatten(1).median(1).values.exp().view(-1, 1, 1, 1)
-        return torch.cat([self.encoding.normalize(metres * factor), raw[:, 1:]], 1)
+        return torch.cat([self.encoding.normalize(meters * factor), raw[:, 1:]], 1)
 
     @override
     def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
-        """Compare metres or their representation, depending on the ``space`` of the loss."""
+        """Compare meters or their representation, depending on the ``space`` of the loss."""
         if self.loss.space == "value":
             return self.loss.term(self.decode(raw), target._replace(value=self.encoding.clamp(target.value)))
         raw = raw if self.loss.scale_channels else self._center(raw)
@@ -296,7 +302,7 @@ class Depth(Task):
 
     @override
     def compute_consistency(self, raw: Tensor, reference: Tensor, valid: Tensor) -> LossTerm:
-        """Compare representations directly, without a detour over metres, which would round and clamp them."""
+        """Compare representations directly, without a detour over meters, which would round and clamp them."""
         if self.loss.space == "value":
             return super().compute_consistency(raw, reference, valid)
         raw = raw if self.loss.scale_channels else self._center(raw)

@@ -109,7 +109,7 @@ class View(ABC, Generic[M]):
 
     @property
     def axis(self) -> str:
-        """Label of a plot axis for the values, such as ``metres``."""
+        """Label of a plot axis for the values, such as ``meters``."""
         return self.modality.unit
 
     def preview(self, image: RgbArray, values: Array) -> RgbArray:

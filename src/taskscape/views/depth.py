@@ -22,16 +22,16 @@ LARGEST_ERROR = 0.5
 """Relative error at both ends of the difference scale."""
 
 Unit = Literal["mm", "cm", "dm", "m"]
-STEPS_PER_METRE: dict[Unit, int] = {"mm": 1000, "cm": 100, "dm": 10, "m": 1}
+STEPS_PER_METER: dict[Unit, int] = {"mm": 1000, "cm": 100, "dm": 10, "m": 1}
 LARGEST_STEP = 65535
-"""Largest 16-bit value: 65.5 m in millimetres, 655 m in centimetres."""
+"""Largest 16-bit value: 65.5 m in millimeters, 655 m in centimeters."""
 
 TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 @dataclass(frozen=True)
 class DepthView(View[Depth]):
-    """Values are (...) depths, positive and finite, in metres or proportional to metres within an image."""
+    """Values are (...) depths, positive and finite, in meters or proportional to meters within an image."""
 
     file_remedy: ClassVar[str] = "leave out the unit to get one that reaches far enough"
 
@@ -39,9 +39,9 @@ class DepthView(View[Depth]):
     """Unit of the 16-bit file; by default the finest one that covers the network's depth range, or mm if this is
     unknown. Larger depths than 65535 units are stored as 65535."""
     near: float | None = None
-    """Start of the color scale in metres; by default the 2nd percentile of the depths."""
+    """Start of the color scale in meters; by default the 2nd percentile of the depths."""
     far: float | None = None
-    """End of the color scale in metres; by default the 98th percentile of the depths."""
+    """End of the color scale in meters; by default the 98th percentile of the depths."""
 
     def __post_init__(self) -> None:
         if self.near is not None and self.far is not None and not 0 < self.near < self.far:
@@ -53,7 +53,7 @@ class DepthView(View[Depth]):
     @property
     @override
     def axis(self) -> str:
-        return "metres" if self.modality.metric else "medians of the image"
+        return "meters" if self.modality.metric else "medians of the image"
 
     @override
     def fit(self, values: Array, valid: Mask | None = None) -> Self:
@@ -70,7 +70,7 @@ class DepthView(View[Depth]):
         """Return this view with the finest unit that covers the largest depth, unless a unit is set."""
         if self.unit is not None:
             return self
-        units = (unit for unit, steps in STEPS_PER_METRE.items() if largest * steps <= LARGEST_STEP)
+        units = (unit for unit, steps in STEPS_PER_METER.items() if largest * steps <= LARGEST_STEP)
         return replace(self, unit=next(units, "m"))
 
     @override
@@ -132,7 +132,7 @@ class DepthView(View[Depth]):
 
     @override
     def key(self) -> Key:
-        """Return the scale in metres, or in medians for relative depth; its ends include nearer and farther values."""
+        """Return the scale in meters, or in medians for relative depth; its ends include nearer and farther values."""
         notes = () if self.modality.metric else ("Relative depth: 1 is the median of the image.",)
         if self.near is None or self.far is None:
             return (*notes, Scale(DEPTH, [(0.0, "near"), (1.0, "far")]))
@@ -163,8 +163,8 @@ class DepthView(View[Depth]):
         metric = self.modality.metric
         content: dict[str, Any] = {
             "type": self.modality.name,
-            "unit": "metre" if metric else "unknown: proportional to metres within an image",
-            "metres_per_step" if metric else "value_per_step": 1 / self._steps,
+            "unit": "meter" if metric else "unknown: proportional to meters within an image",
+            "meters_per_step" if metric else "value_per_step": 1 / self._steps,
             "none": 0,
             "clipped_beyond": LARGEST_STEP / self._steps,
         }
@@ -179,8 +179,8 @@ class DepthView(View[Depth]):
 
     @property
     def _steps(self) -> int:
-        """Units of the file per metre."""
-        return STEPS_PER_METRE[self.unit or "mm"]
+        """Units of the file per meter."""
+        return STEPS_PER_METER[self.unit or "mm"]
 
 
 def measurable(depth: Array, valid: Mask | None = None) -> Mask:
@@ -190,5 +190,5 @@ def measurable(depth: Array, valid: Mask | None = None) -> Mask:
 
 
 def _rounded(depth: float) -> str:
-    """Return a depth with two significant digits, or in whole metres from 99.5."""
+    """Return a depth with two significant digits, or in whole meters from 99.5."""
     return f"{depth:.2g}" if depth < 99.5 else f"{depth:.0f}"

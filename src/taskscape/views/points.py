@@ -27,7 +27,7 @@ class PointCloud:
     normals: npt.NDArray[np.float32] | None
     """(n, 3) unit vectors in the same axes, if they were predicted."""
     unit: str
-    """Unit of the points: ``metre``, or the unit of relative depth."""
+    """Unit of the points: ``meter``, or the unit of relative depth."""
 
     def __len__(self) -> int:
         """Return the number of points."""

@@ -9,7 +9,7 @@ export interface ClassesDrawing {
   readonly colors: readonly Color[];
 }
 
-/** Numbers on a color scale, such as metres. */
+/** Numbers on a color scale, such as meters. */
 export interface ScaleDrawing {
   readonly kind: "scale";
   /** Colors from position 0 to 1. */
@@ -47,7 +47,7 @@ export interface Output {
   readonly title: string;
   /** Unit, such as `m`; empty if values have none, `%` if they are shares in 0..1. */
   readonly unit: string;
-  /** Values per pixel: 1 for classes and metres, 3 for vectors. */
+  /** Values per pixel: 1 for classes and meters, 3 for vectors. */
   readonly channels: number;
   /** A sentence about the colors; may be empty. */
   readonly text: string;

@@ -109,7 +109,7 @@ class Cloud implements Surface {
       const data = distances(this.#depth, this.#frame);
       const near = within(data, 2);
       const most = Math.max(near * 1.01, within(data, 100));
-      // The slider is logarithmic, since a metre matters more nearby.
+      // The slider is logarithmic, since a meter matters more nearby.
       if (!this.#reachWasChosen) this.#reach.value = String(Math.log(within(data, SHOWN) / near) / Math.log(most / near));
       if (!this.#angleWasChosen) this.#angle.value = String(assumedAngle(this.#frame, width, height));
       const far = near * (most / near) ** this.#reach.valueAsNumber;

@@ -28,7 +28,7 @@ class Light(RangedSettings):
         if not (self.gamma or self.white_balance or self.gradient or self.shadow):
             return image
         if self.gamma:
-            image = image.clamp_min(1e-3) ** per_image(np.exp(self.gamma * signed(draws.gamma)), image)
+            image = image ** per_image(np.exp(self.gamma * signed(draws.gamma)), image)
         gain = torch.ones((), dtype=image.dtype, device=image.device)
         if self.white_balance:
             exponents = np.stack([signed(draws.red), np.zeros(len(image)), signed(draws.blue)], 1)

@@ -7,15 +7,15 @@ is 1024x2048::
     leftImg8bit/SPLIT/CITY/*_leftImg8bit.png   8-bit RGB
     gtFine/SPLIT/CITY/*_gtFine_labelIds.png    8-bit ids 0 … 33
     disparity/SPLIT/CITY/*_disparity.png       16-bit p: 0 is invalid, else the disparity is d = (p - 1) / 256 pixels
-    camera/SPLIT/CITY/*_camera.json            extrinsic.baseline in metres, intrinsic.fx in pixels
+    camera/SPLIT/CITY/*_camera.json            extrinsic.baseline in meters, intrinsic.fx in pixels
 
 Splits are ``train`` (2,975 images) and ``val`` (500); the labels of ``test`` are withheld.
 
 Segmentation has 19 classes, with every other id void; or the 7 groups of the papers with 7 classes, which keep some ids
 that the 19 classes leave out (parking, rail track, guard rail, bridge, tunnel, pole group, caravan, trailer); or 2
-classes, background and foreground. Depth in metres is baseline · fx / d; p = 1 has no finite depth and is invalid.
+classes, background and foreground. Depth in meters is baseline · fx / d; p = 1 has no finite depth and is invalid.
 Without the camera files, 0.209313 m · 2262.52 px is assumed for every image. The manifest stores the product as
-``source.depth.metres_times_pixels``, so the disparity is product / depth, and the "inverse depth" of the MTAN papers,
+``source.depth.meters_times_pixels``, so the disparity is product / depth, and the "inverse depth" of the MTAN papers,
 (p - 1) / 65536, is product / (256 · depth).
 
 Images are averaged down to ``size``; labels and disparity take the nearest pixel.
@@ -45,13 +45,13 @@ from taskscape.modalities.class_sets import (
     ClassSet,
     from_cityscapes_ids,
 )
-from taskscape.modalities.depth import METRES_AT_DISPARITY_1
+from taskscape.modalities.depth import METERS_AT_DISPARITY_1
 
 WHERE = "Cityscapes is available, after registration, from https://www.cityscapes-dataset.com/downloads"
 PUBLISHED = {"train": 2975, "val": 500}
 """Number of images per split."""
-ASSUMED = 256 * METRES_AT_DISPARITY_1
-"""Baseline in metres times focal length in pixels of most of the images."""
+ASSUMED = 256 * METERS_AT_DISPARITY_1
+"""Baseline in meters times focal length in pixels of most of the images."""
 
 _ENDINGS = {
     "leftImg8bit": "_leftImg8bit.png",
@@ -97,13 +97,13 @@ class Cityscapes(RawData):
             products: object = ASSUMED
             if cameras:
                 products = {
-                    s: [_metres_times_pixels(sample.files["camera"]) for sample in samples]
+                    s: [_meters_times_pixels(sample.files["camera"]) for sample in samples]
                     for s, samples in splits.items()
                 }
             source["depth"] = {
-                "unit": "metre",
-                "formula": "metres_times_pixels / ((p - 1) / 256); p = 0 and p = 1 are not valid",
-                "metres_times_pixels": products,
+                "unit": "meter",
+                "formula": "meters_times_pixels / ((p - 1) / 256); p = 0 and p = 1 are not valid",
+                "meters_times_pixels": products,
                 "camera": "read from camera/" if cameras else "assumed: 0.209313 m * 2262.52 px for every image",
             }
         read = partial(_read, size=self.size, classes=_CLASS_SETS[self.classes])
@@ -120,8 +120,8 @@ def _files(raw: Path, split: str, kinds: tuple[str, ...]) -> dict[str, dict[str,
     }
 
 
-def _metres_times_pixels(camera: Path) -> float:
-    """Return baseline · fx of a camera file, in metres · pixels."""
+def _meters_times_pixels(camera: Path) -> float:
+    """Return baseline · fx of a camera file, in meters · pixels."""
     content = read_json(camera)
     try:
         product = float(content["extrinsic"]["baseline"]) * float(content["intrinsic"]["fx"])
@@ -145,7 +145,7 @@ def _read(raw: RawSample, size: tuple[int, int], classes: ClassSet) -> Sample:
     valid = {"semseg": ids != IGNORE_INDEX}
     if "disparity" in raw.files:
         p = resize_nearest(read_gray(raw.files["disparity"], 16, "disparity", native), size).astype(np.float64)
-        product = _metres_times_pixels(raw.files["camera"]) if "camera" in raw.files else ASSUMED
+        product = _meters_times_pixels(raw.files["camera"]) if "camera" in raw.files else ASSUMED
         values["depth"] = (product / (np.maximum(p - 1, 1) / 256)).astype(np.float32)
         valid["depth"] = p > 1
     return Sample(values, valid, raw.name, {"semseg": (full_ids, full_ids != IGNORE_INDEX)})

@@ -5,13 +5,13 @@ This module reads and writes the format. The raw folder holds, for each of the s
 
     SPLIT/rgb/INDEX.jpg         RGB
     SPLIT/semseg/INDEX.png      palette or gray: Cityscapes train ids 0 … 18, 255 = none
-    SPLIT/depth/INDEX.png       8-bit disparity v: 0 is invalid, 1 … 255 are linear in 1/metres from 1/300 to 1/4
+    SPLIT/depth/INDEX.png       8-bit disparity v: 0 is invalid, 1 … 255 are linear in 1/meters from 1/300 to 1/4
     SPLIT/normals/INDEX.png     generated streets only: n = v / 255 · 2 - 1 in camera axes (x right, y down,
                                 z forward), (0, 0, 0) is invalid
     SPLIT/camera/INDEX.json     generated streets only: intrinsics in pixels
     SPLIT/streets.json          generated streets only: the settings of the generator
 
-Depth in the store is in metres, 4 … 300; a step of the disparity is 0.4 % at 4 m and 29 % at 300 m.
+Depth in the store is in meters, 4 … 300; a step of the disparity is 0.4 % at 4 m and 29 % at 300 m.
 """
 
 import io
@@ -52,7 +52,7 @@ WHERE = (
     "taskscape synth writes generated streets in the same layout"
 )
 NEAREST, FARTHEST = 4.0, 300.0
-"""Metres at v = 255 and at v = 1."""
+"""Meters at v = 255 and at v = 1."""
 _KINDS = {"semseg": "png", "depth": "png", "normals": "png", "camera": "json", "rgb": "jpg"}
 """The files of a generated scene and their extensions, in the order in which they are written."""
 _COLORS = dict(zip(CITYSCAPES_19.palette, range(19), strict=True)) | {(0, 0, 0): IGNORE_INDEX}
@@ -86,7 +86,7 @@ class Miniscapes(RawData):
         kinds = ["rgb", "semseg", "depth"]
         fields: dict[str, Modality] = {"semseg": Semseg(CITYSCAPES_19), "depth": Depth()}
         source: dict[str, object] = {
-            "depth": {"unit": "metre", "formula": "1 / (1/300 + (v - 1) / 254 * (1/4 - 1/300)); v = 0 is not valid"}
+            "depth": {"unit": "meter", "formula": "1 / (1/300 + (v - 1) / 254 * (1/4 - 1/300)); v = 0 is not valid"}
         }
         if records:
             source["generated"] = records
@@ -105,7 +105,7 @@ class Miniscapes(RawData):
 
 
 def decode_depth(v: Array) -> npt.NDArray[np.float32]:
-    """Return the depth in metres of 8-bit disparities; it is meaningless for a disparity of 0."""
+    """Return the depth in meters of 8-bit disparities; it is meaningless for a disparity of 0."""
     disparity = 1 / FARTHEST + (np.maximum(v, 1.0) - 1) / 254 * (1 / NEAREST - 1 / FARTHEST)
     return np.asarray(1 / disparity, np.float32)
 
@@ -176,10 +176,10 @@ def write_miniscapes(
             report(num_done, count)
 
 
-def encode_depth(metres: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+def encode_depth(meters: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     """Return depth as 8-bit disparity, 0 where depth is 0; depth outside 4 … 300 m is clipped."""
-    valid = metres > 0
-    disparity = 1 / np.clip(np.where(valid, metres, FARTHEST).astype(np.float64), NEAREST, FARTHEST)
+    valid = meters > 0
+    disparity = 1 / np.clip(np.where(valid, meters, FARTHEST).astype(np.float64), NEAREST, FARTHEST)
     level = 1 + 254 * (disparity - 1 / FARTHEST) / (1 / NEAREST - 1 / FARTHEST)
     return np.where(valid, np.rint(level), 0).astype(np.uint8)
 

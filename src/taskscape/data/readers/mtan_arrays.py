@@ -9,9 +9,9 @@ The raw folder holds, for each of the splits ``train`` and ``val``, numbered fro
                          invalid
 
 Cityscapes: 128x256, 2,975 and 500 images, 19, 7 or 2 classes. Depth is "inverse depth", which is (p - 1) / 65536 of the
-16-bit disparity image, so metres = baseline · fx / (256 · value), which is 1.8499 / value with 0.209313 m · 2262.52 px.
-The manifest stores this number as ``source.depth.metres_at_inverse_1``.
-NYUv2: 288x384, 795 and 654 images, 13 classes, depth in metres.
+16-bit disparity image, so meters = baseline · fx / (256 · value), which is 1.8499 / value with 0.209313 m · 2262.52 px.
+The manifest stores this number as ``source.depth.meters_at_inverse_1``.
+NYUv2: 288x384, 795 and 654 images, 13 classes, depth in meters.
 
 The axes of the normals are detected by comparison with normals from depth, and recorded.
 """
@@ -34,7 +34,7 @@ from taskscape.data.readers.opening import open_array
 from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_7, CITYSCAPES_19, NYUV2_13, ClassSet
-from taskscape.modalities.depth import METRES_AT_DISPARITY_1
+from taskscape.modalities.depth import METERS_AT_DISPARITY_1
 from taskscape.serialization import counted
 
 WHERE = "The arrays are linked from https://github.com/lorenmt/mtan (section Datasets)"
@@ -43,11 +43,11 @@ _NYUV2_FOCAL = 518.9 / 640
 """Focal length in image widths."""
 _DEPTH = {
     "cityscapes": {
-        "unit": "metre",
-        "formula": "metres_at_inverse_1 / value; 0 is not valid",
-        "metres_at_inverse_1": METRES_AT_DISPARITY_1,
+        "unit": "meter",
+        "formula": "meters_at_inverse_1 / value; 0 is not valid",
+        "meters_at_inverse_1": METERS_AT_DISPARITY_1,
     },
-    "nyuv2": {"unit": "metre", "formula": "as stored; 0 is not valid"},
+    "nyuv2": {"unit": "meter", "formula": "as stored; 0 is not valid"},
 }
 _CLASS_SETS = {19: CITYSCAPES_19, 7: CITYSCAPES_7, 2: CITYSCAPES_2, 13: NYUV2_13}
 
@@ -122,16 +122,16 @@ def _label(raw: RawSample, kind: str, *channels: int) -> Array:
     return stored.reshape(shape)
 
 
-def _depth_in_metres(raw: RawSample, data_set: str) -> tuple[Array, Mask]:
+def _depth_in_meters(raw: RawSample, data_set: str) -> tuple[Array, Mask]:
     stored = _label(raw, "depth").astype(np.float64)
     valid = np.isfinite(stored) & (stored > 0)
     filled = np.where(valid, stored, 1)
-    return (filled if data_set == "nyuv2" else METRES_AT_DISPARITY_1 / filled).astype(np.float32), valid
+    return (filled if data_set == "nyuv2" else METERS_AT_DISPARITY_1 / filled).astype(np.float32), valid
 
 
 def _computed_normals(raw: RawSample, data_set: str) -> tuple[Array, Mask]:
     """Return normals from depth, with an approximate camera, which suffices to detect axes even after cropping."""
-    depth, valid = _depth_in_metres(raw, data_set)
+    depth, valid = _depth_in_meters(raw, data_set)
     height, width = depth.shape
     focal = _NYUV2_FOCAL * width
     return normals_from_depth(depth, valid, Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2), radius=3)
@@ -173,7 +173,7 @@ def _read(raw: RawSample, data_set: str, classes: ClassSet, size: tuple[int, int
         )
     full_ids = _ids(raw, classes)
     ids = resize_nearest(full_ids, size)
-    depth, has_depth = _depth_in_metres(raw, data_set)
+    depth, has_depth = _depth_in_meters(raw, data_set)
     rgb = np.rint(image * 255).astype(np.uint8)
     values = {"image": resize_image(rgb, size), "semseg": ids, "depth": resize_nearest(depth, size)}
     valid = {"semseg": ids >= 0, "depth": resize_nearest(has_depth, size)}

@@ -31,7 +31,7 @@ def normals_from_depth(depth: Array, valid: Mask, camera: Intrinsics, radius: in
     has no depth, if they do not lie on a plane (the root mean square deviation is more than 2 % of 1/z, as across the
     edge of an object), or along the border.
 
-    ``depth`` is (H, W) in metres.
+    ``depth`` is (H, W) in meters.
     """
     height, width = depth.shape
     inverse = np.where(valid, 1 / np.where(valid, depth, 1), 0).astype(np.float64)

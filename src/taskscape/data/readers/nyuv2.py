@@ -4,7 +4,7 @@ The raw folder holds::
 
     nyu_depth_v2_labeled.mat   MATLAB 7.3, which is HDF5; axes are in reverse order:
         images     (1449, 3, 640, 480) uint8, RGB
-        depths     (1449, 640, 480) float32 metres, holes filled in; rawDepths has them as 0
+        depths     (1449, 640, 480) float32 meters, holes filled in; rawDepths has them as 0
         labels     (1449, 640, 480) uint16 ids 1 … 894, 0 = none
     splits.mat                 trainNdxs (795) and testNdxs (654), numbers from 1
     normals/NNNN.png or .npy   optional: (480, 640, 3), NNNN is the image's number from 0001; PNG files hold
@@ -93,7 +93,7 @@ class Nyuv2(RawData):
             fields={"semseg": Semseg(_CLASS_SETS[self.classes]), "depth": Depth(), "normals": Normals()},
             source={
                 "splits": "val is the official test split",
-                "depth": {"unit": "metre", "field": depth_name, "invalid": 0},
+                "depth": {"unit": "meter", "field": depth_name, "invalid": 0},
                 "normals": normals_source,
             },
             read=partial(

@@ -16,7 +16,7 @@ from taskscape.views.colors import INVALID
 
 _PERCENT = "%"
 """Unit of values in 0..1."""
-_UNITS = {"metre": "m", "median of the image": "medians", "probability": _PERCENT}
+_UNITS = {"meter": "m", "median of the image": "medians", "probability": _PERCENT}
 """Units as shown after a number; others are not shown."""
 
 

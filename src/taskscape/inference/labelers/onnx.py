@@ -34,7 +34,7 @@ class OnnxLabeler(Labeler):
     """An ONNX file, run by onnxruntime.
 
     Its input is a batch of RGB images (B, 3, H, W), floating-point in 0..255 or uint8. Its outputs are named in order:
-    scores or probabilities (B, classes, H, W) or class ids (B, H, W), depth (B, 1, H, W) in metres, normals
+    scores or probabilities (B, classes, H, W) or class ids (B, H, W), depth (B, 1, H, W) in meters, normals
     (B, 3, H, W), ….
     The metadata of a file from ``taskscape export`` already state what the outputs are, which of them are the
     confidence of which task, and at which image height the network is most accurate.

@@ -18,7 +18,7 @@ from taskscape.views.points import SKY, PointCloud, depth_of, point_cloud
 
 @dataclass(frozen=True)
 class PointClouds(Output):
-    """IMAGE.ply for each image: points in metres, x right, y down, z forward, with colors, and normals if predicted.
+    """IMAGE.ply for each image: points in meters, x right, y down, z forward, with colors, and normals if predicted.
 
     The sky and points at the farthest depth that the network predicts are left out.
     """

@@ -30,7 +30,7 @@ TIMELINE = "image"
 
 @dataclass(frozen=True)
 class Recording(Output):
-    """recording.rrd with every image's maps, camera, and points in metres. The network must predict depth."""
+    """recording.rrd with every image's maps, camera, and points in meters. The network must predict depth."""
 
     color: str = "image"
     """Source of the points' colors: ``image``, or the name of a task for its view."""

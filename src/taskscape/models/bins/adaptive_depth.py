@@ -14,7 +14,7 @@ from taskscape.models.layers.branch import Branch
 class AdaptiveDepthConfig(BinsConfig):
     """One encoder for all tasks; adaptive bins for depth, an ASPP and a decoder for every other task.
 
-    16,846,465 parameters for depth alone. The raw depth output is in metres::
+    16,846,465 parameters for depth alone. The raw depth output is in meters::
 
         >>> import torch
         >>> from taskscape.models import AdaptiveDepth

@@ -28,8 +28,8 @@ _DEFAULT_START = 10.0
 class BinsConfig(AtrousConfig):
     """The settings of a network with adaptive bins and its transformers.
 
-    Bins are values in the unit of the labels, such as metres. The raw output of a task with bins must therefore be the
-    value itself: ``Depth(representation="metres", mean=0.0, std=1.0)``, best with a loss on values such as SILog.
+    Bins are values in the unit of the labels, such as meters. The raw output of a task with bins must therefore be the
+    value itself: ``Depth(representation="meters", mean=0.0, std=1.0)``, best with a loss on values such as SILog.
     """
 
     encoder: str = "resnet18"
@@ -86,7 +86,7 @@ class BinsConfig(AtrousConfig):
             if not tasks[name].raw_is_value:
                 raise ValueError(
                     f"network: {self.name} predicts {name!r} by bins in the unit of its labels, but the task's raw "
-                    f"output has another: set tasks.{name}.representation to metres, tasks.{name}.mean to 0 and "
+                    f"output has another: set tasks.{name}.representation to meters, tasks.{name}.mean to 0 and "
                     f"tasks.{name}.std to 1, or list the tasks with bins in network.bin_tasks, () for none"
                 )
 

@@ -12,7 +12,7 @@ _COLORS: dict[Color, float] = {
     (0.25, 0.26, 0.28): 0.1, (0.33, 0.015, 0.02): 0.14, (0.02, 0.1, 0.05): 0.05, (0.05, 0.13, 0.4): 0.08,
     (0.6, 0.42, 0.03): 0.03, (0.4, 0.36, 0.28): 0.03,
 }  # fmt: skip
-# Style: half width, height, half length (metres), wheel radius, share.
+# Style: half width, height, half length (meters), wheel radius, share.
 _STYLES = {
     SEDAN: (0.88, 1.42, 2.25, 0.31, 0.17),
     HATCHBACK: (0.85, 1.44, 1.95, 0.29, 0.28),
@@ -25,7 +25,7 @@ _STYLES = {
 
 
 def add_vehicle(assembly: Assembly, at: Point, yaw: float, pitch: float) -> float:
-    """Add a car or van; return its length in metres."""
+    """Add a car or van; return its length in meters."""
     dice = assembly.dice
     style = dice.weighted({style: values[4] for style, values in _STYLES.items()})
     half_width, height, half_length, radius, _ = _STYLES[style]

@@ -50,9 +50,9 @@ class Design(NamedTuple):
     floors: int
     height: float
     depth: float
-    """Half the depth, metres."""
+    """Half the depth, meters."""
     rise: float
-    """Height of the roof in metres; 0 is flat."""
+    """Height of the roof in meters; 0 is flat."""
     bay: bool
     """Whether the houses have bay windows."""
     chimneys: bool
@@ -85,7 +85,7 @@ def choose_design(dice: Dice, floors: int) -> Design:
 def add_house(
     assembly: Assembly, road: Road, side: int, begin: float, end: float, setback: float, design: Design, shop: bool
 ) -> None:
-    """Add a house on the plot from z = begin to end, ``setback`` metres behind the sidewalk on side -1 or 1."""
+    """Add a house on the plot from z = begin to end, ``setback`` meters behind the sidewalk on side -1 or 1."""
     dice = assembly.dice
     middle, half_length = (begin + end) / 2, (end - begin) / 2
     edge = road.edge(side) + setback

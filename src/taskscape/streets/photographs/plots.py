@@ -8,7 +8,7 @@ from taskscape.streets.photographs.trees import add_hedge, add_shrub, add_tree
 from taskscape.streets.road import Road
 
 _FAR = 140.0
-"""Distance at which plots end, metres."""
+"""Distance at which plots end, meters."""
 
 _SHOPS, _ROW, _HOUSES, _PARK, _YARD = range(5)
 """Kinds of plots beside the road: shops, a row of houses, single houses, trees, a wall or fence."""

@@ -26,7 +26,7 @@ def add_wall(assembly: Assembly, road: Road, begin: float, end: float, lateral: 
 def add_railing(
     assembly: Assembly, road: Road, begin: float, end: float, lateral: float, kind: str, up: float = 0.0
 ) -> None:
-    """Add a fence along the road, with its lower edge ``up`` metres above the ground.
+    """Add a fence along the road, with its lower edge ``up`` meters above the ground.
 
     ``kind`` is iron, pickets, wire, boards, or barrier, as between sidewalk and road.
     """

@@ -13,11 +13,11 @@ from taskscape.streets.shapes import BOX, CYLINDER, HULL
 _GREENS: tuple[Color, ...] = ((0.09, 0.14, 0.05), (0.12, 0.18, 0.05), (0.05, 0.09, 0.04), (0.14, 0.16, 0.07))
 _BARE: tuple[Color, ...] = ((0.13, 0.105, 0.085), (0.17, 0.145, 0.12), (0.1, 0.085, 0.075), (0.2, 0.16, 0.12))
 _FAR = 45.0
-"""Distance in metres beyond which trees have fewer branches."""
+"""Distance in meters beyond which trees have fewer branches."""
 
 
 def add_tree(assembly: Assembly, at: Point, size: float, bare: bool) -> None:
-    """Add a tree, bare or in leaf, about 7 · ``size`` metres high."""
+    """Add a tree, bare or in leaf, about 7 · ``size`` meters high."""
     dice = assembly.dice
     trunk = dice.uniform(1.8, 3.0) * math.sqrt(size)
     radius = dice.uniform(1.7, 2.8) * size
@@ -68,7 +68,7 @@ def add_tree(assembly: Assembly, at: Point, size: float, bare: bool) -> None:
 
 
 def add_shrub(assembly: Assembly, at: Point, size: float, bare: bool) -> None:
-    """Add a shrub about ``size`` metres high."""
+    """Add a shrub about ``size`` meters high."""
     dice = assembly.dice
     color = dice.shade(dice.choice(_BARE if bare else _GREENS), 0.35)
     material = TWIGS if bare else LEAVES

@@ -10,7 +10,7 @@ from taskscape.streets.weather import Weather
 
 NORMAL, GLOSS, LIGHT, LIT, MATT, CLEAR, DEPTH = 0, 3, 4, 7, 8, 11, 12
 """Rows of the values of each sample: unit normal (3 rows), gloss, light (3), share of the sun's light, radiance without
-reflections (3), share of radiance that passes the fog, depth in metres."""
+reflections (3), share of radiance that passes the fog, depth in meters."""
 _PLACE, _UP, _BILLOW, ROWS = 13, 17, 18, 19
 
 

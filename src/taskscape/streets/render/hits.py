@@ -44,7 +44,7 @@ class Hit(NamedTuple):
     label: int
     """Class id."""
     point: Vector
-    """Point in world axes, metres."""
+    """Point in world axes, meters."""
     normal: Vector
     """Unit vector in world axes, towards the camera's side."""
     occlusion: float
@@ -112,7 +112,7 @@ def ray_at(position: Vector, rays: FloatArray, column: int) -> Ray:
 
 @compiled
 def point_on(ray: Ray, depth: float) -> Vector:
-    """Return the point on a ray at a depth in metres."""
+    """Return the point on a ray at a depth in meters."""
     start, step = ray.start, ray.step
     return start[0] + depth * step[0], start[1] + depth * step[1], start[2] + depth * step[2]
 
@@ -224,7 +224,7 @@ def ground_at(mesh: Mesh, face: int, plane: Plane, point: Vector) -> tuple[Vecto
 def ground_hit(looks: FloatArray, part: int, normal: Vector, lateral: float, point: Vector, footprint: float) -> Hit:
     """Return the surface of the ground at a point.
 
-    ``looks``: see ``World.ground_looks``; ``footprint``: the size of a pixel at the point, metres.
+    ``looks``: see ``World.ground_looks``; ``footprint``: the size of a pixel at the point, meters.
     """
     spot = Spot(
         int(looks[part, 1]), 0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, normal[0], normal[1], normal[2], point[0], point[1],
@@ -238,7 +238,7 @@ def part_hit(part: Any, pose: Pose, zone: int, normal: Vector, point: Vector, fo
     """Return the surface of a part at a point.
 
     ``part``: a record of ``assembly.PART``; ``zone``: the zone of the face; ``footprint``: the size of a pixel at the
-    point, metres.
+    point, meters.
     """
     half = _half(part)
     # The point and the normal in the part's axes.

@@ -18,7 +18,7 @@ class Labels(NamedTuple):
     instances: npt.NDArray[np.int32]
     """1, 2, … for each thing, 0 elsewhere."""
     depth: npt.NDArray[np.float32]
-    """Metres along the optical axis, 0 in the sky."""
+    """Meters along the optical axis, 0 in the sky."""
 
 
 @compiled

@@ -14,7 +14,7 @@ from taskscape.streets.render.vectors import FloatArray
 from taskscape.streets.shapes import LEAFY, SHEER
 
 NEAR = 0.15
-"""Distance of the near clipping plane, metres."""
+"""Distance of the near clipping plane, meters."""
 
 _ROUNDING = 1e-6
 """Bound in samples on how far rounding moves the edge of a triangle."""
@@ -24,7 +24,7 @@ class Visible(NamedTuple):
     """The visible surfaces at each sample of a grid."""
 
     inverse_depth: FloatArray
-    """1 / depth in 1/metres, 0 in the sky, (grid height, grid width)."""
+    """1 / depth in 1/meters, 0 in the sky, (grid height, grid width)."""
     face: npt.NDArray[np.int32]
     """Index of the face, -1 in the sky, (grid height, grid width)."""
     sheer_inverse_depth: FloatArray

@@ -17,25 +17,25 @@ from taskscape.streets.shapes import LEAFY, length
 from taskscape.streets.weather import Weather
 
 CASCADES = ((0.5, 12.0), (12.0, 40.0), (40.0, 200.0))
-"""Range of depths covered by each map, metres."""
+"""Range of depths covered by each map, meters."""
 _TEXELS = 512
 _SMALLEST = (0.0, 0.12, 0.35)
-"""Radius in metres below which parts cast no shadow in each map."""
+"""Radius in meters below which parts cast no shadow in each map."""
 
 
 class Shadows(NamedTuple):
     """Positions along the light of the surfaces closest to the light."""
 
     maps: npt.NDArray[np.float32]
-    """Metres along the light, (3, 512, 512), or (0, 0, 0) if nothing casts a shadow."""
+    """Meters along the light, (3, 512, 512), or (0, 0, 0) if nothing casts a shadow."""
     basis: FloatArray
     """The axes of the maps and the direction towards the light, as rows in world axes, (3, 3)."""
     origin: FloatArray
-    """Corner of each map along the first two axes in metres, (3, 2)."""
+    """Corner of each map along the first two axes in meters, (3, 2)."""
     scale: FloatArray
-    """Texels per metre, (3, 2)."""
+    """Texels per meter, (3, 2)."""
     offset: FloatArray
-    """Distance in metres from a surface at which its light is looked up, (3,).
+    """Distance in meters from a surface at which its light is looked up, (3,).
 
     It is slightly more than a texel, which prevents a surface from shadowing itself.
     """
@@ -103,7 +103,7 @@ def cast(mesh: Mesh, parts: npt.NDArray[np.void], view: View, weather: Weather) 
         for depth in (near, far):
             for side in (-1, 1):
                 center = view.position + ahead * depth + right * (side * half * depth)
-                # Objects at the top of the image are rarely in shadow, so six metres up are enough.
+                # Objects at the top of the image are rarely in shadow, so six meters up are enough.
                 corners += [center + down * (3.0 + 0.05 * depth), center - down * min(1 + 0.4 * depth, 6.0)]
         projected = np.array(corners) @ basis[:2].T
         # Round outwards to multiples of 1/8, which also hides differences in the last bits of the matrix product.
@@ -115,7 +115,7 @@ def cast(mesh: Mesh, parts: npt.NDArray[np.void], view: View, weather: Weather) 
 
 @inlined
 def light_at(shadows: Shadows, softness: float, depth: float, point: Vector, normal: Vector) -> float:
-    """Return the share of the light, 0..1, that reaches a world point at ``depth`` metres with a unit normal."""
+    """Return the share of the light, 0..1, that reaches a world point at ``depth`` meters with a unit normal."""
     cascade = 0 if depth < CASCADES[0][1] else (1 if depth < CASCADES[1][1] else 2)
     size = shadows.maps.shape[1]
     basis = shadows.basis
@@ -126,7 +126,7 @@ def light_at(shadows: Shadows, softness: float, depth: float, point: Vector, nor
     height = x * basis[2, 0] + y * basis[2, 1] + z * basis[2, 2] + 0.01
     heights = shadows.maps
     if softness > 1.0:
-        # A wide, soft blocker search for the light of a cloudy sky, just under a metre across.
+        # A wide, soft blocker search for the light of a cloudy sky, just under a meter across.
         spread_x, spread_y = 0.4 * shadows.scale[cascade, 0], 0.4 * shadows.scale[cascade, 1]
         lit = 0.0
         for i in range(-1, 2):

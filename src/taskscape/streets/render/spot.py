@@ -17,7 +17,7 @@ class RoadPaint(NamedTuple):
     """Markings on the carriageway, and tram rails in it."""
 
     markings: npt.NDArray[np.float64]
-    """Lateral position in metres, and 1 if dashed, (n, 2)."""
+    """Lateral position in meters, and 1 if dashed, (n, 2)."""
     zebras: npt.NDArray[np.float64]
     """z of the zebra crossings, (n,)."""
     rails: npt.NDArray[np.float64]
@@ -30,7 +30,7 @@ class RoadPaint(NamedTuple):
 
 
 class Spot(NamedTuple):
-    """A visible point. Lengths are in metres, and in the part's axes except for the world point."""
+    """A visible point. Lengths are in meters, and in the part's axes except for the world point."""
 
     material: int
     zone: int
@@ -49,7 +49,7 @@ class Spot(NamedTuple):
     world_y: float
     world_z: float
     lateral: float
-    """Position on the ground, metres right of the center line; 0 elsewhere."""
+    """Position on the ground, meters right of the center line; 0 elsewhere."""
     seed: float
     """Seed of the part, 0..1000."""
     red: float

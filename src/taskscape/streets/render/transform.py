@@ -13,7 +13,7 @@ from taskscape.streets.shapes import CROWNS, IntArray, Library
 
 
 class Mesh(NamedTuple):
-    """All triangles of a scene, in world axes and metres, starting with the ground."""
+    """All triangles of a scene, in world axes and meters, starting with the ground."""
 
     vertices: FloatArray
     """(V, 3)"""

@@ -23,7 +23,7 @@ class World(NamedTuple):
     paint: RoadPaint
     weather: Weather
     lamps: npt.NDArray[np.float64]
-    """Points of the street lamps in metres, (n, 3)."""
+    """Points of the street lamps in meters, (n, 3)."""
     shadows: Shadows
     noise: Table
     """Noise table of all textures and of the clouds, (512, 512)."""

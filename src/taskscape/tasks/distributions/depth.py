@@ -19,7 +19,7 @@ FACTOR = 1.25
 
 @dataclass(frozen=True)
 class DepthLaplace(Distribution):
-    """A Laplace density of f(metres), such as the logarithm, with predicted center and width b.
+    """A Laplace density of f(meters), such as the logarithm, with predicted center and width b.
 
     The width is that of f itself, std times that of the normalized output: 0.1 of the logarithm is about 10 % of the
     depth. Relative depth is scaled to the median of each image before it is judged as right or wrong.
@@ -48,7 +48,7 @@ class DepthLaplace(Distribution):
 
     @override
     def nll(self, raw: Tensor, target: Target, spread: float = 1.0) -> Tensor:
-        """Return the negative log-likelihood of f(metres), not of metres."""
+        """Return the negative log-likelihood of f(meters), not of meters."""
         raw, std = at_least_float32(raw), self.encoding.std
         value = self.encoding.encode(target.value.masked_fill(~target.valid.unsqueeze(1), 1.0))
         return self.density.nll(std * raw[:, :-1], std * spread * width_of(raw), std * value)

@@ -28,7 +28,7 @@ the file::
       palette: [[255, 187, 120], [148, 103, 189]]   # RGB in the order of the classes; by default the files' own
       void: [0, 255]                # ids and colors without a class; values that are neither are an error
     depth:
-      unit: millimetre              # metre, centimetre, millimetre, a number of metres per step, or unknown
+      unit: millimeter              # meter, centimeter, millimeter, a number of meters per step, or unknown
       inverse: false                # true if the files hold 1/depth; the unit is then that of 1/value
       invalid: [10]                 # values without depth; by default 65535 in files of 16 bits. NaN, infinity and
                                     # non-positive values are always invalid
@@ -57,7 +57,7 @@ resolution is enlarged.
 Images of 16 bits are read at full range if values above 32767 prove it. Otherwise, and for floating-point images,
 ``image_range`` must give the value of white. The first 16-bit image decides for all.
 
-Depth of unit ``unknown`` is relative: proportional to metres within an image only. It is stored with a median of 1 in
+Depth of unit ``unknown`` is relative: proportional to meters within an image only. It is stored with a median of 1 in
 every image, and only scale-invariant and median-scaled metrics are meaningful.
 """
 

@@ -13,10 +13,10 @@ from taskscape.data.readers.samples import Samples
 from taskscape.modalities import Depth
 from taskscape.modalities.base import Array, Mask
 
-_METRES = {
-    "metre": 1.0, "meter": 1.0, "m": 1.0,
-    "centimetre": 0.01, "centimeter": 0.01, "cm": 0.01,
-    "millimetre": 0.001, "millimeter": 0.001, "mm": 0.001,
+_METERS = {
+    "meter": 1.0, "metre": 1.0, "m": 1.0,
+    "centimeter": 0.01, "centimetre": 0.01, "cm": 0.01,
+    "millimeter": 0.001, "millimetre": 0.001, "mm": 0.001,
     "unknown": 1.0,
 }  # fmt: skip
 
@@ -36,7 +36,7 @@ class DepthSection(Section):
     channels: ClassVar[int | None] = 1
 
     unit: float | str
-    """The unit: metre, centimetre, millimetre, a number of metres per step, or unknown."""
+    """The unit: meter, centimeter, millimeter, a number of meters per step, or unknown."""
     inverse: bool = False
     """Whether the files hold 1/depth; the unit is then that of 1/value."""
     invalid: tuple[float, ...] | None = None
@@ -53,9 +53,9 @@ class DepthSection(Section):
 
     def __post_init__(self) -> None:
         """Check the unit. Raises ``ValueError``."""
-        if not 0 < self.metres < math.inf:
+        if not 0 < self.meters < math.inf:
             raise ValueError(
-                f"unit is {self.unit!r}: give metre, centimetre, millimetre, unknown or a positive number of metres"
+                f"unit is {self.unit!r}: give meter, centimeter, millimeter, unknown or a positive number of meters"
             )
 
     @property
@@ -64,9 +64,9 @@ class DepthSection(Section):
         return self.unit != "unknown"
 
     @property
-    def metres(self) -> float:
-        """Metres per step; 0 for an unknown name of a unit."""
-        return _METRES.get(self.unit, 0.0) if isinstance(self.unit, str) else self.unit
+    def meters(self) -> float:
+        """Meters per step; 0 for an unknown name of a unit."""
+        return _METERS.get(self.unit, 0.0) if isinstance(self.unit, str) else self.unit
 
     @override
     def modality(self) -> Depth:
@@ -92,20 +92,20 @@ class DepthSection(Section):
 
     @override
     def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:
-        if stored.dtype == np.uint8 and self.metric and not self.inverse and self.metres < 0.02:
+        if stored.dtype == np.uint8 and self.metric and not self.inverse and self.meters < 0.02:
             raise ValueError(
-                f"has 8 bits, which end at {255 * self.metres:g} m: 16 bits are needed; "
+                f"has 8 bits, which end at {255 * self.meters:g} m: 16 bits are needed; "
                 "export it again, or correct the unit"
             )
         values = stored.astype(np.float64)
         valid = np.isfinite(values) & (values > 0) & ~self._is_invalid(stored)
         depth = np.where(valid, values, 1)
-        depth = self.metres / depth if self.inverse else self.metres * depth
+        depth = self.meters / depth if self.inverse else self.meters * depth
         if not self.metric and valid.any():
             depth /= np.median(depth[valid])
         with np.errstate(over="ignore"):
-            metres = depth.astype(np.float32)
-        return metres, valid & np.isfinite(metres) & (metres > 0)
+            meters = depth.astype(np.float32)
+        return meters, valid & np.isfinite(meters) & (meters > 0)
 
     def _is_invalid(self, stored: Array) -> Mask:
         """Compare in the type of the file, at most float32, since 0.1 differs from Python's there."""
@@ -120,7 +120,7 @@ class DepthSection(Section):
     def about(self) -> dict[str, Any]:
         if not self.metric:
             return {"unit": "unknown", "formula": "proportional within an image; the median of every image is 1"}
-        return {"unit": "metre", "formula": f"{self.metres:g} {'/' if self.inverse else '*'} value"}
+        return {"unit": "meter", "formula": f"{self.meters:g} {'/' if self.inverse else '*'} value"}
 
 
 def _in_words(values: Array) -> str:

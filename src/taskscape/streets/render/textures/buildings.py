@@ -37,10 +37,10 @@ def facade(spot: Spot, night: float, table: Table) -> Look:
         if abs(u) < half * 0.75 and v < 0.72:
             return spot.red2 * 0.6, spot.green2 * 0.6, spot.blue2 * 0.6, 0.2, 0.0
     elif story + 0.2 < spot.height / floor_height:
-        metres_u = abs(u) * extent / bays
+        meters_u = abs(u) * extent / bays
         frame = 0.07 * bays / extent
         if abs(u) < half and low < v < high:
-            bar = metres_u < 0.045 or abs(v - (low + high) * 0.5) * floor_height < 0.035
+            bar = meters_u < 0.045 or abs(v - (low + high) * 0.5) * floor_height < 0.035
             if (bar and style != 4) or abs(u) > half - frame:
                 return 0.55 + 0.2 * spot.red2, 0.55 + 0.2 * spot.green2, 0.54 + 0.2 * spot.blue2, 0.1, 0.0
             blind = low + (high - low) * (0.25 + 0.5 * scatter(bay, story, seed + 5))

@@ -9,7 +9,7 @@ from taskscape.streets.render.spot import Look, Spot, clamp, gray
 
 @compiled
 def _crown_plane(spot: Spot) -> tuple[float, float]:
-    """Return two coordinates on a crown in metres, roughly image coordinates for a camera looking along the road."""
+    """Return two coordinates on a crown in meters, roughly image coordinates for a camera looking along the road."""
     return spot.world_x + 0.2 * spot.world_z, spot.world_y
 
 
@@ -43,7 +43,7 @@ def railing(spot: Spot) -> Look:
 def cover(spot: Spot, facing: float, table: Table) -> float:
     """Return the opaque share of a surface with holes, 0..1; ``facing`` is 1 seen straight on, 0 at the outline."""
     w = spot.footprint
-    if spot.material == RAILING:  # the second color: spacing and width of the bars in metres, and 1 for wire mesh
+    if spot.material == RAILING:  # the second color: spacing and width of the bars in meters, and 1 for wire mesh
         along = spot.z if abs(spot.nx) > 0.5 else spot.x
         pace, bar, wire_mesh = spot.red2, spot.green2, spot.blue2
         share = bar / pace
