@@ -1,0 +1,5 @@
+"""Videos need the extra ``video``."""
+
+import pytest
+
+pytest.importorskip("av", reason="pip install 'taskscape[video]'")
