@@ -201,6 +201,20 @@ def test_panoptic_files_are_consistent(run: Path, two_classes: Path, tmp_path: P
     assert tuple(categories) == tuple(expected)
 
 
+def test_without_a_readable_image_an_earlier_list_of_segments_is_kept(run: Path, tmp_path: Path) -> None:
+    predictor, broken = load(run, device="cpu"), tmp_path / "broken.png"
+    (file,) = [
+        path
+        for path in predict(predictor, [photo(tmp_path / "a.png")], tmp_path / "out", outputs=[CocoPanoptic()])
+        if path.suffix == ".json"
+    ]
+    content = file.read_text()
+    broken.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"broken\.png is damaged"):
+        predict(predictor, [broken], tmp_path / "out", outputs=[CocoPanoptic()])
+    assert file.read_text() == content
+
+
 def test_ids_of_images_are_those_of_their_data_sets() -> None:
     assert image_ids(["a/000000000139", "b/x"]) == {"a/000000000139": 139, "b/x": "x"}
     assert image_ids(["val/bonn/bonn_000000_000019_leftImg8bit"]) == {
@@ -237,6 +251,7 @@ def test_a_recording_has_every_image(run: Path, tmp_path: Path) -> None:
         predict(
             load(run, device="cpu"),
             [tmp_path / "photos" / "d.png"],
-            tmp_path / "two",
+            tmp_path / "out",
             outputs=[Recording(lens=Lens(focal=60))],
         )
+    assert written[0].read_bytes() == content  # without a readable image, the earlier file is kept

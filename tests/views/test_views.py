@@ -198,6 +198,31 @@ def test_no_difference_is_neutral_and_no_label_is_gray(shown: View) -> None:
     assert (shown.difference(array, array, ~valid) == INVALID).all()
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("shown", [DEPTH, NORMALS, RGB, BOUNDARIES, ALBEDO], ids=lambda shown: shown.modality.name)
+def test_values_that_are_not_finite_are_shown_and_scored_as_such(shown: View) -> None:
+    label, valid = values(shown, 1, 3, 4).astype(np.float32), np.ones((1, 3, 4), bool)
+    label[0, 0, 1] = 1.0  # a boundary
+    for number in (np.nan, np.inf):
+        prediction = label.copy()
+        prediction[0, 0, 0] = number
+        for rgb in (
+            shown.colorize(prediction),
+            shown.difference(label, prediction, valid),
+            shown.difference(prediction, label, valid),
+        ):
+            assert (rgb[0, 0, 0] == INVALID).all()
+        black = np.zeros((3, 4, 3), np.uint8)
+        assert (shown.over(black, prediction[0])[0, 0] == overlay(black[0, 0], np.array(INVALID))).all()
+    prediction[0, 0, 0] = np.nan
+    assert "nan" in shown.scores(label, prediction, valid)[0]
+
+
+def test_boundaries_without_a_value_in_the_label_are_not_scored() -> None:
+    label, prediction = np.array([[[1.0, np.nan, 0.0]]]), np.array([[[0.9, 0.9, 0.1]]])
+    assert BOUNDARIES.scores(label, prediction, np.ones((1, 1, 3), bool)) == ["F 100.0 %"]
+
+
 def test_differences_have_a_direction() -> None:
     valid = np.ones((1, 2), bool)
     wrong = SEMSEG.difference(np.array([[0, 1]]), np.array([[2, 1]]), valid)

@@ -11,7 +11,7 @@ from typing_extensions import override
 from taskscape.modalities.boundaries import Boundaries
 from taskscape.views.arrays import Array, Color, Mask, RgbArray
 from taskscape.views.base import View
-from taskscape.views.colors import INVALID, NEUTRAL, apply_scale, color_table
+from taskscape.views.colors import INVALID, NEUTRAL, apply_scale, color_table, overlay
 from taskscape.views.key import Key, Scale, Swatches
 
 PROBABILITY = "gray_r"
@@ -44,16 +44,20 @@ class BoundariesView(View[Boundaries]):
         rgb: RgbArray = np.full((*label.shape, 3), NEUTRAL, np.uint8)
         rgb[true & ~predicted] = MISSED
         rgb[~true & predicted] = FALSE_ALARM
-        rgb[~valid] = INVALID
+        rgb[~(valid & np.isfinite(label) & np.isfinite(prediction))] = INVALID
         return rgb
 
     @override
     def scores(self, label: Array, prediction: Array, valid: Mask) -> list[str]:
-        """Return the F-measure at the threshold, without tolerance, for images with a boundary."""
+        """Return the F-measure at the threshold, without tolerance, for images with a boundary.
+
+        It is NaN for predictions that are not finite.
+        """
         texts = []
-        for y, p, v in zip(label > 0.5, prediction >= self.threshold, valid, strict=True):
-            hits, total = (y & p & v).sum(), (y & v).sum() + (p & v).sum()
-            texts.append(f"F {200 * hits / total:.1f} %" if (y & v).any() else "")
+        for y, p, v in zip(label, prediction, valid & np.isfinite(label), strict=True):
+            true, predicted = y[v] > 0.5, p[v] >= self.threshold
+            hits = (true & predicted).sum() if np.isfinite(p[v]).all() else np.nan
+            texts.append(f"F {200 * hits / (true.sum() + predicted.sum()):.1f} %" if true.any() else "")
         return texts
 
     @override
@@ -79,8 +83,9 @@ class BoundariesView(View[Boundaries]):
 
     @override
     def over(self, image: RgbArray, values: Array) -> RgbArray:
-        """Return the predicted boundaries drawn over the image."""
-        return np.where((values >= self.threshold)[..., None], np.array(LINE, np.uint8), image)
+        """Return the predicted boundaries drawn over the image; values that are not finite are blended as gray."""
+        drawn = np.where((values >= self.threshold)[..., None], np.array(LINE, np.uint8), image)
+        return np.where(np.isfinite(values)[..., None], drawn, overlay(image, np.array(INVALID, np.uint8)))
 
     @override
     def preview_key(self) -> Key:

@@ -11,7 +11,7 @@ from typing_extensions import override
 from taskscape.modalities.rgb import Rgb
 from taskscape.views.arrays import Array, Mask, RgbArray
 from taskscape.views.base import View, mean_per_image
-from taskscape.views.colors import ERROR, INVALID, apply_scale
+from taskscape.views.colors import ERROR, INVALID, apply_scale, finite
 from taskscape.views.key import Key, Scale, error_ticks
 
 LARGEST_ERROR = 0.5
@@ -24,9 +24,12 @@ class RgbView(View[Rgb]):
 
     @override
     def colorize(self, values: Array, valid: Mask | None = None) -> RgbArray:
-        rgb = values.copy() if values.dtype == np.uint8 else np.rint(values.clip(0, 1) * 255).astype(np.uint8)
-        if valid is not None:
-            rgb[~valid] = INVALID
+        usable = finite(values, valid)
+        if values.dtype == np.uint8:
+            rgb: RgbArray = values.copy()
+        else:
+            rgb = np.rint(np.where(usable[..., None], values, 0.0).clip(0, 1) * 255).astype(np.uint8)
+        rgb[~usable] = INVALID
         return rgb
 
     @override
@@ -54,6 +57,6 @@ class RgbView(View[Rgb]):
         return {"type": self.modality.name, "color": "sRGB, 8 bits a channel"}
 
     def _error(self, label: Array, prediction: Array) -> Array:
-        """Return the absolute error (...), averaged over the channels, as a share of the range."""
+        """Return the absolute error (...), averaged over the channels, as a share of the range; NaN without values."""
         error = np.abs(self.colorize(label).astype(np.float32) - self.colorize(prediction).astype(np.float32))
-        return np.asarray(error.mean(-1) / 255)
+        return np.where(finite(label) & finite(prediction), error.mean(-1) / 255, np.float32(np.nan))

@@ -9,7 +9,7 @@ import pytest
 
 from predicting import rgb
 from taskscape.inference import Prediction, Predictor
-from taskscape.inference.outputs import Maps, Output, Writer
+from taskscape.inference.outputs import CocoPanoptic, Maps, Output, Writer
 
 pytest.importorskip("av")
 watching = pytest.importorskip("taskscape.inference.video.watching")
@@ -92,6 +92,30 @@ def test_images_are_numbered_and_outputs_say_what_they_assume(predictor: Predict
     with pytest.raises(OSError, match="no space left"):
         watching.watch(predictor, folder, out, [Numbers(numbers)], stop=fail)
     assert numbers[-1] == -1  # incomplete files are removed
+
+
+def test_files_about_all_images_are_said_to_lack_those_of_earlier_commands(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+
+    def listed(*new: str) -> tuple[set[str], list[str]]:
+        notes: list[str] = []
+        for name in new:
+            rgb().save(folder / f"{name}.png")
+        scans = iter([False, False, True])
+        outputs = [Maps(False), CocoPanoptic()]
+        watching.watch(predictor, folder, out, outputs, seconds=0.01, note=notes.append, stop=lambda: next(scans))
+        content = json.loads((out / "panoptic.json").read_text())
+        return {image["file_name"] for image in content["images"]}, notes
+
+    assert listed("a") == ({"a.png"}, ["a.png: done"])
+    images, notes = listed()
+    assert images == {"a.png"}  # a command that predicted no image leaves the file as it is
+    images, notes = listed("b")
+    assert images == {"b.png"}
+    assert notes[1] == f"{out / 'panoptic.json'} will have only the images that this command predicts"
 
 
 def test_a_file_that_grows_is_left_until_it_is_whole(predictor: Predictor, tmp_path: Path) -> None:

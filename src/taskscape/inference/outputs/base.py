@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 from taskscape.inference.prediction import Prediction
 from taskscape.inference.predictor import Predictor
@@ -18,7 +19,10 @@ class Writer(ABC):
         """Write the files of an image and return their paths. Raises ``OSError`` naming the file."""
 
     def finish(self) -> list[Path]:
-        """Write the files that all images share, after the last image, and return their paths."""
+        """Write the files that all images share, after the last image, and return their paths.
+
+        Without any image, earlier files stay as they are.
+        """
         return []
 
     def discard(self) -> None:  # noqa: B027
@@ -31,6 +35,9 @@ class Writer(ABC):
 
 class Output(RangedSettings, ABC):
     """An output format. Subclasses are frozen dataclasses of plain values."""
+
+    shared_file: ClassVar[str] = ""
+    """Name of the file about all images of a call, which replaces that of an earlier call; empty without such a file."""
 
     @abstractmethod
     def writer(self, predictor: Predictor, folder: Path, files: Sequence[Path] = ()) -> Writer:

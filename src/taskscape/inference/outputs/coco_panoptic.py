@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -32,6 +32,8 @@ FOLDER, FILE = "panoptic", "panoptic.json"
 @dataclass(frozen=True)
 class CocoPanoptic(Output):
     """panoptic/IMAGE.png with one segment per class in the image, and panoptic.json with the list of segments."""
+
+    shared_file: ClassVar[str] = FILE
 
     @override
     def writer(self, predictor: Predictor, folder: Path, files: Sequence[Path] = ()) -> Writer:
@@ -81,6 +83,8 @@ class PanopticWriter(Writer):
 
     @override
     def finish(self) -> list[Path]:
+        if not self.images:
+            return []
         images = sorted(self.images.items())
         numbers = image_ids([name for name, _ in images])
         content = {

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -31,6 +31,8 @@ TIMELINE = "image"
 @dataclass(frozen=True)
 class Recording(Output):
     """recording.rrd with every image's maps, camera, and points in meters. The network must predict depth."""
+
+    shared_file: ClassVar[str] = FILE
 
     color: str = "image"
     """Source of the points' colors: ``image``, or the name of a task for its view."""
@@ -54,6 +56,7 @@ class RecordingWriter(Writer):
         self.part = path.with_name(f"{path.name}.part")
         self.depth = depth_of(predictor.views)
         self.lock = threading.Lock()
+        self.has_images = False
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self.part.touch()  # reports a folder that cannot be written
@@ -86,6 +89,7 @@ class RecordingWriter(Writer):
             else:
                 logged[f"world/camera/{name}"] = rr.Image(view.colorize(view.comparable(values)))
         with self.lock:  # set_time applies to everything logged next
+            self.has_images = True
             self.stream.set_time(TIMELINE, sequence=prediction.number)
             for entity, content in logged.items():
                 self.stream.log(entity, content)
@@ -93,6 +97,9 @@ class RecordingWriter(Writer):
 
     @override
     def finish(self) -> list[Path]:
+        if not self.has_images:
+            self.discard()
+            return []
         self.stream.flush()
         self.stream.disconnect()
         with writing(self.path):

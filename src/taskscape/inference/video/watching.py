@@ -56,6 +56,9 @@ def watch(
     if finished:
         files = counted(len(finished), "file of an earlier command is", "files of earlier commands are")
         note(f"{files} left out: {out / DONE} lists them; delete it to predict them again")
+        for output in outputs:
+            if output.shared_file:
+                note(f"{out / output.shared_file} will have only the images that this command predicts")
     image_predictor, num_images = predictor, 0
 
     def predict(path: Path, name: str) -> None:
