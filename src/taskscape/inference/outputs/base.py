@@ -37,7 +37,7 @@ class Output(RangedSettings, ABC):
     """An output format. Subclasses are frozen dataclasses of plain values."""
 
     shared_file: ClassVar[str] = ""
-    """Name of the file about all images of a call, which replaces that of an earlier call; empty without such a file."""
+    """Name of the file about all images of a call, which replaces that of an earlier call; empty if there is none."""
 
     @abstractmethod
     def writer(self, predictor: Predictor, folder: Path, files: Sequence[Path] = ()) -> Writer:
