@@ -211,3 +211,6 @@ def test_tasks_whose_names_differ_by_a_number_only() -> None:
     """A dot and an underscore separate the parts of a name alike, but not in ``0.depth_0.1`` and ``0.depth.0.1``."""
     tensors = ResnetMtan({"depth": 1, "depth_0": 1}, encoder="resnet18").state_dict()
     assert set(match(tensors, tensors).tensors) == set(tensors)
+    network = ResnetMtan({"depth": 1}, encoder="resnet18").state_dict()
+    matched = match(network, tensors)  # only the names in the file would become equal
+    assert not matched.unfilled and all(matched.tensors[name] is tensors[name] for name in network)

@@ -39,13 +39,13 @@ def match(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Match:
 
     Names in the file may have any prefix: ``state_dict``, ``module``, ``model``, ``backbone``, ``encoder``, nested to
     any depth. The prefix with the most tensors of matching name and shape is used. Dots and underscores are equivalent,
-    since timm writes ``stages_0`` for ``stages.0``, unless this makes two of the network's names equal. Low-rank
+    since timm writes ``stages_0`` for ``stages.0``, unless this makes two names of the network or file equal. Low-rank
     adapters in the file are merged into their weights; adapters of the network then count as missing and start from
     their initial values.
     """
     weights = merged(weights)
     separators = "._"
-    if len({_parts(name, separators) for name in own}) < len(own):
+    if any(len({_parts(name, separators) for name in names}) < len(names) for names in (own, weights)):
         separators = "."  # for tasks such as depth and depth_0
     network_names = _stripped({_parts(name, separators): name for name in own})
     names_in_file = {_parts(name, separators): name for name in weights}
