@@ -101,6 +101,15 @@ def test_a_second_run_takes_what_is_there(own_store: Path, tmp_path: Path) -> No
     assert seen and len(folders(own_store)) == 4
 
 
+@pytest.mark.parametrize("name", [".", "../blocks", "train/.."])
+def test_features_are_next_to_the_store_by_any_of_its_names(
+    own_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(own_store)
+    trainer(experiment(Path(name), epochs=1), tmp_path / "run").run()
+    assert len(folders(own_store)) == 2
+
+
 def test_only_what_is_read_is_kept_and_its_size_is_bounded(own_store: Path, tmp_path: Path) -> None:
     """For a network that reads the last level, only the last map is kept."""
     of = trainer(experiment(own_store, "deeplab-plain"), tmp_path / "run")

@@ -81,6 +81,17 @@ def test_one_command_at_a_time_works_on_parts(tmp_path: Path) -> None:
     assert not list(folder.iterdir())
 
 
+def test_the_working_folder_is_written_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw_files.cityscapes(tmp_path / "raw")
+    (tmp_path / "store").mkdir()
+    monkeypatch.chdir(tmp_path / "store")
+    monkeypatch.setattr(parts, "PER_WORKER", 1)
+    main(["prepare", "cityscapes", "../raw", ".", "--size", "8x16", "--partial", "--shard", "1", "--on", "local"])
+    prepare(CITY, tmp_path / "raw", tmp_path / "whole", shard=1, processes=1)
+    assert contents(tmp_path / "store") == contents(tmp_path / "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw", "store", "whole"]
+
+
 def test_workers_of_this_machine_write_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "PER_WORKER", 1)
     main(["synth", str(tmp_path / "one"), *SCENES, "--processes", "1"])

@@ -36,6 +36,7 @@ def run_parts(command: Sequence[str], out: Path, executor: Executor) -> None:
     The command must be able to resume, since a part whose process is lost is started again. A part that fails does not
     stop the others; at the end ``TrainingError`` is raised with the first failure.
     """
+    out = out.resolve()  # which has a name, unlike "."
     folder = out.with_name(f".{out.name}.parts")
     count = PER_WORKER * executor.workers
     with closing(executor):

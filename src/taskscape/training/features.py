@@ -220,8 +220,9 @@ class FeatureCache:
         for name, tensor in (*self.encoder.backbone.state_dict().items(), ("", self.encoder.mean)):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-        sibling = store.path.with_name(f"{store.path.name}.features")
-        is_writable = store.path.is_dir() and os.access(store.path.parent, os.W_OK)
+        path = Path(os.path.abspath(store.path))  # noqa: PTH100 - has a name, unlike "."; links are kept
+        sibling = path.with_name(f"{path.name}.features")
+        is_writable = path.is_dir() and os.access(path.parent, os.W_OK)
         return (sibling if is_writable else cache_folder() / "features") / f"{split}-{digest.hexdigest()[:16]}"
 
 
