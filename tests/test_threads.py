@@ -9,15 +9,16 @@ import pytest
 import torch
 
 from taskscape import cli, parallel
+from taskscape.parallel import threads
 
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    threads = torch.get_num_threads()
-    monkeypatch.setattr(parallel, "_chosen", [])
-    monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+    before = torch.get_num_threads()
+    monkeypatch.setattr(threads, "_chosen", [])
+    monkeypatch.setenv("OMP_NUM_THREADS", str(before))
     yield
-    torch.set_num_threads(threads)
+    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("arguments", [["recipes", "--threads", "1"], ["--threads=1", "recipes"]])
@@ -71,6 +72,6 @@ def test_a_resumed_run_keeps_its_threads(
 
 def test_no_more_threads_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS")
-    monkeypatch.setattr(parallel, "cores", lambda: 2)
+    monkeypatch.setattr(threads, "cores", lambda: 2)
     parallel.keep_threads(64)
     assert torch.get_num_threads() == 2

@@ -1,4 +1,4 @@
-"""Parallel work in processes of this machine, and the number of threads."""
+"""Work of several processes, which end with the caller."""
 
 import os
 import signal
@@ -9,100 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import cloudpickle
 import loky
 
 from taskscape.errors import Interrupted, signals_noted, stopping_signals
 from taskscape.serialization import user_modules
-
-MOST_THREADS = 1024
-"""Upper limit of the number of threads. More is surely a mistake, but the compute libraries would try to start them."""
-
-_chosen: list[int] = []
-"""The number of threads from the last call of ``use_threads``; empty before the first."""
-
-
-def use_threads(count: int) -> None:
-    """Set the number of threads that this process computes with, and the default number of worker processes.
-
-    Raises ``ValueError`` below 1, and above ``MOST_THREADS``.
-    """
-    if not 1 <= count <= MOST_THREADS:
-        raise ValueError(f"{count} threads are not possible: use 1 to {MOST_THREADS}")
-    _chosen[:] = [count]
-    os.environ["OMP_NUM_THREADS"] = str(count)  # for torch, if it is imported later, here or in a worker
-    if "torch" in sys.modules:
-        import torch
-
-        torch.set_num_threads(count)
-
-
-def chosen_threads() -> int | None:
-    """Return the number of threads set with ``use_threads``, or None."""
-    return _chosen[0] if _chosen else None
-
-
-def launched_processes() -> int:
-    """Return the number of processes that torchrun or srun started for this command; 1 without a launcher.
-
-    In a batch script of SLURM, a command without srun is one process, however many tasks the job has (SLURM_NTASKS).
-    """
-    return int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1")))
-
-
-def launched_rank() -> int:
-    """Return the rank of this process among the launched ones, from 0."""
-    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
-
-
-class Portion(NamedTuple):
-    """One part of work divided among machines: ``number`` out of 1 … ``total``."""
-
-    number: int
-    total: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Portion":
-        """Parse a portion such as ``3/10``, the third of ten. Raises ``ValueError``."""
-        number, slash, total = text.partition("/")
-        if not (slash and number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
-            raise ValueError(f"--part {text} is not a valid part: write 3/10 for the third of ten")
-        return cls(int(number), int(total))
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.total}"
-
-    def among(self, count: int) -> range:
-        """Return the indices of this part among ``count`` items. Together, the parts have every item exactly once."""
-        return range((self.number - 1) * count // self.total, self.number * count // self.total)
-
-
-def keep_threads(count: int) -> None:
-    """Set torch to ``count`` threads, as before, unless ``use_threads`` or OMP_NUM_THREADS determines the number.
-
-    Uses at most one thread per core.
-    """
-    if chosen_threads() is None and "OMP_NUM_THREADS" not in os.environ:
-        import torch
-
-        torch.set_num_threads(min(count, cores()))
-
-
-def cores() -> int:
-    """Return the number of CPU cores that this process may use, given its affinity and the container's quota."""
-    return int(loky.cpu_count())
-
-
-def workers(processes: int | None) -> int:
-    """Return the number of worker processes: ``processes``, or else that of ``use_threads``, or that of cores.
-
-    Raises ``ValueError`` below 1.
-    """
-    if processes is not None and processes < 1:
-        raise ValueError(f"{processes} processes are not possible: use 1 or more, or None for one per core")
-    return processes or chosen_threads() or cores()
 
 
 def parallel_map(
