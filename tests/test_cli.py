@@ -184,6 +184,17 @@ def test_models_are_listed_with_their_cost(capsys: pytest.CaptureFixture[str], m
     assert million == "M"
 
 
+def test_brackets_in_names_of_tasks_are_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(config: object, channels: dict[str, int], chosen: object) -> None:
+        raise ValueError(f"not {', '.join(channels)}")
+
+    monkeypatch.setattr("taskscape.commands.models.cost", refuse)
+    main(["models", "--tasks", "near[a]=1"])
+    assert "not near[a]" in capsys.readouterr().out
+
+
 # -- fields and choices ----------------------------------------------------------------------------------------------
 
 
@@ -344,6 +355,7 @@ def test_synth_writes_streets_and_skips_those_that_are_there(here: Path, capsys:
         ("train my.py:experimet", "my.py has no 'experimet'; did you mean experiment?"),
         ("train my.py:broken", "my.py:broken returned a int, not an Experiment"),
         ("train weighting:dwa", "there is no recipe 'weighting:dwa'; taskscape recipes lists them"),
+        ("recipes xyz", "there is no group of recipes 'xyz'; taskscape recipes lists them"),
         ("train your.py:experiment", "there is no Python file"),
         ("train my.py:experiment --network.width 0 --data.path my.py", "my.py"),
         ("predict nowhere my.py --out x", "nowhere is not a run"),
@@ -471,6 +483,7 @@ def test_a_full_disk(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch
     [
         ("demo", "taskscape.demo.demo", "generated data are kept; start again"),
         ("synth out", "taskscape.data.readers.miniscapes.write_miniscapes", "the streets in out are kept"),
+        ("synth out[a]", "taskscape.data.readers.miniscapes.write_miniscapes", "the streets in out[a] are kept"),
         ("models --tasks depth=1", "taskscape.commands.models.cost", "stopped"),
         ("train joint", "taskscape.runs.train", "generated data are kept; start again"),
         ("evaluate run", "taskscape.runs.evaluate", "start the same command again"),

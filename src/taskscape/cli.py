@@ -45,13 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt as interrupt:
-        _complain(str(interrupt) or "stopped")
+        _complain(_escaped(str(interrupt) or "stopped"))
         sys.exit(128 + (interrupt.signum if isinstance(interrupt, Interrupted) else signal.SIGINT))
     except Exception as error:
         code = _exit_code(error)
         if debug or code is None:
             raise
-        _complain(f"[bold red]error:[/] {_escaped_message(error)}")
+        _complain(f"[bold red]error:[/] {_escaped(_message_and_place(error))}")
         sys.exit(code)
 
 
@@ -196,14 +196,20 @@ def _complain(text: str) -> None:
     Console(stderr=True, highlight=False, soft_wrap=True).print(text)
 
 
-def _escaped_message(error: Exception) -> str:
+def _escaped(text: str) -> str:
+    """Return a text without control characters and markup, since names chosen by users may contain brackets."""
     from rich.markup import escape
 
     from taskscape.files.paths import printable
+
+    return escape(printable(text))
+
+
+def _message_and_place(error: Exception) -> str:
     from taskscape.serialization import location_in_user_code
 
     message, location = _message(error) or type(error).__name__, location_in_user_code(error)
-    return escape(printable(f"{message} ({location})" if location else message))
+    return f"{message} ({location})" if location else message
 
 
 def _message(error: Exception) -> str:

@@ -14,7 +14,7 @@ from taskscape.bench import Memory, bench
 from taskscape.bench.profile import OTHER, by_kind, kind_of
 from taskscape.bench.roof import roof
 from taskscape.cli import main
-from taskscape.commands.bench import plain
+from taskscape.commands.bench import plain, print_tables
 from taskscape.runs.fastest import candidates
 from taskscape.training.step import PARTS
 from taskscape.training.ways import Way
@@ -22,7 +22,7 @@ from tiny import tiny
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "auto"])
-def test_a_trial_adds_up(store: Path, precision: str) -> None:
+def test_a_trial_adds_up(store: Path, precision: str, capsys: pytest.CaptureFixture[str]) -> None:
     experiment = replace(tiny(store), precision=precision, channels_last=True)
     measured = bench(experiment, with_memory=False, seconds=0.1)
     assert set(measured.times) == set(candidates(compiled=False))
@@ -40,6 +40,9 @@ def test_a_trial_adds_up(store: Path, precision: str) -> None:
     assert measured.profile.kinds["convolutions"] > 0.05
     assert measured.roof > 0 and measured.loading > 0 and measured.against_plain > 0
     json.dumps(plain(measured))
+    experiment = replace(measured.experiment, tasks={"near[a]": measured.experiment.tasks["depth"]})
+    print_tables(replace(measured, experiment=experiment))
+    assert "tiny, near[a]: batches of 4 images" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

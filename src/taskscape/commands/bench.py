@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> None:
     if "json" in switches:
         print(json.dumps(plain(measured), indent=1, ensure_ascii=False))
     else:
-        _print(measured)
+        print_tables(measured)
 
 
 def _experiment(recipe: str, words: Sequence[str]) -> "Experiment":
@@ -99,29 +99,32 @@ def plain(measured: "Bench") -> dict[str, Any]:
     }
 
 
-def _print(measured: "Bench") -> None:
+def print_tables(measured: "Bench") -> None:
+    """Print the measurements as tables."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from taskscape.training.ways import PLAIN
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)  # names chosen by users may contain brackets
     height, width = measured.size
     info = measured.environment
     console.print(
-        f"[bold]{measured.experiment.network.name}[/], {', '.join(measured.experiment.tasks)}: batches of "
-        f"{counted(measured.images, 'image', 'images')} of {height}x{width}\n"
+        Text(measured.experiment.network.name, "bold", end=""),
+        f", {', '.join(measured.experiment.tasks)}: batches of {counted(measured.images, 'image', 'images')} of "
+        f"{height}x{width}\n"
         f"{info['processor']}; {info['device']}; torch {info['torch']}"
-        + (f"; load {info['load']}" if "load" in info else "")
+        + (f"; load {info['load']}" if "load" in info else ""),
+        sep="",
     )
     table = Table(box=None, padding=(0, 2))
     for title in ("", "s per step", "images/s", "ratio"):
         table.add_column(title, justify="right" if title else "left")
     for way, seconds in sorted(measured.times.items(), key=lambda item: item[1]):
-        mark = "[bold]" if way == measured.way else ""
-        title = f"{mark}{way}" + (" (plain)" if way == PLAIN else "")
+        name = Text(f"{way}{' (plain)' if way == PLAIN else ''}", "bold" if way == measured.way else "")
         ratio = f"{measured.times[PLAIN] / seconds:.2f}"
-        table.add_row(title, f"{seconds:.3g}", f"{measured.images / seconds:.1f}", ratio)
+        table.add_row(name, f"{seconds:.3g}", f"{measured.images / seconds:.1f}", ratio)
     console.print(table)
     _print_shares("parts of a step", measured.profile.parts, measured.seconds)
     _print_shares("kinds of operators", measured.profile.kinds, measured.seconds)

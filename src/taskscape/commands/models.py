@@ -7,6 +7,7 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
 from taskscape.commands.encoders import require_encoder
 
@@ -49,14 +50,14 @@ def models(*, tasks: Tasks = (), encoder: str | None = None, released: bool = Fa
         _measured_networks(channels, encoder) if channels or encoder is not None else _described_networks()
     ):
         counts = (f"{parameters / 1e6:.2f} M", f"{flops / 1e9:.2f} G") if parameters else ("–", "–")
-        table.add_row(f"[bold]{name}[/]", *counts, text)
-    Console(highlight=False).print(table)
+        table.add_row(Text(name, "bold"), *counts, text)
+    Console(highlight=False, markup=False).print(table)  # names chosen by users may contain brackets
 
 
 def _print_released() -> None:
     from taskscape.released import find, in_words, listing, names
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if not names():
         console.print("no model comes with this version of taskscape")
     for name in names():
@@ -68,7 +69,7 @@ def _print_released() -> None:
         table.add_row("for", model.expects)
         table.add_row("metrics", "\n".join(in_words(title, by_split) for title, by_split in model.metrics.items()))
         table.add_row("license", model.license)
-        console.print(f"[bold]{name}[/]", table, sep="\n")
+        console.print(Text(name, "bold"), table, sep="\n")
 
 
 def _described_networks() -> Iterator[tuple[str, int, int, str]]:
