@@ -33,7 +33,7 @@ from taskscape.runs import Experiment
 
 ELSEWHERE = {
     r"^python (benchmarks|-m)|^python \\.": "measures for minutes or hours, or belongs to the work on the package",
-    r"\b(push|pull) |evaluate streets-small": "needs the hub",
+    r"\b(push|pull) |evaluate streets-small|network\.pretrained True": "needs the hub",
     r"predict user/name|--from user/name": "needs the hub",
     r"weights\.safetensors|resnet34\.pth": "needs weights that the reader has",
     r"--pretrained (True|resnet34)|photographs/": "needs the data or weights of its page: benchmarks/photographs.py",
@@ -44,6 +44,7 @@ ELSEWHERE = {
     r"sweep ladder/|train ladder/|STORE": "takes hours, or a store of the reader's",
     r"runs/(both|streets|learning|photographs)|teacher\.onnx": "needs the runs of its page, which take hours",
     r"demo$|bench |doctor$|precision auto": "measures for minutes; has its tests",
+    r"^taskscape app\b": "serves until it is stopped; tests/app has it",
     r"--split test": "is for data that have this split",
     r"--minutes|--device cuda|synth streets --count": "takes minutes or hours",
 }

@@ -101,6 +101,13 @@ def test_links_are_called_as_they_are_and_hidden_files_are_no_images(tmp_path: P
     assert videos_among([images], tmp_path / "out") == ([images / "linked" / "film.mp4"], [images])
 
 
+def test_an_empty_folder_beside_images_is_named(tmp_path: Path) -> None:
+    touched(tmp_path, "a.png")
+    (tmp_path / "empty").mkdir()
+    with pytest.warns(UserWarning, match=r"there is no image in .*empty$"):
+        assert list(name_images([tmp_path / "empty", tmp_path / "a.png"], tmp_path / "out")) == ["a"]
+
+
 def test_a_folder_of_images_that_lies_where_predictions_go(tmp_path: Path) -> None:
     touched(tmp_path, "images/a.png")
     for out in (tmp_path, tmp_path / "images"):

@@ -42,6 +42,14 @@ def test_runs_that_differ_in_the_seed_alone_are_one_group(make_run: MakeRun) -> 
     assert differences([first, second]) == {"epochs": ["4", "9"]}
 
 
+def test_a_change_of_classes_is_explained_only_where_there_is_one(make_run: MakeRun, tmp_path: Path) -> None:
+    seeds = [make_run("joint-seed0"), make_run("joint-seed1", settings={"seed": 1})]
+    words = "the change relative to joint."
+    assert words not in write_comparison(seeds, tmp_path / "page.html").read_text("utf-8")
+    other = make_run("other", settings={"epochs": 9})
+    assert words in write_comparison([*seeds, other], tmp_path / "page.html").read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("names", "column"),
     [

@@ -38,7 +38,10 @@ def recipes(group: str = "", /) -> None:
         print("\n\n".join(map(filled, _full_description(recipe))))
         return
     if group and group not in (known := [name for name in by_group() if name]):
-        raise ValueError(f"there is no group of recipes {group!r}{nearest(group, [*known, *summaries()])}")
+        known += summaries()
+        raise ValueError(
+            f"there is no group of recipes {group!r}{nearest(group, known) or '; taskscape recipes lists them'}"
+        )
     for name, listed in by_group().items():
         if group in ("", name):
             print_group(name, listed)

@@ -21,17 +21,20 @@ def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
     """Return the images by the names of their predictions: their paths relative to the folder that they share.
 
     Links keep their own names. Names that differ only in the suffix keep it. Files in ``out`` are not taken from
-    folders, and other files in folders cause a warning; a file that is named directly may have any suffix. Raises
-    ``ValueError`` for a path that does not exist, for a folder inside ``out``, or if there is no image.
+    folders; other files in folders, and empty folders, cause a warning. A file that is named directly may have any
+    suffix. Raises ``ValueError`` for a path that does not exist, for a folder inside ``out``, or if there is no image.
     """
     images = tuple(images)
     require_images(images)
     files: dict[Path, None] = {}  # an ordered set
+    empty: list[Path] = []
     for path in images:
         if path.is_dir():
             contents = _files_in(path, out)
             files |= dict.fromkeys(_absolute(p) for p in contents if p.suffix.lower() in SUFFIXES and p.exists())
             others = [p for p in contents if p.suffix.lower() not in (*SUFFIXES, *VIDEOS) or not p.exists()]
+            if not contents:
+                empty.append(path)
             if others:
                 left_out = (
                     f"{others[0].name} is left out"
@@ -46,6 +49,8 @@ def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
             files[_absolute(path)] = None
     if not files:
         raise _no_image(images)
+    if empty:
+        warnings.warn(f"there is no image in {', '.join(map(str, empty))}", stacklevel=2)
     shared = Path(os.path.commonpath([file.parent for file in files]))
     full_names = [file.relative_to(shared).as_posix() for file in files]
     short_names = [file.relative_to(shared).with_suffix("").as_posix() for file in files]

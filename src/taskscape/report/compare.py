@@ -96,8 +96,12 @@ def _page(compared: Comparison) -> str:
             ("Settings", "Settings that differ between columns.", settings_table(groups)),
             ("Pairs", "Pairwise differences between columns, seed by seed.", pair_tables(groups)),
             ("Cost", "", cost_section(compared)),
-            ("Curves", "Validation over epochs; one line per run.", curve_section(compared)),
-            ("Classes", f"In small print: the change relative to {groups[0].name}.", class_table(compared)),
+            ("Curves", "One line per run.", curve_section(compared)),
+            (
+                "Classes",
+                f"In small print: the change relative to {groups[0].name}." if len(groups) > 1 else "",
+                class_table(compared),
+            ),
             (
                 "Images",
                 "Predictions for the same images, by the first run of each column.",
