@@ -1,3 +1,5 @@
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +7,7 @@ import pytest
 from PIL import Image
 
 from taskscape.data.readers.images import likely_size_of, read_image, read_image_with_size, resize_image, size_of
+from taskscape.data.readers.samples import read_samples
 
 
 def rgb(height: int, width: int) -> Image.Image:
@@ -82,3 +85,47 @@ def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
             read_image(tmp_path / name)
     with pytest.raises(FileNotFoundError, match="nothing"):
         read_image(tmp_path / "nothing.png")
+
+
+def tiff(planes: np.ndarray, compressed: bool) -> bytes:
+    """Return a TIFF of (channels, H, W), each channel a strip, in the array's byte order."""
+    order, (channels, height, width) = planes.dtype.str[0], planes.shape
+    strips = [plane.tobytes() for plane in planes]
+    strips = [zlib.compress(strip) for strip in strips] if compressed else strips
+    offsets = [8 + sum(map(len, strips[:number])) for number in range(channels)]
+    kind = {"u": 1, "i": 2, "f": 3}[planes.dtype.kind]
+    tags = {256: [width], 257: [height], 258: [8 * planes.itemsize] * channels, 259: [8 if compressed else 1],
+            262: [2 if channels == 3 else 1], 273: offsets, 277: [channels], 278: [height],
+            279: list(map(len, strips)), 284: [2 if channels > 1 else 1], 339: [kind] * channels}  # fmt: skip
+    start = 8 + sum(map(len, strips))
+    end = start + 2 + 12 * len(tags) + 4
+    entries, long = b"", b""
+    for tag, values in tags.items():
+        data = struct.pack(f"{order}{len(values)}I", *values)
+        if len(values) > 1:
+            data, long = struct.pack(f"{order}I", end + len(long)), long + data
+        entries += struct.pack(f"{order}HHI", tag, 4, len(values)) + data
+    head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, start)
+    return head + b"".join(strips) + struct.pack(f"{order}H", len(tags)) + entries + bytes(4) + long
+
+
+@pytest.mark.parametrize("kind", ["u2", "i2", "i4", "f4"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_tiffs_of_either_byte_order_hold_the_same_numbers(tmp_path: Path, kind: str, compressed: bool) -> None:
+    """Pillow takes what libtiff decoded, which is in the order of the machine, for big-endian if the file is."""
+    for order in "<>":
+        stored = np.linspace(0 if kind[0] == "u" else -3000, 9000, 24).reshape(1, 4, 6).astype(order + kind)
+        (tmp_path / "a.tif").write_bytes(tiff(stored, compressed))
+        np.testing.assert_array_equal(read_samples(tmp_path / "a.tif").values, stored[0])
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_planes_of_16_bits_are_not_read_as_bytes(tmp_path: Path, order: str) -> None:
+    planes = np.linspace(0, 65535, 72).reshape(3, 4, 6).astype(f"{order}u2")
+    (tmp_path / "a.tif").write_bytes(tiff(planes, compressed=False))
+    with pytest.raises(ValueError, match=r"a\.tif is a TIFF whose channels .* one after the other: save it as PNG"):
+        read_image(tmp_path / "a.tif")
+    (tmp_path / "a.tif").write_bytes(tiff(planes, compressed=True))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), np.moveaxis(planes >> 8, 0, -1))
+    with pytest.raises(ValueError, match="in an unsupported way"):
+        read_image(tmp_path / "a.tif", (0, 4095))

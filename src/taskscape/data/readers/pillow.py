@@ -1,5 +1,6 @@
 """What Pillow tells of an image file beside its pixels as shown: how they are stored, and all 16 bits of colors."""
 
+import re
 import struct
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from taskscape.modalities.base import Array
 
 _LOSSY_FORMATS = ("AVIF", "JPEG", "JPEG2000", "MPO")
 _LOSSY_COMPRESSION = ("jpeg", "tiff_jpeg", "old-jpeg", "webp")
+_BITS_PER_SAMPLE, _PLANAR_CONFIGURATION = 258, 284
+"""Tags of TIFF files."""
 
 
 def raw_mode(image: Image.Image) -> str:
@@ -26,7 +29,15 @@ def raw_mode(image: Image.Image) -> str:
 
 def load_upright(image: Image.Image, path: Path) -> Image.Image:
     """Decode an image and rotate it upright. Raises ``ValueError`` that names the file if it is damaged."""
+    is_libtiff = bool(_tile(image)) and _tile(image)[0][0] == "libtiff"
+    if not is_libtiff and _planar_bits(image) > 8:  # Pillow would read single bytes
+        raise ValueError(
+            f"{path} is a TIFF whose channels of more than 8 bits are stored one after the other: save it as PNG, or "
+            "with interleaved channels"
+        )
     try:
+        if is_libtiff:  # it decodes to the machine's byte order
+            _set_raw_mode(image, re.sub(r"^([FI];\d+)B", r"\1N", raw_mode(image)))
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
     except Exception as error:  # Pillow raises anything from OSError to SyntaxError and struct.error here
@@ -58,13 +69,26 @@ def _swap_bytes(image: Image.Image, path: Path) -> None:
     coding = raw_mode(image)
     native = {"N": "L" if sys.byteorder == "little" else "B"}.get(coding[-1:], coding[-1:])
     swapped = coding[:-1] + {"L": "B", "B": "L"}.get(native, "")
-    tile = _tile(image)
-    if len(tile) != 1 or coding[:-1] not in ("RGB;16", "RGBA;16") or swapped == coding[:-1]:
+    unknown = coding[:-1] not in ("RGB;16", "RGBA;16") or swapped == coding[:-1]
+    if len(_tile(image)) != 1 or unknown or _planar_bits(image):
         raise ValueError(f"{path} stores 16 bits per channel in an unsupported way: save it as gray or RGB")
+    _set_raw_mode(image, swapped)
+
+
+def _set_raw_mode(image: Image.Image, coding: str) -> None:
+    """Decode the first tile of an image that is not loaded yet in another raw mode."""
+    tile = _tile(image)
     codec, extents, offset, arguments = tile[0]
-    arguments = (swapped, *arguments[1:]) if isinstance(arguments, tuple) else swapped
+    arguments = (coding, *arguments[1:]) if isinstance(arguments, tuple) else coding
     make_tile = getattr(tile[0], "_make", tuple)  # older versions of Pillow use plain tuples
     tile[0] = make_tile((codec, extents, offset, arguments))
+
+
+def _planar_bits(image: Image.Image) -> int:
+    """Return the bits per channel of a TIFF that stores one channel after the other; 0 for other files."""
+    tags: Any = getattr(image, "tag_v2", {})
+    bits = tags.get(_BITS_PER_SAMPLE, (1,))
+    return max(bits) if tags.get(_PLANAR_CONFIGURATION) == 2 and len(bits) > 1 else 0
 
 
 def _tile(image: Image.Image) -> list[tuple[str, Any, int, Any]]:
