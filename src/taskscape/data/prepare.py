@@ -2,13 +2,12 @@
 
 import inspect
 import json
-import os
 import shutil
 import warnings
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,9 @@ from taskscape.data.inputs import (
 from taskscape.data.manifest import MANIFEST, UNFINISHED, FileInfo, Manifest
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import check_size
+from taskscape.data.replacement import end_replacement, one_writer
 from taskscape.data.writer import StoreWriter
-from taskscape.files import locked, writing
+from taskscape.files import writing
 from taskscape.files.paths import require_writable
 from taskscape.progress import ProgressCallback
 from taskscape.serialization import agreeing, counted, named, show_size
@@ -67,16 +67,6 @@ def prepare(
     out = out.resolve()  # a link is kept, and its target is replaced
     with one_writer(out):
         return _prepare(work, out)
-
-
-@contextmanager
-def one_writer(out: Path) -> Iterator[None]:
-    """Allow only one process at a time to write a store."""
-    with writing(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-    # The lock file is next to the store, which may be replaced as a whole. In a read-only folder there is no lock.
-    with locked(out, out.with_name(f".{out.name}.lock")) if os.access(out.parent, os.W_OK) else nullcontext():
-        yield
 
 
 @dataclass(frozen=True)
@@ -277,17 +267,6 @@ def _describe_difference(work: _Work, store: Path) -> str:
             f"{difference}, but {store} holds other things, {', '.join(other_files)}: move them elsewhere first"
         )
     return difference
-
-
-def end_replacement(new: Path, out: Path, replaced: Path) -> None:
-    """Move the new store to the place of the replaced one; also after a kill at any point."""
-    if not (replaced / MANIFEST).exists():
-        return
-    if not out.exists():
-        (new if (new / MANIFEST).exists() else replaced).rename(out)
-    if replaced.exists():
-        (replaced / MANIFEST).unlink()  # first, so that a partial store is never taken for a whole one
-        shutil.rmtree(replaced)
 
 
 def _source(data: RawData, index: RawIndex) -> dict[str, Any]:

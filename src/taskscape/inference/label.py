@@ -13,7 +13,7 @@ from torch import Tensor
 from taskscape.batch import Sample
 from taskscape.data import Manifest, Store, StoreWriter
 from taskscape.data.manifest import MANIFEST
-from taskscape.data.prepare import end_replacement, one_writer
+from taskscape.data.replacement import end_replacement, one_writer
 from taskscape.evaluation import TestTimeAugmentation
 from taskscape.files.paths import require_writable
 from taskscape.inference.checks import is_onnx, require_labeler

@@ -31,6 +31,7 @@ from taskscape.runs.account import last_epochs, mark_required, parts, progress_o
 from taskscape.runs.calibration import SPLIT as CALIBRATION_SPLIT
 from taskscape.runs.calibration import calibrated, measured_tasks
 from taskscape.runs.cost import environment, flops
+from taskscape.runs.experiment import Experiment
 from taskscape.runs.known_data import result_name
 from taskscape.runs.other_data import adapted, beyond_range, measured_on, source_of
 from taskscape.runs.precision import precision_in_words
@@ -90,13 +91,11 @@ def evaluate(
         if is_other:
             measured_on(experiment.tasks, preview.fields, preview.where, classes)
     folder = RunFolder(Path(run))
-    with writing(folder.path), tempfile.TemporaryFile(dir=folder.path):
-        pass  # otherwise the refusal would come at the end
+    _require_writable(folder.path)
     model = load(run, device)
     needed = source
     if data is None and not folder.data.is_file():  # a published run, whose data may have to be generated here
-        is_calibrating = bool(measured_tasks(experiment, all_tasks=confidence))
-        needed = source.only({split, CALIBRATION_SPLIT} if is_calibrating else {split})
+        needed = source.only(_splits_for(split, experiment, confidence))
     with progress_bar(rank() == 0 and not quiet) as progress, logs.shown_on(progress.console):
         stores = needed.open(reporter(progress, "preparing data"))
         _require_split(split, stores, str(run if data is None else stores[next(iter(stores))].path))
@@ -111,16 +110,12 @@ def evaluate(
             height=height,
             is_part=needed != source,
         )
-        notes = [note]
         own_stores = stores if data is None else {}
         spreads = calibrated(model.forward, model.device, model.experiment, own_stores, folder, all_tasks=confidence)
+        changes: list[str] = []
         if is_other:
-            experiment, network, changes = adapted(
-                model.experiment, model.network, store.fields, str(store.path), classes=classes, height=height
-            )
-            model, notes = TrainedModel(experiment, network, model.device), [*changes, note]
-        notes += beyond_range(model.tasks, store)
-        for sentence in filter(None, notes):
+            model, changes = _adapted(model, store, classes, height)
+        for sentence in filter(None, [*changes, note, *beyond_range(model.tasks, store)]):
             _LOGGER.info("%s", sentence)
         return evaluate_model(
             model,
@@ -133,6 +128,25 @@ def evaluate(
             spreads=spreads,
             report=reporter(progress, "batches evaluated"),
         )
+
+
+def _require_writable(folder: Path) -> None:
+    """Raise ``OSError`` if no file can be written to the folder: without this, only at the end."""
+    with writing(folder), tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def _splits_for(split: str, experiment: Experiment, confidence: bool) -> set[str]:
+    """Return the splits that the evaluation of one needs: itself, and that on which confidence is calibrated."""
+    return {split, CALIBRATION_SPLIT} if measured_tasks(experiment, all_tasks=confidence) else {split}
+
+
+def _adapted(model: TrainedModel, store: Store, classes: str, height: int | None) -> tuple[TrainedModel, list[str]]:
+    """Return the model for other data, classes or sizes, and sentences about what is different."""
+    experiment, network, changes = adapted(
+        model.experiment, model.network, store.fields, str(store.path), classes=classes, height=height
+    )
+    return TrainedModel(experiment, network, model.device), changes
 
 
 def _require_split(split: str, splits: Iterable[str], where: str) -> None:
