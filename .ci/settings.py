@@ -21,6 +21,7 @@ from taskscape.commands.described import FILE, SCALARS
 from taskscape.commands.models import cost
 from taskscape.commands.settings import kinds_of, plain, summary, texts, words_of
 from taskscape.data.readers import READERS
+from taskscape.files import atomic_write
 from taskscape.models import CONFIGS
 from taskscape.recipes.sweeps import SWEEPS
 from taskscape.serialization import is_offered, offered
@@ -30,7 +31,7 @@ from taskscape.serialization.ranges import Range
 def main() -> None:
     """Write the file."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    FILE.write_text(json.dumps(settings() | {"models": models()}, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    atomic_write(FILE, json.dumps(settings() | {"models": models()}, indent=1, ensure_ascii=False) + "\n")
 
 
 def settings() -> dict[str, Any]:

@@ -78,6 +78,8 @@ def test_words() -> None:
         assert find_tta(name) == tta and tta.word == name
     own = TestTimeAugmentation((0.75, 1.0), mirror=True, reduce="max")
     assert own.word == "0.75-1-mirror-max" and find_tta(own.word) == own
+    for scale in (1.2345678, 1.2345679, 1e-5, 1e-7):  # equal words would be one result file
+        assert find_tta(TestTimeAugmentation((scale,)).word) == TestTimeAugmentation((scale,))
     assert find_tta(True) == TTA["mirror"] and find_tta(None) is None and find_tta(False) is None
     assert TTA["mirror"].cost == 2 and TTA["scales-3"].cost == pytest.approx(0.5625 + 1 + 1.5625)
     for wrong in ("scale-3", "../x", "1-", ""):

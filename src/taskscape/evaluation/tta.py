@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from taskscape.serialization import nearest
@@ -45,7 +46,7 @@ class TestTimeAugmentation(RangedSettings):
         for name, other in TTA.items():
             if other == self:
                 return name
-        parts = [f"{scale:g}" for scale in self.scales]
+        parts = [f"{Decimal(repr(float(scale))):f}".removesuffix(".0") for scale in self.scales]
         return "-".join([*parts, *["mirror"] * self.mirror, *["max"] * (self.reduce == "max")])
 
     @property
