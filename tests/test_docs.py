@@ -184,6 +184,12 @@ def test_files_that_are_named_exist(page: Path) -> None:
             assert (ROOT / name).exists(), name
 
 
+@pytest.mark.parametrize("page", DOCUMENTS, ids=label)
+def test_no_comment_begins_a_line_of_text(page: Path) -> None:
+    """There it would end the paragraph before it."""
+    assert not re.findall(r"^ *<!--.*?-->.*\S.*", page.read_text("utf-8"), re.MULTILINE)
+
+
 def test_the_site_has_every_page() -> None:
     nav = set(re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
     assert nav == {page.relative_to(ROOT / "docs").as_posix() for page in PAGES}
