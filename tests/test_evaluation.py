@@ -178,7 +178,18 @@ def test_a_task_without_labels_does_not_choose() -> None:
     best = BestEpoch(TASKS)
     assert best.update(evaluation(depth__abs_rel=9.0)) and best.update(evaluation(depth__abs_rel=8.0))
     with pytest.raises(ValueError, match=r"validation gives no semseg/miou or depth/abs_rel.*depth/abs_err"):
-        best.update(evaluation(depth__abs_err=1.0))
+        BestEpoch(TASKS).update(evaluation(depth__abs_err=1.0))
+
+
+def test_epochs_are_compared_by_one_metric_even_if_it_is_missing_once() -> None:
+    best = BestEpoch(TASKS)
+    assert best.update(evaluation(semseg__miou=30.0, depth__abs_rel=9.0))
+    assert not best.update(evaluation(depth__abs_rel=8.0)) and not best.update(evaluation(depth__abs_err=1.0))
+    assert (best.name, best.value, best.epochs_since) == ("semseg/miou", 30.0, 2)
+    assert best.update(evaluation(semseg__miou=31.0))
+    second = BestEpoch(TASKS)
+    assert second.update(evaluation(depth__abs_rel=9.0))
+    assert not second.update(evaluation(semseg__miou=90.0, depth__abs_rel=9.5)) and second.name == "depth/abs_rel"
 
 
 def test_depth_in_meters_is_chosen_by_a_metric_that_sees_the_scale() -> None:

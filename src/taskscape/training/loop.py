@@ -201,6 +201,7 @@ class Trainer:
             "optimizer": self.training_step.optimizer.state_dict(),
             "weighting": self.training_step.weighting.state_dict(),
             "best": self.best.value,
+            "best_metric": self.best.name,
             "epochs_since_best": self.best.epochs_since,
             "step": self.step,
             "seconds": self.pace.seconds,
@@ -231,6 +232,7 @@ class Trainer:
         load_optimizer(self.training_step.optimizer, state["optimizer"], self.folder.checkpoint)
         load_weighting(self.training_step.weighting, state["weighting"], self.folder.checkpoint)
         self.best.value, self.best.epochs_since = state["best"], state["epochs_since_best"]
+        self.best.name = state.get("best_metric", self.best.name)
         self.step, self.pace.seconds = state["step"], state["seconds"]
         self.step_log.losses, self.step_log.weights = RunningMeans(state["losses"]), RunningMeans(state["weights"])
         return [

@@ -39,19 +39,29 @@ class BestEpoch:
         """The metric that is compared."""
 
     def update(self, evaluation: Evaluation) -> bool:
-        """Compare the validation of an epoch with the best so far, and return whether it is better."""
+        """Compare the validation of an epoch with the best so far, and return whether it is better.
+
+        The first validation decides which metric is compared; a later one without this metric, which may be NaN for
+        some predictions, is not better. Raises ``ValueError`` if the first one has none of them.
+        """
+        if self.value is None:
+            self.name = self._first_of(evaluation)
+        value = evaluation.metrics.get(self.name)
+        if value is None or not (self.value is None or _is_better(value, self.value, evaluation.specs[self.name])):
+            self.epochs_since += 1
+            return False
+        self.value, self.epochs_since = value, 0
+        return True
+
+    def _first_of(self, evaluation: Evaluation) -> str:
+        """Return the first of the candidates that an evaluation has. Raises ``ValueError``."""
         name = next((name for name in self.candidates if name in evaluation.metrics), None)
         if name is None:
             raise ValueError(
                 f"validation gives no {' or '.join(self.candidates)} to choose the best epoch by: the images have no "
                 f"such labels; choose one of its metrics with --monitor: {', '.join(evaluation.metrics)}"
             )
-        value = evaluation.metrics[name]
-        if self.value is not None and not _is_better(value, self.value, evaluation.specs[name]):
-            self.epochs_since += 1
-            return False
-        self.name, self.value, self.epochs_since = name, value, 0
-        return True
+        return name
 
     @property
     def is_out_of_patience(self) -> bool:
