@@ -167,6 +167,12 @@ def test_compiled_networks_are_remedied_too(monkeypatch: pytest.MonkeyPatch) -> 
     assert same(trained(compiled), trained(plain))
 
 
+def test_layers_are_checked_in_the_mode_of_their_batch() -> None:
+    """In training mode, a single value per channel has no variance; validation may have a single image."""
+    layers = nn.Sequential(nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(4)).train()
+    assert verify(layers, [Shape(2, (8, 8)), Shape(1, (8, 8), training=False)], bf16) == ()
+
+
 def test_remedied_layers_are_not_compiled() -> None:
     """torch's compiler removes the copy to another memory layout; backends without it would not reveal that."""
     functions: list[str] = []

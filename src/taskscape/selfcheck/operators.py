@@ -72,6 +72,8 @@ class Operator:
     """Arguments of the function; a ``_Placeholder`` stands for a tensor."""
     users: list[str] = field(default_factory=list)
     calls: int = 0
+    training: bool = True
+    """Whether the layer is in training mode, as it was in the batch."""
 
     @property
     def signature(self) -> str:
@@ -82,7 +84,7 @@ class Operator:
         """Return the forward pass, optionally with a remedy or in ``dtype``; both apply to layers only."""
         if self.layer is None:
             return self._call_function
-        layer = copy.deepcopy(self.layer).to(dtype)
+        layer = copy.deepcopy(self.layer).to(dtype).train(self.training)
         if remedy is not None:
             remedy_layer(layer, remedy)
         names = [spec.name for spec in self.inputs[1:]]
@@ -194,7 +196,7 @@ def _layer(module: nn.Module, x: Tensor, of_convolutions: int | None) -> Operato
     mode = "training" if module.training else "evaluation"
     is_normalization = isinstance(module, NORMALIZATIONS)
     inputs = Input.of("input", x if is_normalization else x[:of_convolutions])
-    return Operator(f"{module!r} in {mode}", (inputs, *weights), module)
+    return Operator(f"{module!r} in {mode}", (inputs, *weights), module, training=module.training)
 
 
 def _function(name: str, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Operator | None:
