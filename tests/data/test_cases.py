@@ -338,6 +338,8 @@ def test_a_name_in_two_forms_is_one_class(raw: Path, other: str) -> None:
         ("semseg: {classes: {0: , 1: b}}", "'' is not a name"),
         ("semseg: {classes: 3}", "classes is 3: give the names"),
         ("semseg: {classes: [a, b], palette: {a: [0, 0, 0]}}", "palette must be a list of colors"),
+        ("semseg: {classes: [a, b], palette: ['#000000', '#ff0000']}", "palette: '#000000' is not a color: give three"),
+        ("semseg: {classes: [a], palette: [[0, 0, 0, 255]]}", r"palette: \[0, 0, 0, 255\] is not a color: give three"),
         ("semseg: {classes: [a, b]}", r"0\.png holds \[2\], neither classes nor void"),
         ("semseg: {type: semseg, classes: [a, b], folder: colors}", r"holds colors such as \[255, 0, 0\]: name"),
         ("semseg: {classes: [a, b], palette: [[255, 0, 0], [0, 255, 0]], folder: colors}", r"holds \[\[0, 0, 255\]\]"),
@@ -543,6 +545,11 @@ def test_images_and_masks_side_by_side(raw: Path) -> None:
         (["a", "b"], "splits: {train: 1, val: nowhere.txt}", "neither a text file next to it nor a subfolder"),
         (["a", "b"], "splits: {train: 0.5, val: 0.5, ../x: 0}", "cannot be the name of a folder"),
         (["a", "b"], "splits: {train: 0.5, val: 0.2, valid: 0.1}", "names val twice, once as valid"),
+        (
+            ["0", "1"],
+            "splits: {train: [0], val: [1]}",
+            r"splits: train lists 0: put names into quotes, as \['001', '002'\]",
+        ),
     ],
 )
 def test_splits_that_do_not_do(raw: Path, names: list[str], splits: str, message: str) -> None:
@@ -556,6 +563,21 @@ def test_subfolders_may_be_chosen_as_splits(raw: Path) -> None:
            names=["bochum/b", "aachen/a"].__getitem__)  # fmt: skip
     splits = Folder().contents(raw).splits
     assert [some[0].name for some in splits.values()] == ["aachen/a", "bochum/b"]
+
+
+def test_a_split_may_list_files_with_their_endings(raw: Path) -> None:
+    folder(raw, f"{ABC}\nsplits: {{train: [a.png, x/b], val: [x/c.PNG]}}", {"semseg.png": ids()}, count=3,
+           names=["a", "x/b", "x/c"].__getitem__)  # fmt: skip
+    splits = Folder().contents(raw).splits
+    assert [[sample.name for sample in some] for some in splits.values()] == [["a", "x/b"], ["x/c"]]
+
+
+def test_the_numbers_of_rows_are_no_names(raw: Path) -> None:
+    """pandas writes them first by default; as names they would choose other images."""
+    folder(raw, f"{ABC}\nsplits: {{train: train.csv, val: val.csv}}", {"semseg.png": ids()}, count=4)
+    (raw / "train.csv").write_text(",image\n0,2.png\n1,3.png\n")
+    (raw / "val.csv").write_text("image\n2.png\n")
+    refused(raw, r"train\.csv has a first column without a header, .* index=False")
 
 
 def test_a_split_without_labels_is_refused(raw: Path) -> None:

@@ -400,7 +400,8 @@ def test_faults_of_cvat_name_the_file(tmp_path: Path) -> None:
         (bomb, SHAPES, "lawn", "declares a document type"),
         ("<broken>", SHAPES, "lawn", "damaged or not XML"),
         ("", SHAPES, "grass", "image a.png: label 'lawn' is not one of background, grass, path"),
-        ("", '<box label="path" xtl="30"/>', "lawn", "image a.png: 'ytl'"),
+        ("", '<box label="path" xtl="30"/>', "lawn", "image a.png: 'ytl' is missing"),
+        ("", '<polygon label="path" points="8,4,0;40,4,0"/>', "lawn", "'8,4,0;40,4,0', which are not of the form x,y;"),
     ):
         with pytest.raises(ValueError, match=error) as raised:
             Cvat().contents(cvat_xml(tmp_path / "xml", shapes, head, label))

@@ -313,11 +313,24 @@ def coco(raw: Path, change: str = "", value: object = None) -> None:
         ("images", {"id": 0, "file_name": "1.png", "height": H, "width": W}, "two images have the id 0"),
         ("image_id", 99, "belongs to image 99, which is not listed"),
         ("category_id", 99, "has category 99, which is not listed"),
+        ("category_id", "cat", "category_id is 'cat', where a whole number belongs"),
+        ("images", {"id": "a", "file_name": "1.png", "height": H, "width": W}, "id is 'a', where a whole number"),
     ],
 )
 def test_coco_that_contradicts_itself(raw: Path, change: str, value: object, message: str) -> None:
     coco(raw, change, value)
     with pytest.raises(ValueError, match=message):
+        Coco().contents(raw)
+
+
+def test_coco_with_images_that_differ_in_their_endings(raw: Path) -> None:
+    coco(raw)
+    path = raw / "annotations" / "instances_default.json"
+    content = json.loads(path.read_text())
+    content["images"].insert(0, {"id": 2, "file_name": "0.jpg", "height": H, "width": W})
+    path.write_text(json.dumps(content))
+    write(raw / "images" / "0.jpg", PHOTO)
+    with pytest.raises(ValueError, match=r"0\.jpg and 0\.png have the same name without their endings: rename one"):
         Coco().contents(raw)
 
 

@@ -137,16 +137,16 @@ class _AnnotationFile(NamedTuple):
         """Read a JSON file. Raises ``ValueError`` that names the file if its format is wrong or it has no images."""
         content = _load_json(path)
         try:
-            categories_by_id = sorted(content["categories"], key=lambda entry: int(entry["id"]))
-            _check_unique("categories", [int(entry["id"]) for entry in categories_by_id])
-            _check_unique("images", [int(entry["id"]) for entry in content["images"]])
-            categories = {int(entry["id"]): str(entry["name"]) for entry in categories_by_id}
+            categories_by_id = sorted(content["categories"], key=lambda entry: _whole(entry, "id"))
+            _check_unique("categories", [_whole(entry, "id") for entry in categories_by_id])
+            _check_unique("images", [_whole(entry, "id") for entry in content["images"]])
+            categories = {_whole(entry, "id"): str(entry["name"]) for entry in categories_by_id}
             colors = {str(entry["name"]): _color(entry["color"]) for entry in categories_by_id if "color" in entry}
-            annotations: dict[int, list[dict[str, Any]]] = {int(entry["id"]): [] for entry in content["images"]}
+            annotations: dict[int, list[dict[str, Any]]] = {_whole(entry, "id"): [] for entry in content["images"]}
             for entry in content["annotations"]:
-                if int(entry["image_id"]) not in annotations:
+                if _whole(entry, "image_id") not in annotations:
                     raise ValueError(f"an annotation belongs to image {entry['image_id']}, which is not listed")
-                annotations[int(entry["image_id"])].append(entry)
+                annotations[_whole(entry, "image_id")].append(entry)
             if not content["images"]:
                 raise ValueError("it lists no images")
             folder = _image_folder(raw, name, path, str(content["images"][0]["file_name"]))
@@ -189,8 +189,8 @@ class _AnnotationFile(NamedTuple):
         if path is None:
             raise ValueError(f"{self.folder / name} is not there: add it, or leave the image out of the list")
         stem = Path(name).with_suffix("").as_posix()
-        annotations = self.annotations[int(image["id"])]
-        size = int(image["height"]), int(image["width"])
+        annotations = self.annotations[_whole(image, "id")]
+        size = _whole(image, "height"), _whole(image, "width")
         if self.kind == "instances":
             drawn = [(entry, region) for entry in annotations if (region := _region(entry, ids, size)) is not None]
             drawn.sort(key=lambda pair: (not pair[0].get("iscrowd"), -float(pair[0].get("area") or pair[1].area)))
@@ -199,7 +199,7 @@ class _AnnotationFile(NamedTuple):
             raise ValueError(f"it has {len(annotations)} annotations instead of one")
         png = str(annotations[0]["file_name"])
         segments = tuple(
-            (int(entry["id"]), ids[int(entry["category_id"])]) for entry in annotations[0]["segments_info"]
+            (_whole(entry, "id"), ids[_whole(entry, "category_id")]) for entry in annotations[0]["segments_info"]
         )
         masks = self.path.with_suffix("")
         return PanopticSample(stem, {"image": path, FIELD: find_file(masks, png) or masks / png}, segments)
@@ -269,9 +269,9 @@ def _color(color: Any) -> Color:
 
 def _region(annotation: dict[str, Any], ids: Mapping[int, int], size: tuple[int, int]) -> Region | None:
     """Return the region of an annotation; None if it has at most a box."""
-    if int(annotation["category_id"]) not in ids:
+    if _whole(annotation, "category_id") not in ids:
         raise ValueError(f"an annotation has category {annotation['category_id']}, which is not listed")
-    class_id, segmentation = ids[int(annotation["category_id"])], annotation.get("segmentation")
+    class_id, segmentation = ids[_whole(annotation, "category_id")], annotation.get("segmentation")
     if isinstance(segmentation, dict):
         height, width = map(int, segmentation["size"])
         if (height, width) != size:
@@ -284,6 +284,15 @@ def _region(annotation: dict[str, Any], ids: Mapping[int, int], size: tuple[int,
     if not isinstance(segmentation[0], list | tuple):  # a single polygon instead of a list
         segmentation = [segmentation]
     return Region(class_id, tuple(map(polygon, segmentation)))
+
+
+def _whole(entry: Mapping[str, Any], key: str) -> int:
+    """Return a whole number of an entry. Raises ``KeyError`` or ``ValueError`` that names the key."""
+    value = entry[key]
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{key} is {value!r}, where a whole number belongs") from None
 
 
 def _check_unique(noun: str, ids: list[int]) -> None:

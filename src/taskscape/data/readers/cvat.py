@@ -117,7 +117,8 @@ class Cvat(RawData):
             try:
                 lists.setdefault(image.get("subset", "default"), []).append(_sample(raw, image, classes, left_out))
             except (KeyError, TypeError, ValueError, OverflowError) as error:
-                raise ValueError(f"{path}, image {image.get('name')}: {error}. {_REMEDY}") from error
+                reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+                raise ValueError(f"{path}, image {image.get('name')}: {reason}. {_REMEDY}") from error
         if not lists:
             raise ValueError(f"{path} has no <image>: tracks of videos have none. {_REMEDY}")
         samples = [sample for subset_samples in lists.values() for sample in subset_samples]
@@ -209,7 +210,9 @@ def _find_image(raw: Path, name: str, subset: str) -> Path:
 
 def _polygon(class_id: int, shape: dict[str, str]) -> Region:
     points = [tuple(map(float, point.split(","))) for point in shape["points"].split(";")]
-    return Region(class_id, (np.array(points, np.float32).reshape(-1, 2),))
+    if any(len(point) != 2 for point in points):
+        raise ValueError(f"a polygon has the points {shape['points'][:40]!r}, which are not of the form x,y;x,y;…")
+    return Region(class_id, (np.array(points, np.float32),))
 
 
 def _box(class_id: int, shape: dict[str, str]) -> Region:

@@ -59,8 +59,9 @@ def train_and_val(
 
 
 def require_once(splits: Mapping[str, Sequence[RawSample]], where: Path, remedy: str = "list it once") -> None:
-    """Raise ``ValueError``, which names ``where``, if an image is in two splits, or twice in one."""
+    """Raise ``ValueError``, which names ``where``, if an image or a name is twice in a split, or an image in two."""
     seen: dict[str, tuple[str, str]] = {}
+    named: dict[tuple[str, str], Path] = {}
     for split, samples in splits.items():
         for sample in samples:
             image = os.path.realpath(sample.files["image"])
@@ -73,6 +74,12 @@ def require_once(splits: Mapping[str, Sequence[RawSample]], where: Path, remedy:
                     f"{where}: {sample.name} of {split} is the same file as {name} of {other_split}: leave one out"
                 )
             seen[image] = sample.name, split
+            first = named.setdefault((split, sample.name), sample.files["image"])
+            if first != sample.files["image"]:
+                raise ValueError(
+                    f"{where}: {first} and {sample.files['image'].name} have the same name without their endings: "
+                    "rename one of them"
+                )
 
 
 def warn_of_unlisted(files: Collection[Path], lists: Mapping[str, Sequence[RawSample]], kind: str, where: Path) -> None:

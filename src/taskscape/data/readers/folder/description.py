@@ -65,6 +65,10 @@ class Description:
         if not isinstance(content, Mapping):
             raise ValueError(f"{path} is not a mapping of sections such as semseg and depth")
         lines, classes = _lines_and_classes(path)
+        splits = content.get("splits")
+        for split, choice in splits.items() if isinstance(splits, Mapping) else ():
+            if isinstance(choice, list) and (bare := [name for name in choice if not isinstance(name, str)]):
+                raise ValueError(f"{path}: splits: {split} lists {bare[0]!r}: put names into quotes, as ['001', '002']")
         settings = {key: content[key] for key in _SETTINGS if key in content}
         sections = {}
         for name, section in content.items():

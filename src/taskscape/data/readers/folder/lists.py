@@ -77,7 +77,12 @@ def _find_sample(
 def _entries(path: Path) -> list[str]:
     """Return the names that a file lists, without comments. Raises ``ValueError`` that names the file."""
     if path.suffix.lower() == ".csv":
-        rows = csv.reader(io.StringIO(read_text(path)))
+        rows = list(csv.reader(io.StringIO(read_text(path))))
+        if rows and len(rows[0]) > 1 and not rows[0][0].strip():
+            raise ValueError(
+                f"{path} has a first column without a header, such as the numbers of rows: write names in the first "
+                "column, with index=False in pandas"
+            )
         return [row[0].strip() for row in rows if row and row[0].strip() and not row[0].startswith("#")]
     if path.suffix.lower() == ".json":
         content = read_json(path)

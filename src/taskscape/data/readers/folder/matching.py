@@ -9,7 +9,7 @@ from pathlib import Path
 from taskscape.data.readers.files import natural, normalized
 from taskscape.serialization import counted, listed
 
-_NO_DATA = ("thumbs.db", "desktop.ini", "__macosx", "taskscape.yaml")
+_NO_DATA = ("thumbs.db", "desktop.ini", "__macosx", "@eadir", "taskscape.yaml")
 """Names of files that are not data, mostly left by operating systems, in lower case. Names that start with a dot are
 ignored too."""
 

@@ -53,10 +53,10 @@ class SemsegSection(Section):
             raise ValueError(
                 f"classes: {invalid[0]!r} is not a name: give names, as [road, sky] from 0 or {{0: road, 1: sky}} by id"
             )
-        if palette is not None and not (
-            isinstance(palette, list) and all(isinstance(color, list) for color in palette)
-        ):
+        if palette is not None and not isinstance(palette, list):
             raise ValueError("palette must be a list of colors in the order of the classes, such as [[255, 0, 0], …]")
+        if invalid := [color for color in palette or () if not (isinstance(color, list) and len(color) == 3)]:
+            raise ValueError(f"palette: {invalid[0]!r} is not a color: give three numbers in 0..255, as [255, 0, 0]")
         if isinstance(void, str):
             raise ValueError(f"void is {void!r}: give ids or colors without a class, such as [255, [0, 0, 0]]")
         if isinstance(void, int):

@@ -140,8 +140,9 @@ def _samples_named(samples: Samples, choice: str, path: Path) -> list[RawSample]
     inside = [sample for name, sample in samples.items() if name.startswith(f"{folder}/")]
     if file.is_file() and file.suffix.lower() not in SUFFIXES:
         return samples_listed(samples, file)
-    if folder in samples:
-        return [samples[folder]]
+    name = folder if file.suffix.lower() not in SUFFIXES else folder.rpartition(".")[0]
+    if named := samples.get(folder) or samples.get(name):
+        return [named]
     if not inside:
         raise ValueError(
             f"{path}: splits: {choice!r} is neither a text file next to it nor a subfolder with images: correct it, or "
