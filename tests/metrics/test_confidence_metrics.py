@@ -116,3 +116,12 @@ def test_what_is_no_probability_is_refused():
         ConfidenceMetrics().update(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2))
     with pytest.raises(ValueError, match="diverged"):
         computed([0.5, 0.5], [1, 0], error=[float("nan"), 1.0]).compute()
+
+
+def test_an_uncertainty_that_has_no_rank_is_refused():
+    """Negative numbers, such as the logarithms of widths, would all count as the most certain ones."""
+    for name in ("uncertainty", "error"):
+        with pytest.raises(ValueError, match=f"{name} is -1 … 2: it must be at least 0"):
+            computed([0.5, 0.5], [1, 0], **{name: [-1.0, 2.0]})
+    with pytest.raises(ValueError, match="diverged"):
+        computed([0.5, 0.5], [1, 0], uncertainty=[float("nan"), 1.0]).compute()

@@ -102,3 +102,11 @@ def test_a_logit_is_no_probability() -> None:
 def test_classes_are_names(classes: Any) -> None:
     with pytest.raises(ValueError, match=r"classes is (19|'road'): give the names of the classes"):
         SegmentationMetrics(classes)
+
+
+def test_class_255_is_not_ignored_without_a_word() -> None:
+    metric, value = SegmentationMetrics([str(number) for number in range(300)]), torch.full(SHAPE, 255)
+    with pytest.raises(ValueError, match="class 255 of 300 would be ignored: pass valid"):
+        metric.update(value, value)
+    metric.update(value, value, VALID)
+    assert metric.compute()["iou/255"] == 100

@@ -7,7 +7,20 @@ import torch
 from torch import Tensor, nn
 
 from taskscape import models
-from taskscape.weighting import CONFIGS, FAMO, BalancingContext, Fixed, Geometric, GradDrop, GradNorm, PCGrad, Weighting
+from taskscape.weighting import (
+    CONFIGS,
+    DWA,
+    FAMO,
+    IMTLL,
+    BalancingContext,
+    Fixed,
+    Geometric,
+    GradDrop,
+    GradNorm,
+    PCGrad,
+    Uncertainty,
+    Weighting,
+)
 from taskscape.weighting.gradients import Mode, reached_parameters
 
 
@@ -91,13 +104,13 @@ def test_a_loss_of_an_unknown_task_is_named(name: str) -> None:
         CONFIGS[name]().build(["a", "b"]).backward(losses, context)
 
 
-@pytest.mark.parametrize("kind", [FAMO, Geometric, GradNorm])
-def test_a_negative_loss_has_no_ratio(kind: type[Weighting]) -> None:
-    """Otherwise its logarithm would be NaN, or its bound would give it all weight."""
+@pytest.mark.parametrize("kind", [DWA, FAMO, Geometric, GradNorm, IMTLL, Uncertainty])
+def test_a_negative_loss_has_no_size(kind: type[Weighting]) -> None:
+    """Otherwise its logarithm would be NaN, its bound would give it all weight, or its weight would grow for ever."""
     encoder, heads, _, losses = two_heads()
     losses["b"] = losses["b"] - 100
     context = BalancingContext.of(losses, shared=encoder.parameters(), tasks=heads.parameters())
-    with pytest.raises(ValueError, match=r"the loss of b is -.*ratios of losses"):
+    with pytest.raises(ValueError, match=r"the loss of b is -.*scales losses by their size"):
         kind(["a", "b"]).backward(losses, context)
 
 

@@ -167,6 +167,15 @@ def test_does_not_touch_the_generators(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_does_not_seed_the_gpus(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``torch.manual_seed`` seeds all devices, and would replace the seed that dropout uses there."""
+    seeds: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
+    Quadratics().step(METHODS[name].build(TASKS).double())
+    assert seeds == []
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_a_network_that_shares_nothing(name: str) -> None:
     built = METHODS[name].build(TASKS)
     if name == "gradnorm" or isinstance(METHODS[name], GradientConfig):

@@ -206,6 +206,21 @@ class TestFAMO:
         weighting.after_step(q.global_losses)
         assert all(p.grad is None and not p.requires_grad for p in weighting.parameters())
 
+    def test_losses_computed_again_are_taken_by_name(self) -> None:
+        logits = []
+        for order in (("a", "b"), ("b", "a")):
+            x = torch.nn.Parameter(torch.ones(()))
+            weighting = FAMOConfig().build(["a", "b"])
+            for after in (0.9, 0.6):
+                losses = {"a": x * 1, "b": x * 100}
+                weighting.backward(losses, BalancingContext.of(losses, shared=[x], tasks=[]))
+                again = {"a": x * after, "b": x * 90}
+                weighting.after_step(lambda again=again, order=order: {task: again[task] for task in order})
+            logits.append(weighting.logits.detach().clone())
+        assert torch.equal(*logits)
+        with pytest.raises(ValueError, match="after_step gets losses of a, and backward had those of a, b"):
+            weighting.after_step(lambda: {"a": x})
+
 
 @pytest.mark.parametrize("options", [GeometricConfig(), FAMOConfig()])
 def test_the_direction_does_not_change_with_the_scale_of_a_loss(options: WeightingConfig) -> None:

@@ -1,5 +1,6 @@
 """Agreement of predicted confidence with the actual errors."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ class ConfidenceMetrics(TaskMetric):
         """Update with the probability of being right and whether the prediction is right, (B, H, W) each.
 
         ``uncertainty`` ranks the pixels and defaults to 1 - probability; ``error`` defaults to 1 for wrong pixels.
-        Raises ``ValueError`` for other shapes and for probabilities outside 0..1.
+        Raises ``ValueError`` for other shapes, for probabilities outside 0..1, and for an uncertainty or error below 0.
         """
         valid = check_shapes(prediction, value, valid, None)
         index = valid.flatten().nonzero()[:, 0]
@@ -104,12 +105,18 @@ class ConfidenceMetrics(TaskMetric):
             raise ValueError(f"probabilities are {probability.min():g} … {probability.max():g}: they must be 0 … 1")
         error = 1 - right if error is None else error.flatten()[index].double()
         uncertainty = 1 - probability if uncertainty is None else uncertainty.flatten()[index].double()
+        for name, x in {"uncertainty": uncertainty, "error": error}.items():
+            if (x < 0).any():
+                raise ValueError(
+                    f"{name} is {x.min():g} … {x.max():g}: it must be at least 0; take the exponential of a logarithm "
+                    "such as the entropy of a density"
+                )
         ones = torch.ones_like(right)
         bins = (probability * _RELIABILITY_BINS).long().clamp(0, _RELIABILITY_BINS - 1)
         self.reliability.index_add_(1, bins, torch.stack([ones, probability, right]))
-        count_and_error = torch.stack([ones, error])
-        self.by_uncertainty.index_add_(1, _bins(uncertainty), count_and_error)
-        self.by_error.index_add_(1, _bins(error), count_and_error)
+        ranked_error = error.masked_fill(uncertainty.isnan(), math.nan)  # a pixel without a rank
+        self.by_uncertainty.index_add_(1, _bins(uncertainty), torch.stack([ones, ranked_error]))
+        self.by_error.index_add_(1, _bins(error), torch.stack([ones, error]))
         if nll is None:
             surprise = -torch.where(right > 0.5, probability, 1 - probability).clamp(min=1e-12).log()
         else:
@@ -121,7 +128,8 @@ class ConfidenceMetrics(TaskMetric):
         pixels, probability, right = _arrays(self.reliability)
         if not pixels.sum():
             return {}
-        if not all(state.isfinite().all() for state in (self.reliability, self.by_error, self.likelihood)):
+        states = (self.reliability, self.by_uncertainty, self.by_error, self.likelihood)
+        if not all(state.isfinite().all() for state in states):
             raise ValueError(
                 "a predicted confidence is NaN or infinite: the network has diverged (a smaller learning rate helps)"
             )

@@ -101,6 +101,11 @@ class SegmentationMetrics(TaskMetric):
         Raises ``ValueError`` for ids at valid pixels that are not classes, and for other shapes.
         """
         mask = check_shapes(prediction, value, valid, None)
+        if valid is None and len(self.classes) > IGNORE_INDEX:
+            raise ValueError(
+                f"class {IGNORE_INDEX} of {len(self.classes)} would be ignored: pass valid, the mask of pixels with a "
+                "label"
+            )
         valid = value != IGNORE_INDEX if valid is None else mask
         prediction, value = (self._ids(name, x, valid) for name, x in (("prediction", prediction), ("value", value)))
         b, c = len(value), len(self.classes)

@@ -183,8 +183,8 @@ class Weighting(nn.Module, ABC):
         for task, loss in losses.items():
             if loss.device.type == "cpu" and loss < 0:
                 raise ValueError(
-                    f"the loss of {task} is {loss:g}, but this weighting compares ratios of losses: add a constant "
-                    "that keeps the loss above 0, or choose a weighting such as uncertainty or pcgrad"
+                    f"the loss of {task} is {loss:g}, but this weighting scales losses by their size: add a constant "
+                    "that keeps the loss above 0, or choose a weighting such as fixed or pcgrad"
                 )
 
     @override

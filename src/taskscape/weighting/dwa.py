@@ -57,6 +57,7 @@ class DWA(WeightedSum, config=DWAConfig):
 
     @override
     def weights(self, losses: Losses) -> Tensor:
+        self.check_nonnegative(losses)
         rates = self.last / self.before_last
         rates = torch.where(rates.isfinite(), rates, 1.0)  # no history yet, or a loss that was zero
         return len(losses) * torch.softmax(self.select(losses, rates) / self.config.temperature, 0)

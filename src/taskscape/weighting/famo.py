@@ -53,12 +53,14 @@ class FAMO(WeightedSum, config=FAMOConfig):
         self.logits = nn.Parameter(torch.zeros(len(tasks)), requires_grad=False)
         self.optimizer = OwnAdam([self.logits], self.config.lr, weight_decay=self.config.weight_decay)
         self.losses_before: Tensor | None = None
+        self.present: tuple[str, ...] = ()
+        """The names of the tasks in ``losses_before``, in its order."""
 
     @override
     def weights(self, losses: Losses) -> Tensor:
         """Return c · z_k / L_k."""
         self.check_nonnegative(losses)
-        self.losses_before = stack(losses) + _TINY
+        self.losses_before, self.present = stack(losses) + _TINY, tuple(losses)
         ratios = torch.softmax(self.select(losses, self.logits), 0) / self.losses_before
         return ratios / ratios.sum()
 
@@ -67,6 +69,12 @@ class FAMO(WeightedSum, config=FAMOConfig):
         """Update the logits by the decrease of each loss."""
         assert self.losses_before is not None, "backward comes before after_step"
         losses_after = losses_again()
+        if losses_after.keys() != set(self.present):
+            raise ValueError(
+                f"after_step gets losses of {', '.join(losses_after)}, and backward had those of "
+                f"{', '.join(self.present)}: compute the losses of the same batch again"
+            )
+        losses_after = {task: losses_after[task].detach() for task in self.present}
         decrease = self.losses_before.log() - (stack(losses_after) + _TINY).log()
         z = torch.softmax(self.select(losses_after, self.logits), 0)
         gradient = z * (decrease - (z * decrease).sum())  # of Σ z_k · decrease_k with respect to the logits

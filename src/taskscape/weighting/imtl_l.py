@@ -39,6 +39,7 @@ class IMTLL(Weighting, config=IMTLLConfig):
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
         """Run one backward pass through the network and to the s_k."""
+        self.check_nonnegative(context.global_losses)  # below 0, s would rise without bound
         s = self.select(losses, self.log_scale)
         weights = torch.exp(s)
         network_terms = weights.detach() * stack(losses)

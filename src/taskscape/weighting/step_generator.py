@@ -22,7 +22,12 @@ class StepGenerator(nn.Module):
     def fork(self, device: torch.device) -> Iterator[None]:
         """Seed torch's generators for the draws of one step, restore them afterwards, and count the step."""
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed((1_000_003 * self.seed + self.step) % 2**64)
+            number = (1_000_003 * self.seed + self.step) % 2**64
+            # torch.manual_seed would seed all devices, of which only these two are restored.
+            torch.default_generator.manual_seed(number)
+            if device.type == "cuda":
+                with torch.cuda.device(device):
+                    torch.cuda.manual_seed(number)
             yield
         self.step += 1
 
