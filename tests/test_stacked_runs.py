@@ -200,6 +200,13 @@ def test_what_cannot_be_stacked_is_refused_by_name(store: Path, name: str, value
         runs.train_stacked([tiny(store), refused] if name != "precision" else [refused] * 2, ["a", "b"])
 
 
+@pytest.mark.parametrize(("count", "folders"), [(0, []), (2, ["a"]), (1, ["a", "b"])])
+def test_every_experiment_needs_a_folder(store: Path, tmp_path: Path, count: int, folders: list[str]) -> None:
+    with pytest.raises(ValueError, match=f"there are {count} experiments and {len(folders)} folders"):
+        runs.train_stacked([tiny(store)] * count, [tmp_path / folder for folder in folders])
+    assert not list(tmp_path.iterdir())
+
+
 def test_runs_with_other_networks_are_not_of_one_stack(store: Path) -> None:
     one, other = tiny(store), replace(tiny(store), network=TinyConfig(width=4))
     assert difference(one, replace(one, seed=1, weighting=DWAConfig())) == ""

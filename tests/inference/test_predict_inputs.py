@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from taskscape.cli import main
-from taskscape.files.paths import require_images
+from taskscape.inference.checks import require_images
 from taskscape.inference.images import AnyImage, as_rgb
 from taskscape.inference.saving import endings
 from taskscape.inference.sources import name_images, require_kept, videos_among

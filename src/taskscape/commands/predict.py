@@ -20,7 +20,7 @@ from taskscape.commands.shared import (
 )
 from taskscape.commands.videos import predict_videos, record_camera, watch_folder
 from taskscape.imports import quick_imports
-from taskscape.inference.checks import FieldOfView, Overlap, VideoHeight, check_scaling, require_rerun
+from taskscape.inference.checks import FieldOfView, Overlap, VideoHeight, check_scaling, require_images, require_rerun
 from taskscape.serialization import counted
 from taskscape.serialization.ranges import BelowOne, Count, Positive
 
@@ -227,7 +227,6 @@ def _model_and_images(paths: Sequence[Path], is_live: bool) -> tuple[Path, Seque
     Raises ``ValueError`` or ``FileNotFoundError`` if one of them does not exist, before torch is imported.
     """
     from taskscape import released
-    from taskscape.files.paths import require_images
     from taskscape.run_folder.names import RunFolder
 
     if not paths and not is_live:

@@ -6,11 +6,13 @@ from typing import Any
 
 from taskscape.data.manifest import Manifest
 from taskscape.data.sources import DataSource, Mixed, MixedPart, Packed, Part, Streets
+from taskscape.streets import camera
+from taskscape.streets.photographs import camera as photographs_camera
 
 _CITYSCAPES = 2262.52 / 2048
 _NYUV2 = 518.857901 / 640
 _NYUV2_CROP = 518.857901 / 560
-_FIELDS_OF_VIEW = {"classic": (50, 72), "photographs": (44, 66)}
+_FIELDS_OF_VIEW = {"classic": camera.FIELD_OF_VIEW, "photographs": photographs_camera.FIELD_OF_VIEW}
 """Range of the horizontal field of view of generated streets, in degrees, by style; drawn uniformly
 (``taskscape.streets``)."""
 

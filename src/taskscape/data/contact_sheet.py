@@ -11,9 +11,9 @@ from taskscape.data.manifest import IMAGE, Manifest
 from taskscape.data.sample import evenly_spread
 from taskscape.data.store import Store
 from taskscape.files.paths import printable
+from taskscape.modalities.base import Array, Mask
 from taskscape.serialization import counted, show_size
 from taskscape.views import RgbArray, Swatches, View, view
-from taskscape.views.arrays import Array, Mask
 from taskscape.views.colors import INVALID
 from taskscape.views.drawing import LEAST_WIDTH, draw_key, enlarged, in_a_row, shortened, stacked, text
 

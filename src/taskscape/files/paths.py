@@ -1,14 +1,7 @@
 """Checks of names and paths from users and files, so that nothing is written outside the intended folder."""
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
-
-EXPORTED = (".onnx", ".pt2", ".xml")
-"""Suffixes of the files that ``taskscape export`` writes, in lower case."""
-
-OF_RUNS = (".ckpt", ".csv", ".json", ".log", ".npz", ".safetensors", ".yaml")
-"""Suffixes of files in run folders, in lower case."""
 
 
 def with_home(path: str) -> Path:
@@ -51,25 +44,6 @@ def require_replaceable(path: Path, start: bytes, what: str) -> None:
             beginning = file.read(len(start))
         if beginning.lower() != start.lower()[: len(beginning)]:
             raise ValueError(f"{path} exists and is not a {what}, so it is not replaced: name another file with --out")
-
-
-def require_images(paths: Iterable[Path]) -> None:
-    """Raise ``ValueError`` for the first path that does not exist, or is an exported network or a file of a run."""
-    for path in paths:
-        if not path.exists():
-            scheme = path.parts[0] if path.parts else ""  # https: for https://example.com
-            if len(scheme) > 2 and scheme.endswith(":"):
-                raise ValueError(f"{path} is an address: download the image, and name the file")
-            raise ValueError(f"there is no image or folder {path}")
-        if not (path.is_file() or path.is_dir()):
-            raise ValueError(f"{path} is a device or a pipe, not an image: name files and folders")
-        if path.suffix.lower() in OF_RUNS and (path.parent / "experiment.yaml").is_file():
-            raise ValueError(f"{path} is a run's file, not an image: name the folder {path.parent} before the images")
-        if path.suffix.lower() in EXPORTED:
-            raise ValueError(
-                f"{path} is an exported network, not an image: to predict images, use example.py next to it, or name "
-                "the folder of a run; taskscape label applies ONNX files to whole stores"
-            )
 
 
 def access_remedy(path: Path) -> str:

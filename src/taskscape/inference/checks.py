@@ -1,7 +1,7 @@
 """Ranges and checks of settings of predictions, for commands that make them before they import torch."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +13,29 @@ FieldOfView = Annotated[float, Range(above=0, below=180)]
 """Horizontal field of view, from the left to the right edge of the image, in degrees."""
 VideoHeight = Annotated[int, Range(least=16, most=2**16)]
 """Height of a video in pixels."""
+EXPORTED = (".onnx", ".pt2", ".xml")
+"""Suffixes of the files that ``taskscape export`` writes, in lower case."""
+OF_RUNS = (".ckpt", ".csv", ".json", ".log", ".npz", ".safetensors", ".yaml")
+"""Suffixes of files in run folders, in lower case."""
+
+
+def require_images(paths: Iterable[Path]) -> None:
+    """Raise ``ValueError`` for the first path that does not exist, or is an exported network or a file of a run."""
+    for path in paths:
+        if not path.exists():
+            scheme = path.parts[0] if path.parts else ""  # https: for https://example.com
+            if len(scheme) > 2 and scheme.endswith(":"):
+                raise ValueError(f"{path} is an address: download the image, and name the file")
+            raise ValueError(f"there is no image or folder {path}")
+        if not (path.is_file() or path.is_dir()):
+            raise ValueError(f"{path} is a device or a pipe, not an image: name files and folders")
+        if path.suffix.lower() in OF_RUNS and (path.parent / "experiment.yaml").is_file():
+            raise ValueError(f"{path} is a run's file, not an image: name the folder {path.parent} before the images")
+        if path.suffix.lower() in EXPORTED:
+            raise ValueError(
+                f"{path} is an exported network, not an image: to predict images, use example.py next to it, or name "
+                "the folder of a run; taskscape label applies ONNX files to whole stores"
+            )
 
 
 def check_scaling(height: int | None, image_range: tuple[float, float] | None, *, native_resolution: bool) -> None:

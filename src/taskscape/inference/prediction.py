@@ -12,10 +12,10 @@ from PIL import Image
 from typing_extensions import override
 
 from taskscape.inference.saving import beyond, encoded, save_image, write_metadata
+from taskscape.modalities.base import Array
 from taskscape.serialization import nearest
 from taskscape.serialization.arguments import checked
 from taskscape.views import ConfidenceView, RgbArray, View
-from taskscape.views.arrays import Array
 from taskscape.views.drawing import captioned, in_a_row, with_key
 
 PICTURE = 1 << 23

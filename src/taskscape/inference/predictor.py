@@ -17,11 +17,11 @@ from taskscape.inference.bands import enlarged, rows_of, scaled
 from taskscape.inference.images import AnyImage, as_rgb
 from taskscape.inference.prediction import Prediction
 from taskscape.inference.tiles import Tiles, blended
+from taskscape.modalities.base import Array
 from taskscape.models.images import unit_range
 from taskscape.runs.other_data import scaled_to
 from taskscape.runs.trained_model import TrainedModel
 from taskscape.views import ConfidenceView, RgbArray, View
-from taskscape.views.arrays import Array
 
 
 @dataclass(frozen=True, repr=False)

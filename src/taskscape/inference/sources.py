@@ -8,7 +8,7 @@ from pathlib import Path
 
 from taskscape.data.readers.folder.matching import files_below
 from taskscape.data.readers.images import SUFFIXES
-from taskscape.files.paths import require_images
+from taskscape.inference.checks import require_images
 
 VIDEOS = (
     ".264", ".265", ".3gp", ".avi", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov",

@@ -44,9 +44,13 @@ def train_stacked(
 
     Up to rounding, each run is the same as when it is trained alone (``training.stack``), and its folder has the same
     files; only the seconds there are those of all runs together. A run that fails or ends early leaves the others.
-    Finished runs are not trained again. Raises ``ValueError`` as ``require_stack`` does, and for several processes;
-    ``Interrupted`` if Ctrl-C or SIGTERM stopped the runs, whose checkpoints have been written then.
+    Finished runs are not trained again.
+
+    Raises ``ValueError`` unless there is one folder for each experiment, as ``require_stack`` does, and for several
+    processes; ``Interrupted`` if Ctrl-C or SIGTERM stopped the runs, whose checkpoints have been written then.
     """
+    if not experiments or len(experiments) != len(runs):
+        raise ValueError(f"there are {len(experiments)} experiments and {len(runs)} folders: name one folder for each")
     require_stack(experiments)
     folders = [RunFolder(Path(run)) for run in runs]
     fabric = launch(experiments[0].device)

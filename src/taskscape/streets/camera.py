@@ -9,6 +9,9 @@ import numpy.typing as npt
 from taskscape.streets.dice import Dice
 from taskscape.streets.road import Lane, Road
 
+FIELD_OF_VIEW = (50, 72)
+"""Range of the horizontal field of view, in degrees."""
+
 
 class Camera(NamedTuple):
     """Intrinsics of a pinhole camera, in pixels.
@@ -59,5 +62,5 @@ def build_view(dice: Dice, road: Road, lane: Lane, shifted: bool) -> View:
     return View(
         position=np.array(road.point(0.0, lateral, up)),
         rotation=rotation(yaw, pitch, roll),
-        field_of_view=math.radians(dice.uniform(50, 72)),
+        field_of_view=math.radians(dice.uniform(*FIELD_OF_VIEW)),
     )

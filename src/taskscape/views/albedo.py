@@ -9,7 +9,8 @@ from PIL import Image
 from typing_extensions import override
 
 from taskscape.modalities.albedo import Albedo, encode_8bit
-from taskscape.views.arrays import Array, Mask, RgbArray
+from taskscape.modalities.base import Array, Mask
+from taskscape.views.arrays import RgbArray
 from taskscape.views.base import View, mean_per_image
 from taskscape.views.colors import ERROR, INVALID, apply_scale, finite
 from taskscape.views.key import Key, Scale, error_ticks

@@ -1,6 +1,4 @@
-"""The arrays that views take and return."""
-
-from typing import Any
+"""Colors, as views take and return them. The arrays of values are those of ``modalities``."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,5 +7,3 @@ Color = tuple[int, int, int]
 """RGB in 0..255."""
 RgbArray = npt.NDArray[np.uint8]
 """(..., 3), RGB in 0..255."""
-Mask = npt.NDArray[np.bool_]
-Array = npt.NDArray[Any]

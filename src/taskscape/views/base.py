@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, get_type_hints
 
 from PIL import Image
 
-from taskscape.modalities.base import Modality
+from taskscape.modalities.base import Array, Mask, Modality
 from taskscape.serialization import nearest, structure
-from taskscape.views.arrays import Array, Color, Mask, RgbArray
+from taskscape.views.arrays import Color, RgbArray
 from taskscape.views.colors import overlay
 from taskscape.views.key import Key
 from taskscape.views.legend import as_html

@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 from typing_extensions import override
 
+from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.boundaries import Boundaries
-from taskscape.views.arrays import Array, Color, Mask, RgbArray
+from taskscape.views.arrays import Color, RgbArray
 from taskscape.views.base import View
 from taskscape.views.colors import INVALID, NEUTRAL, apply_scale, color_table, overlay
 from taskscape.views.key import Key, Scale, Swatches

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib import colormaps
 
-from taskscape.views.arrays import Array, Color, Mask, RgbArray
+from taskscape.modalities.base import Array, Mask
+from taskscape.views.arrays import Color, RgbArray
 
 INVALID: Color = (190, 190, 190)
 """A pixel without a value or a label."""

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from taskscape.views.arrays import Array, Mask, RgbArray
+from taskscape.modalities.base import Array, Mask
+from taskscape.views.arrays import RgbArray
 from taskscape.views.colors import apply_scale, color_table
 from taskscape.views.key import Key, Scale
 

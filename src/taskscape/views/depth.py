@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 from typing_extensions import override
 
+from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.depth import Depth
-from taskscape.views.arrays import Array, Mask, RgbArray
+from taskscape.views.arrays import RgbArray
 from taskscape.views.base import View, mean_per_image
 from taskscape.views.colors import apply_scale, color_table
 from taskscape.views.key import Key, Scale

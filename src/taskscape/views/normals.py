@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 from typing_extensions import override
 
+from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.normals import Normals, encode_8bit
-from taskscape.views.arrays import Array, Mask, RgbArray
+from taskscape.views.arrays import RgbArray
 from taskscape.views.base import View, mean_per_image
 from taskscape.views.colors import ERROR, INVALID, apply_scale, finite
 from taskscape.views.key import Example, Key, Scale

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.modalities import Depth, Normals
-from taskscape.views.arrays import Array, Mask, RgbArray
+from taskscape.modalities.base import Array, Mask
+from taskscape.views.arrays import RgbArray
 from taskscape.views.base import View
 from taskscape.views.depth import measurable
 

@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 from typing_extensions import override
 
+from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.semseg import Semseg
-from taskscape.views.arrays import Array, Color, Mask, RgbArray
+from taskscape.views.arrays import Color, RgbArray
 from taskscape.views.base import View, mean_per_image
 from taskscape.views.colors import INVALID, NEUTRAL
 from taskscape.views.key import Key, Swatches

@@ -23,8 +23,9 @@ from taskscape.inference.outputs.cityscapes import ENDING, classes_of
 from taskscape.inference.prediction import Prediction
 from taskscape.inference.predictor import Predictor
 from taskscape.inference.saving import save_file, save_image
+from taskscape.modalities.base import Array
 from taskscape.modalities.class_sets import CITYSCAPES_19, CITYSCAPES_RAW_IDS_OF_19
-from taskscape.views.arrays import Array, Color
+from taskscape.views.arrays import Color
 
 FOLDER, FILE = "panoptic", "panoptic.json"
 

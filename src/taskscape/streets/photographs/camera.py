@@ -8,6 +8,9 @@ from taskscape.streets.camera import View, rotation
 from taskscape.streets.dice import Dice
 from taskscape.streets.road import Lane, Road
 
+FIELD_OF_VIEW = (44, 66)
+"""Range of the horizontal field of view, in degrees."""
+
 
 def build_view(dice: Dice, road: Road, lane: Lane) -> View:
     """Return a view along the road from a car in ``lane``."""
@@ -19,5 +22,5 @@ def build_view(dice: Dice, road: Road, lane: Lane) -> View:
     return View(
         position=np.array(road.point(0.0, lateral, up)),
         rotation=rotation(yaw, pitch, roll),
-        field_of_view=math.radians(dice.uniform(44, 66)),
+        field_of_view=math.radians(dice.uniform(*FIELD_OF_VIEW)),
     )
