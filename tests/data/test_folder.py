@@ -297,6 +297,7 @@ def test_shares_and_counts(tmp_path: Path, splits: str, counts: list[int]) -> No
         ("semseg: {classes: [a, b]}", r"0\.png holds \[3, 7\], neither classes nor void"),
         ("depth: {unit: inch}", r"yaml: depth: unit is 'inch': give meter"),
         ("depth: {unit: -1}", "depth: unit is -1"),
+        ("depth: {inverse: true}", "depth: unit is missing: give meter, centimeter"),
         ("depth: {unit: millimeter, folder: eight}", r"8 bits, which end at 0\.255 m: 16 bits are needed"),
         (
             "depth: {unit: meter, folder: images}",

@@ -19,7 +19,7 @@ _METERS = {
     "millimeter": 0.001, "millimetre": 0.001, "mm": 0.001,
     "unknown": 1.0,
 }  # fmt: skip
-
+_UNITS = "give meter, centimeter, millimeter, unknown or a positive number of meters"
 
 _NEGATIVE = 0.01
 """Share of negative numbers, of more than ``_MANY`` values, above which they are doubted."""
@@ -46,6 +46,8 @@ class DepthSection(Section):
     @classmethod
     @override
     def plain(cls, keys: dict[str, Any]) -> dict[str, Any]:
+        if keys.get("unit") is None:
+            raise ValueError(f"unit is missing: {_UNITS}")
         invalid = keys.get("invalid")
         if isinstance(invalid, str):
             raise ValueError(f"invalid is {invalid!r}: give the numbers without depth, such as [0, 65535], or []")
@@ -54,9 +56,7 @@ class DepthSection(Section):
     def __post_init__(self) -> None:
         """Check the unit. Raises ``ValueError``."""
         if not 0 < self.meters < math.inf:
-            raise ValueError(
-                f"unit is {self.unit!r}: give meter, centimeter, millimeter, unknown or a positive number of meters"
-            )
+            raise ValueError(f"unit is {self.unit!r}: {_UNITS}")
 
     @property
     def metric(self) -> bool:
