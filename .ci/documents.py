@@ -45,6 +45,7 @@ ELSEWHERE = {
     r"runs/(both|streets|learning|photographs)|teacher\.onnx": "needs the runs of its page, which take hours",
     r"demo$|bench |doctor$|precision auto": "measures for minutes; has its tests",
     r"^taskscape app\b": "serves until it is stopped; tests/app has it",
+    r"clip\.mp4|--camera|--watch": "needs a video, a camera or a watched folder; tests/inference/video has them",
     r"--split test": "is for data that have this split",
     r"--minutes|--device cuda|synth streets --count": "takes minutes or hours",
 }
@@ -150,7 +151,11 @@ def run(page: Path, line: str) -> bool:
         return succeeded
     _, *arguments = [word for part in shlex.split(line) for word in expanded(part)]
     if arguments[0] == "sweep" and "--resume" not in arguments:
-        arguments += ["--data.train", str(STREETS), "--data.val", "4", "--data.size", "64x128", "--epochs", "1"]
+        arguments += ["--data.train", str(STREETS), "--data.val", "4", "--data.size", "64x128"]
+        if "--epochs" in arguments:
+            arguments[arguments.index("--epochs") + 1] = "1"
+        else:
+            arguments += ["--epochs", "1"]
     if arguments[0] == "synth":
         arguments[arguments.index("--count") + 1] = "4"
     if arguments[0] in ("train", "sweep") and "--out" in arguments:  # pages show one folder for several ways
