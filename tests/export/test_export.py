@@ -25,7 +25,7 @@ from taskscape.cli import main
 from taskscape.data import Store
 from taskscape.export import onnx_file, torch_file
 from taskscape.export.data import stores_of
-from taskscape.export.deployed import Deployed, chosen, size_of, trace
+from taskscape.export.deployed import Deployed, size_of, trace
 from taskscape.export.examples import cpp, python
 from taskscape.export.export import computed
 from taskscape.export.exported import Exported
@@ -99,7 +99,7 @@ def test_padding_of_tensorflow_is_exported_for_any_size() -> None:
 
 def test_some_tasks_carry_their_own_weights_only() -> None:
     network = build("deeplab-branched", encoder="resnet10t")
-    tasks = chosen(TASKS, ["depth"])
+    tasks = {"depth": TASKS["depth"]}
     expected = answers(network, tasks)
     program = trace(Deployed(network, tasks).eval(), None)
     sizes = {name: sum(p.numel() for p in branch.parameters()) for name, branch in network.branches.named_children()}

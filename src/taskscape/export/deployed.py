@@ -1,7 +1,7 @@
 """The module to export: a network with its pre- and post-processing, and its traced program."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from types import MappingProxyType, MethodType
 from typing import Any
@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.models import Network
-from taskscape.serialization import nearest
 from taskscape.tasks import Task
 
 
@@ -54,15 +53,6 @@ def decoded(final: Mapping[str, Tensor], tasks: Mapping[str, Task], spreads: Map
     values = [task.decode(final[name]) for name, task in tasks.items()]
     confidences = [tasks[name].confidence_of(final[name], spread) for name, spread in spreads.items()]
     return values + [confidence.unsqueeze(1) for confidence in confidences if confidence is not None]
-
-
-def chosen(tasks: Mapping[str, Task], names: Sequence[str]) -> dict[str, Task]:
-    """Return the tasks with these names, or all if none are given. Raises ``ValueError``, which suggests names."""
-    names = [names] if isinstance(names, str) else names
-    for name in names:
-        if name not in tasks:
-            raise ValueError(f"the run has no task {name!r}{nearest(name, tasks)}")
-    return {name: task for name, task in tasks.items() if name in names or not names}
 
 
 def _is_wide(module: Any) -> bool:

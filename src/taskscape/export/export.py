@@ -16,7 +16,7 @@ from taskscape.data import DataSource
 from taskscape.export import onnx_file, openvino_file, torch_file, web
 from taskscape.export.card import USE, card
 from taskscape.export.data import stores_of
-from taskscape.export.deployed import Deployed, chosen, decoded, size_of, trace
+from taskscape.export.deployed import Deployed, decoded, size_of, trace
 from taskscape.export.describe import description
 from taskscape.export.exported import Exported
 from taskscape.export.formats import Compute, Format, Job, Reduction, Wrapper
@@ -197,14 +197,14 @@ def prepare(
     """Return the input of formats: the traced network with its data. Arguments and errors are as for ``export``."""
     folder = RunFolder(resolve(run))
     model = load(run, "cpu")
-    selected = chosen(model.tasks, tasks)
+    model = model.restricted(tasks) if tasks else model
     evaluated = Result.load(folder.result()).size
     model = model._replace(network=model.network.to(memory_format=torch.contiguous_format))
     stores = stores_of(folder, model, data)
-    spreads, confidence_views = confidence_of(folder, selected) if confidence else ({}, {})
-    program = trace(Deployed(copy.deepcopy(model.network), selected, spreads).eval(), size)
-    about = description(selected, evaluated, size, folder, confidence_views)
-    return Job(folder, model, selected, evaluated, size, program, about, options, stores, spreads)
+    spreads, confidence_views = confidence_of(folder, model.tasks) if confidence else ({}, {})
+    program = trace(Deployed(copy.deepcopy(model.network), model.tasks, spreads).eval(), size)
+    about = description(model.tasks, evaluated, size, folder, confidence_views)
+    return Job(folder, model, model.tasks, evaluated, size, program, about, options, stores, spreads)
 
 
 def computed(
