@@ -1,16 +1,17 @@
 """Ratios of times that should not change, to detect slowdowns early.
 
-    python benchmarks/ratios.py             # all four, in a few minutes; or name some
+    python benchmarks/ratios.py             # all, in ten minutes; or name some
     python benchmarks/ratios.py --check     # compare with benchmarks/results/ratios.json, and exit with 1 if worse
-    python benchmarks/ratios.py --device cuda               # on a GPU, all except step
+    python benchmarks/ratios.py --device cuda               # on a GPU, all except steps
 
-``step``: a training step against its convolutions and linear layers alone, a lower bound of its time. ``loading``: an
+``step``: a training step of ``joint`` against its convolutions and linear layers alone, a lower bound of its time.
+``rung3``, ``rung10``: the same of the networks of these recipes of ``ladder``, at 128x256. ``loading``: an
 augmented image of a batch from a packed store, against torch's DataLoader with four workers that decodes files of the
 same images and transforms them in the same way. ``together``: one network for two tasks against two networks, in
 training and prediction. ``evaluation``: a pass over a split with every metric against the network's forward passes.
 
 All times are processor time of one thread, plus that of worker processes, as medians of interleaved calls (for
-``step`` the minimum), so other work of the machine changes them little. Ratios depend on the machine.
+steps the minimum), so other work of the machine changes them little. Ratios depend on the machine.
 
 On a GPU, times are wall-clock times after the GPU has finished. Batches are then on the GPU, those of the DataLoader
 copied there from pinned memory, and batches for evaluation have 32 images. ``gpu_speed.py`` measures steps.
@@ -47,7 +48,8 @@ from taskscape.data import Augmentation, Store, Streets
 from taskscape.data.loader import Loader
 from taskscape.evaluation import evaluate, seconds_of
 from taskscape.machine import processor
-from taskscape.models import DeeplabJointConfig
+from taskscape.models import DeeplabJointConfig, NetworkConfig
+from taskscape.recipes import ladder
 from taskscape.runs import Experiment, environment
 from taskscape.runs.fastest import in_format_of, trial_step
 from taskscape.training.captured import WARM_UP
@@ -82,9 +84,15 @@ def in_turns(
 
 
 @freed_memory_kept(CPU)  # as in the training of a run
-def step(device: torch.device) -> dict[str, Any]:
-    """Measure complete steps of ``joint``, and its convolutions alone."""
-    experiment, batch = with_data(recipes.joint(), device, images=16)
+def step(
+    device: torch.device,
+    network: NetworkConfig | None = None,
+    images: int = 16,
+    size: tuple[int, int] | None = None,
+) -> dict[str, Any]:
+    """Measure complete steps of ``joint``, perhaps with another network, and its convolutions alone."""
+    recipe = recipes.joint() if network is None else replace(recipes.joint(), network=network.from_scratch())
+    experiment, batch = with_data(recipe, device, images, size)
     training_step, formatted_batch = trial_step(experiment, WAY, batch), in_format_of(WAY, batch)
     roofs, steps = [], []
     for _ in range(4):
@@ -262,8 +270,11 @@ def evaluation(device: torch.device) -> dict[str, Any]:
     return {"seconds": seconds, "ratio": seconds["with every metric"] / seconds["forward passes"]}
 
 
+STEPS = ("step", "rung3", "rung10")
 PARTS: dict[str, Callable[[torch.device], dict[str, Any]]] = {
     "step": step,
+    "rung3": partial(step, network=ladder.rung3().network, images=8, size=(128, 256)),
+    "rung10": partial(step, network=ladder.rung10().network, images=8, size=(128, 256)),
     "loading": loading,
     "together": together,
     "evaluation": evaluation,
@@ -292,7 +303,7 @@ def main() -> None:
     device = torch.device(arguments.device)
     on_gpu = device.type == "cuda"
     result: Path = arguments.json or RESULTS / f"ratios{'_gpu' if on_gpu else ''}.json"
-    parts = arguments.parts or [name for name in PARTS if not (on_gpu and name == "step")]
+    parts = arguments.parts or [name for name in PARTS if not (on_gpu and name in STEPS)]
     saved: dict[str, Any] = json.loads(result.read_text("utf-8")) if result.exists() else {}
     if unknown := [name for name in parts if name not in PARTS]:
         parser.error(f"there is no part {unknown[0]!r}, only {', '.join(PARTS)}")

@@ -2,7 +2,7 @@
 ``growth.py``, ``stacked.py`` and ``taskscape bench``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from table import load, table
@@ -38,15 +38,24 @@ def _shares() -> dict[str, Mapping[str, Any]]:
         for name, result in load("against_originals").items()
         if "roof" in result
     }
-    step = load("ratios")["step"]
-    seconds = step["seconds"]
-    shares["recipe `joint`, ResNet-18, 16 images of 64x128"] = {
-        "seconds": seconds["step"],
-        "processor seconds of convolutions": seconds["convolutions alone"],
-        "share": 1 / step["ratio"],
-        "kinds": step["kinds"],
-    }
+    ratios = load("ratios")
+    for title, part in _STEPS.items():
+        step = ratios[part]
+        shares[title] = {
+            "seconds": step["seconds"]["step"],
+            "processor seconds of convolutions": step["seconds"]["convolutions alone"],
+            "share": 1 / step["ratio"],
+            "kinds": step["kinds"],
+        }
     return shares
+
+
+_STEPS = {
+    "`ladder/rung3`, ResNet-34, 8 images of 128x256": "rung3",
+    "`ladder/rung10`, ResNet-34, 8 images of 128x256": "rung10",
+    "recipe `joint`, ResNet-18, 16 images of 64x128": "step",
+}
+"""Parts of ``ratios.py`` that are steps, by what they measure."""
 
 
 def roofs() -> str:
@@ -63,6 +72,10 @@ def roofs() -> str:
     return table([*head, "step, s", "convolutions alone, s", "share of the roof, %"], rows, texts=2)
 
 
+def _percentages(shares: Iterable[float]) -> str:
+    return " and ".join(f"{100 * share:.0f} %" for share in shares)
+
+
 def _reached(is_reached: bool) -> str:
     return "reached" if is_reached else "**missed**"
 
@@ -76,10 +89,10 @@ def targets() -> str:
             result["ratio"] for name, result in steps.items() if name.startswith(start) and "ratio" in result
         )
         against = " to ".join(f"{ratio:.1f}×" for ratio in dict.fromkeys((ratios_here[0], ratios_here[-1])))
-        share = max(result["share"] for name, result in shares.items() if name.startswith(start))
-        figure = f"{against}; {100 * share:.0f} % of the roof"
+        of_roof = [result["share"] for name, result in shares.items() if name.startswith(start)]
+        figure = f"{against}; {_percentages(of_roof)} of the roof"
         goal = "10×; without matrix units 90 % of the roof"
-        rows.append([f"step of {title}, against the authors' code", goal, figure, _reached(share >= 0.895)])
+        rows.append([f"step of {title}, against the authors' code", goal, figure, _reached(min(of_roof) >= 0.895)])
     libmtl = {name: result for name, result in steps.items() if name.startswith("LibMTL")}
     figure = ", ".join(f"{result['ratio']:.1f}×" for result in libmtl.values() if "ratio" in result)
     share = max((result["roof"]["share"] for result in libmtl.values() if "roof" in result), default=0.0)
@@ -87,13 +100,13 @@ def targets() -> str:
     reached = _reached(share >= 0.895) if share else "open"
     title = "step on a ResNet-50, against LibMTL: hard sharing, MTAN, PCGrad, CAGrad; the roof of hard sharing"
     rows.append([title, "5×; without matrix units 90 % of the roof", figure, reached])
-    joint = shares["recipe `joint`, ResNet-18, 16 images of 64x128"]["share"]
+    ladder = [result["share"] for name, result in shares.items() if "ladder/" in name]
     rows.append(
         [
-            "step of DeepLabV3+ (recipe `joint`), share of the roof",
+            "steps of the DeepLab ladder (rungs 3 and 10), ResNet-34 at 128x256, share of the roof",
             "50 % with matrix units, 90 % without",
-            f"{100 * joint:.0f} %",
-            _reached(joint >= 0.895),
+            _percentages(ladder),
+            _reached(min(ladder) >= 0.895),
         ]
     )
     loading = 1 / ratios["loading"]["ratio"]

@@ -22,7 +22,7 @@ def test_labels_map_where_a_map_is_known() -> None:
 
 
 def test_class_sets_are_consistent() -> None:
-    with pytest.raises(ValueError, match="2 names but 1 colors"):
+    with pytest.raises(ValueError, match=r"2 names but 1 color$"):
         ClassSet("x", ("a", "b"), ((0, 0, 0),))
     with pytest.raises(ValueError, match="occurs twice"):
         ClassSet("x", ("a", "a"), ((0, 0, 0), (1, 1, 1)))

@@ -69,7 +69,8 @@ def demo(run: Path, minutes: float, started: float | None = None) -> Result:
     experiment = fitted(recipe(), speed, seconds_left())
     print(in_words(experiment, speed, seconds_left(), minutes), file=sys.stderr)
     runs.open_data(experiment, launch(experiment.device))
-    return runs.train(replace(experiment, minutes=max(seconds_left() - end(experiment, speed), 1.0) / 60), run)
+    training_seconds = max(seconds_left() - end(experiment, speed), 1.0)
+    return runs.train(replace(experiment, minutes=round(training_seconds / 60, 3)), run)
 
 
 def photograph(run: Path) -> Path:

@@ -293,7 +293,7 @@ def test_shares_and_counts(tmp_path: Path, splits: str, counts: list[int]) -> No
         ("depth: meter", "depth is 'meter': it must be a section"),
         ("[depth, splits]", "is not a mapping of sections"),
         ("semseg: {classes: nothing}", "semseg: classes: there is no class set 'nothing'"),
-        ("semseg: {classes: [a, b], palette: [[1, 2, 3]]}", "2 names but 1 colors"),
+        ("semseg: {classes: [a, b], palette: [[1, 2, 3]]}", "2 names but 1 color: give one"),
         ("semseg: {classes: [a, b]}", r"0\.png holds \[3, 7\], neither classes nor void"),
         ("depth: {unit: inch}", r"yaml: depth: unit is 'inch': give meter"),
         ("depth: {unit: -1}", "depth: unit is -1"),

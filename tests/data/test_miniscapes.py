@@ -66,6 +66,13 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
         write_miniscapes(tmp_path, "test", 1, SIZE, 1, processes=1)
 
 
+def test_a_packed_store_gets_no_streets(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(ValueError, match="is a packed store: name another folder"):
+        write_miniscapes(tmp_path, "test", 1, SIZE, 1, processes=1)
+    assert not (tmp_path / "test").exists()
+
+
 def test_bad_arguments(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="0 processes"):
         write_miniscapes(tmp_path, "train", 1, SIZE, 1, processes=0)

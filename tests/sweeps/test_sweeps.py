@@ -255,6 +255,13 @@ def test_runs_may_share_a_gpu() -> None:
     assert LocalExecutor(gpus=2, gpus_per_run=0).workers == 1 == LocalExecutor().workers
 
 
+def test_processes_share_the_threads_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "6")
+    assert LocalExecutor(workers=2).threads == 3
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert LocalExecutor(workers=2).threads == 1
+
+
 # -- Ray ---------------------------------------------------------------------------------------------------------------
 
 

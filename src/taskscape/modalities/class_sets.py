@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from taskscape.serialization import counted
+
 IGNORE_INDEX = 255
 """The id of pixels without a class, in 8-bit label images and in packed stores."""
 
@@ -31,7 +33,10 @@ class ClassSet:
         if not self.palette:
             object.__setattr__(self, "palette", tuple(map(_distinct_color, range(len(self.classes)))))
         if len(self.classes) != len(self.palette):
-            raise ValueError(f"class set {self.name}: {len(self.classes)} names but {len(self.palette)} colors")
+            raise ValueError(
+                f"class set {self.name}: {counted(len(self.classes), 'name', 'names')} but "
+                f"{counted(len(self.palette), 'color', 'colors')}"
+            )
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"class set {self.name}: a class name occurs twice")
         if odd := [name for name in self.classes if not name.isprintable()]:

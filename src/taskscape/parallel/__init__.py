@@ -3,13 +3,22 @@
 from taskscape.parallel.launched import launched_processes, launched_rank
 from taskscape.parallel.pool import end_with, parallel_map
 from taskscape.parallel.portion import Portion
-from taskscape.parallel.threads import MOST_THREADS, chosen_threads, cores, keep_threads, use_threads, workers
+from taskscape.parallel.threads import (
+    MOST_THREADS,
+    chosen_threads,
+    cores,
+    default_threads,
+    keep_threads,
+    use_threads,
+    workers,
+)
 
 __all__ = [
     "MOST_THREADS",
     "Portion",
     "chosen_threads",
     "cores",
+    "default_threads",
     "end_with",
     "keep_threads",
     "launched_processes",

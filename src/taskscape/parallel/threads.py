@@ -32,6 +32,12 @@ def chosen_threads() -> int | None:
     return _chosen[0] if _chosen else None
 
 
+def default_threads() -> int:
+    """Return the number of threads for this process: that of ``use_threads``, OMP_NUM_THREADS, or that of cores."""
+    variable = os.environ.get("OMP_NUM_THREADS", "")
+    return chosen_threads() or (int(variable) if variable.isdecimal() else 0) or cores()
+
+
 def keep_threads(count: int) -> None:
     """Set torch to ``count`` threads, as before, unless ``use_threads`` or OMP_NUM_THREADS determines the number.
 

@@ -13,7 +13,7 @@ from typing import IO
 
 from typing_extensions import override
 
-from taskscape.parallel import chosen_threads, cores
+from taskscape.parallel import default_threads
 from taskscape.sweeps.executor import TRIES, Executor
 
 _LOGGER = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class LocalExecutor(Executor):
     def __init__(self, workers: int | None = None, gpus: int = 0, gpus_per_run: float = 1.0) -> None:
         num_slots = int(gpus / gpus_per_run) if gpus_per_run else 0
         self.workers, self.gpus = workers or max(1, num_slots), gpus
-        self.threads = max(1, (chosen_threads() or cores()) // self.workers)
+        self.threads = max(1, default_threads() // self.workers)
         self._processes: dict[Path, tuple[subprocess.Popen[bytes], IO[bytes], int]] = {}
         """By run folder: the process, the file with its messages, and its worker slot."""
         self._tries: dict[Path, int] = {}

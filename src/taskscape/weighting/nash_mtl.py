@@ -25,8 +25,8 @@ class NashMTLConfig(GradientConfig):
     d = Σ w_k · g_k with w_k · <g_k, d> = 1 for every task. Its direction does not depend on the scale of any loss. If
     there is no such d, because some positive combination of the gradients is zero and no direction improves every task,
     the shared layers are not updated. A task that is absent from a step does not bargain, and a task that is alone,
-    because the others are absent or have no gradient, keeps its gradient. Weights are kept (``every``) only while the
-    same tasks are present.
+    because the others are absent or have no gradient, keeps its gradient, up to ``max_norm``. Weights are kept
+    (``every``) only while the same tasks are present.
     """
 
     name: ClassVar[str] = "nash-mtl"

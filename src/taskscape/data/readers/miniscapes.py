@@ -28,6 +28,7 @@ from typing_extensions import override
 
 from taskscape import parallel
 from taskscape.batch import Sample
+from taskscape.data.manifest import MANIFEST
 from taskscape.data.readers.aspect import check_aspect
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.class_masks import read_class_mask
@@ -148,7 +149,8 @@ def write_miniscapes(
     machines that share the folder can write one part each.
 
     Raises:
-        ValueError: An argument is invalid, or the folder holds streets generated with other settings.
+        ValueError: An argument is invalid, or the folder is a packed store or holds streets generated with other
+            settings.
         OSError: For example, the disk is full.
     """
     from taskscape.streets import STYLES, check_arguments  # imports numba, which takes a while
@@ -157,6 +159,8 @@ def write_miniscapes(
     if count < 0:
         raise ValueError(f"count {count} is negative: use 0 or more")
     workers = parallel.workers(processes)
+    if (Path(out) / MANIFEST).exists():
+        raise ValueError(f"{out} is a packed store: name another folder for the streets")
     folder = Path(out) / split
     require_room(folder, count * len(_KINDS) * _LEAST_BYTES, f"a set of {count} streets, however small,")
     for kind in _KINDS:

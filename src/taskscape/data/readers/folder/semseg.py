@@ -16,7 +16,7 @@ from taskscape.data.readers.folder.section import Section
 from taskscape.data.readers.samples import Samples, used_values
 from taskscape.modalities import CLASS_SETS, IGNORE_INDEX, ClassSet, Semseg
 from taskscape.modalities.base import Array, Mask
-from taskscape.serialization import listed, nearest
+from taskscape.serialization import counted, listed, nearest
 
 _Name = str | bool | int | float
 
@@ -130,7 +130,8 @@ class SemsegSection(Section):
             owners = list(dict.fromkeys(owners))
         if len(palette) != len(owners):
             raise ValueError(
-                f"palette: {len(owners)} names but {len(palette)} colors: give one color per class, in their order"
+                f"palette: {counted(len(owners), 'name', 'names')} but {counted(len(palette), 'color', 'colors')}: "
+                "give one color per class, in their order"
             )
         classes: dict[Color, str] = {}
         for color, owner in zip(palette, owners, strict=True):
