@@ -91,7 +91,7 @@ def evaluate(
         if is_other:
             measured_on(experiment.tasks, preview.fields, preview.where, classes)
     folder = RunFolder(Path(run))
-    _require_writable(folder.path)
+    _try_writing(folder.path)
     model = load(run, device)
     needed = source
     if data is None and not folder.data.is_file():  # a published run, whose data may have to be generated here
@@ -130,8 +130,8 @@ def evaluate(
         )
 
 
-def _require_writable(folder: Path) -> None:
-    """Raise ``OSError`` if no file can be written to the folder: without this, only at the end."""
+def _try_writing(folder: Path) -> None:
+    """Write a file to the folder and remove it, so that ``OSError`` comes before the evaluation, not after it."""
     with writing(folder), tempfile.TemporaryFile(dir=folder):
         pass
 
