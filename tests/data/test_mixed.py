@@ -382,6 +382,19 @@ def test_resuming_with_another_part_is_refused(stores: Path, tmp_path: Path) -> 
     assert isinstance(runs.train(again, tmp_path / "run", resume=True, quiet=True), Result)
 
 
+def test_a_run_that_is_continued_with_another_mix_says_so(stores: Path, tmp_path: Path) -> None:
+    data = source(stores, "classes", "shapes")
+    first = replace(experiment(stores), data=data, epochs=1, keep_checkpoint=True)
+    runs.train(first, tmp_path / "run", quiet=True)
+    other = replace(first, data=source(stores, "classes,share=3", "shapes"), epochs=2)
+    runs.train(other, tmp_path / "run", resume=True, quiet=True)
+    continued = runs.read_experiment(tmp_path / "run").continued or ""
+    assert "data.shares [3.0, 1.0] ([1.0, 1.0] before)" in continued and "epochs 2 (1 before)" in continued
+    fewer = replace(other, data=replace(other.data, images=8), epochs=3)
+    with pytest.raises(ValueError, match=r"data\.images is 8, and .* was trained with none: a run counts its epochs"):
+        runs.train(fewer, tmp_path / "run", resume=True, quiet=True)
+
+
 def test_a_task_that_no_store_labels_or_measures_is_refused(stores: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"tasks\.normals: classes\+fine has no field 'normals'"):
         runs.train(experiment(stores, "classes", "fine,classes=wall:house"), tmp_path / "run", quiet=True)

@@ -224,6 +224,24 @@ def test_the_same_data_elsewhere_are_the_same(make_run: MakeRun) -> None:
     assert differ(group(load(a, b))) == Difference([], {}, differ(group(load(a, b))).remarks)
 
 
+def test_the_same_stores_mixed_otherwise_are_a_difference(make_run: MakeRun) -> None:
+    """The fingerprint of mixed data covers their images, not how many of each store are drawn."""
+    names: list[str] = []
+
+    def differing(*data: dict[str, Any]) -> Difference:
+        names.append(f"{len(names)}-")
+        runs = [make_run(f"{names[-1]}{i}", settings={"data": {"type": "mixed", **d}}) for i, d in enumerate(data)]
+        for run in runs:
+            change_result(run, data="0123456789abcdef")
+            (run / "data.json").write_text('{"train": {"store": "x", "fingerprint": "fedcba9876543210"}}')
+        return differ(group(load(*runs)))
+
+    here, there, more = ["here/a", "here/b"], ["there/a,share=1", "there/b"], ["here/a,share=3", "here/b"]
+    assert not differing({"parts": here}, {"parts": there}).compared
+    assert differing({"parts": here}, {"parts": more}).compared == ["data: parts"]
+    assert differing({"parts": here, "images": None}, {"parts": here, "images": 8}).compared == ["data: images"]
+
+
 def test_class_sets_are_told_apart_by_name_and_long_values_cut(make_run: MakeRun, tmp_path: Path) -> None:
     def classes(name: str, count: int) -> dict[str, Any]:
         names, palette = [f"{name} {i}" for i in range(count)], [[i, i, i] for i in range(count)]

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from taskscape.data import Mixed, Packed
+from taskscape.data import DataSource, Mixed, MixedPart, Packed
 from taskscape.run_folder import RunFolder
 from taskscape.run_folder.settings import WITHOUT_EFFECT
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.known_data import require_unchanged
 from taskscape.runs.trained_model import read_experiment
 from taskscape.serialization import unstructure
-from taskscape.serialization.flat import flatten
+from taskscape.serialization.flat import flatten, setting_text
 
 _FILLED_IN = ("tasks.", "network.")
 """Sections in which a run fills in settings that depend on its data, such as class weights."""
@@ -57,12 +57,21 @@ def require_same_settings(folder: RunFolder, requested: Experiment) -> None:
 def trained_settings(experiment: Experiment) -> dict[str, str]:
     """Return the settings that determine the training of a complete experiment, as text by dotted name.
 
-    The data are not among them: a run is resumed only with those that it was started with, wherever they are.
+    Of the data, only the ``mixing`` is among them: a run is resumed only with the images and labels that it was started
+    with, wherever they are.
     """
     settings = flatten(unstructure(experiment))
-    return {
+    return mixing(experiment.data) | {
         name: text for name, text in settings.items() if name not in _OUTSIDE_TRAINING and not name.startswith("data.")
     }
+
+
+def mixing(data: DataSource) -> dict[str, str]:
+    """Return the settings of mixed data that their fingerprint does not cover; none for other data."""
+    if not isinstance(data, Mixed):
+        return {}
+    shares = [MixedPart.parse(part).share for part in data.parts]
+    return {"data.images": setting_text(data.images), "data.shares": setting_text(shares)}
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> str:

@@ -23,7 +23,7 @@ from taskscape.runs.experiment import Experiment
 from taskscape.runs.fastest import way_of, with_fastest_way, with_way
 from taskscape.runs.known_data import remember, require_same
 from taskscape.runs.precision import verify_precision
-from taskscape.runs.same_settings import changes, trained_settings
+from taskscape.runs.same_settings import changes, mixing, trained_settings
 from taskscape.runs.start import Start
 from taskscape.runs.trained_model import read_experiment
 from taskscape.serialization import counted, dump, keep_code
@@ -112,12 +112,13 @@ class TrainingRun:
         folder = self.folder
         require_same(folder, stores)
         saved, state = read_experiment(folder.path), checkpoint.load(folder.checkpoint)
-        previous = state.get("settings", trained_settings(saved))
-        if (saved_size := previous.get("batch_size")) != str(experiment.batch_size):
-            raise ValueError(
-                f"batch_size is {experiment.batch_size}, and {folder.path} was trained with {saved_size}: a run counts "
-                f"its epochs by batches, so resume it with {saved_size}, or start another one from it"
-            )
+        previous = mixing(saved.data) | state.get("settings", trained_settings(saved))  # as earlier versions lack it
+        for name in ("batch_size", "data.images"):
+            if (before := previous.get(name)) != (now := trainer.settings.get(name)):
+                raise ValueError(
+                    f"{name} is {now}, and {folder.path} was trained with {before}: a run counts its epochs by "
+                    f"batches, so resume it with {before}, or start another one from it"
+                )
         self._require_same_epochs(trainer, state["processes"])
         for warning in trainer.load_state(state):
             _LOGGER.warning("%s", warning)

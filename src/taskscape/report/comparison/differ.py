@@ -1,5 +1,7 @@
 """Differences between groups of runs: those that are compared, and all others."""
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -34,7 +36,7 @@ def differ(groups: Sequence[Group]) -> Difference:
     settings = differences(groups)
     data = _data_differences(groups)
     if not data and all(run.training_data for g in groups for run in g.runs):  # the same images, wherever they are
-        settings = {name: values for name, values in settings.items() if not name.startswith("data.")}
+        settings = {name: v for name, v in settings.items() if not name.startswith("data.") or _changes_mix(name, v)}
     new_settings = [name for name, values in settings.items() if is_new(name, values, groups)]
     settings = {name: values for name, values in settings.items() if name not in new_settings}
     compared = [name for name in settings if name in _COMPARED or is_task(name)] or list(settings)[:1]
@@ -49,6 +51,19 @@ def differ(groups: Sequence[Group]) -> Difference:
         data | _training_progress(groups) | _code_differences(groups) | besides,
         [*_outdated(groups), *_version_remarks(new_settings), *_seed_and_environment_remarks(groups)],
     )
+
+
+def _changes_mix(name: str, values: Sequence[str]) -> bool:
+    """Return whether a setting of the data decides how many images of each of several stores are drawn."""
+    if name == "data.parts" and MISSING not in values:
+        return len({_shares(parts) for parts in values}) > 1
+    return name == "data.images"
+
+
+def _shares(parts: str) -> tuple[float, ...]:
+    """Return the share of each part of mixed data, from the text of the setting."""
+    found = [re.search(r",share=([^,]+)", part) for part in json.loads(parts)]
+    return tuple(float(share[1]) if share else 1.0 for share in found)
 
 
 def is_task(name: str) -> bool:
