@@ -393,6 +393,9 @@ def test_a_run_that_is_continued_with_another_mix_says_so(stores: Path, tmp_path
     fewer = replace(other, data=replace(other.data, images=8), epochs=3)
     with pytest.raises(ValueError, match=r"data\.images is 8, and .* was trained with none: a run counts its epochs"):
         runs.train(fewer, tmp_path / "run", resume=True, quiet=True)
+    runs.train(replace(first, keep_checkpoint=False), tmp_path / "finished", quiet=True)
+    with pytest.raises(ValueError, match=r"is finished, and was trained with other settings \(epochs, data\.shares\)"):
+        runs.train(other, tmp_path / "finished", resume=True, quiet=True)
 
 
 def test_a_task_that_no_store_labels_or_measures_is_refused(stores: Path, tmp_path: Path) -> None:

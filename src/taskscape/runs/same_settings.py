@@ -41,11 +41,11 @@ def different_settings(saved: Experiment, requested: Experiment) -> list[str]:
 
 def require_same_settings(folder: RunFolder, requested: Experiment) -> None:
     """Raise ``ValueError`` if a finished run was trained with other settings or data than those of an experiment."""
-    names = [
-        name for name in different_settings(read_experiment(folder.path), requested) if name not in _NOT_IN_RESULTS
-    ]
+    saved = read_experiment(folder.path)
+    names = [name for name in different_settings(saved, requested) if name not in _NOT_IN_RESULTS]
     if isinstance(requested.data, Packed | Mixed):  # compared by their content, wherever they are
         names = [name for name in names if not name.startswith("data.")]
+        names += [name for name, text in mixing(requested.data).items() if mixing(saved.data).get(name) != text]
         require_unchanged(folder, requested.data)
     if names:
         raise ValueError(
