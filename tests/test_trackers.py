@@ -12,6 +12,7 @@ import pytest
 from taskscape import runs
 from taskscape.run_folder import RunFolder
 from taskscape.trackers import Tracking, find_tracker
+from taskscape.trackers.mlflow import _allowed_names
 from tiny import tiny
 
 OWN = """
@@ -129,6 +130,11 @@ def test_mlflow_has_what_was_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     history = MlflowClient().get_metric_history(known_as, "step/loss/semseg")
     assert [(point.step, point.value) for point in history] == [(1, 2.5), (2, 2.25), (3, 2.0)]
     assert found.data.metrics["val/semseg/iou/traffic _light_"] == 40.0
+
+
+def test_names_in_mlflow_stay_different() -> None:
+    names = ["a+b", "a_b", "a*b", "traffic (light)"]
+    assert [*_allowed_names(names).values()] == ["a_2b_b", "a_b", "a_2a_b", "traffic _light_"]
 
 
 @pytest.mark.skipif(find_spec("wandb") is None, reason="wandb is not installed")

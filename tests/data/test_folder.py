@@ -416,6 +416,12 @@ def test_several_stores_are_checked_and_drawn_each_by_itself(
     assert "sheet.png is one file, and 2 stores are named" in capsys.readouterr().err
 
 
+def test_a_store_may_be_named_through_a_folder_that_is_missing(raw: Path, tmp_path: Path) -> None:
+    for _ in range(2):  # the second finds nothing to do
+        main(["prepare", "folder", str(raw), str(tmp_path / "made" / "missing" / ".."), "--processes", "1"])
+    assert (tmp_path / "made" / "manifest.json").exists()
+
+
 def test_commands(raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = tmp_path / "made"
     main(["prepare", "folder", str(raw), str(store), "--size", "8", "12", "--processes", "1"])

@@ -128,6 +128,28 @@ def test_forms_of_lists(raw: Path, ending: str, text: str) -> None:
     assert names_of(raw) == {"train": ["0", "1"], "val": ["3", "2"]}
 
 
+def test_names_that_begin_like_comments(raw: Path) -> None:
+    folder(raw, f"{ABC}\nsplits: {{train: train.txt, val: val.csv}}", {"semseg.png": ids()}, count=4)
+    for name in ("images", "semseg"):
+        (raw / name / "3.png").rename(raw / name / "#3.png")
+    (raw / "train.txt").write_text("# the first\n#1.png\n# images/1.png\n#images/1.png\n0.png\n#\n")
+    (raw / "val.csv").write_text("#3.png\n#2.png\n")
+    assert names_of(raw) == {"train": ["0"], "val": ["#3"]}
+
+
+def test_splits_name_images_with_their_folder(raw: Path) -> None:
+    folder(
+        raw, f"{ABC}\nsplits: {{train: [images/0.png, images/1], val: images/2.png}}", {"semseg.png": ids()}, count=4
+    )
+    assert names_of(raw) == {"train": ["0", "1"], "val": ["2"]}
+    for number in range(4):
+        for name in ("images", "semseg"):
+            (raw / name / "ab"[number % 2]).mkdir(exist_ok=True)
+            (raw / name / f"{number}.png").rename(raw / name / "ab"[number % 2] / f"{number}.png")
+    describe(raw, f"{ABC}\nsplits: {{train: [images/a], val: images/b/}}")
+    assert names_of(raw) == {"train": ["a/0", "a/2"], "val": ["b/1", "b/3"]}
+
+
 @pytest.mark.parametrize(
     ("splits", "content", "message"),
     [
@@ -289,3 +311,34 @@ def test_white_is_a_class_if_the_palette_has_it(raw: Path, kind: str) -> None:
     folder(raw, "semseg: {classes: [a, b], palette: [[0, 0, 0], [255, 255, 255]]}", {"semseg.png": forms[kind]})
     assert [values.valid.all() for values in targets(raw).values()] == [True]
     assert np.array_equal(targets(raw)["semseg"].value[0], mask)
+
+
+def one_bit(mask: np.ndarray) -> Image.Image:
+    """Return a mask of one bit with a palette of black and white."""
+    image = Image.fromarray(mask.astype(np.uint8)).convert("P")
+    image.putpalette([0, 0, 0, 255, 255, 255])
+    return image
+
+
+def test_black_and_white_of_a_palette_are_ids_if_its_indices_are_not(raw: Path) -> None:
+    folder(
+        raw, "semseg: {classes: {0: rest, 255: crack}}\nstored: {type: semseg, classes: [rest, crack], folder: semseg}",
+        {"semseg.png": one_bit(ids() == 1)},
+    )  # fmt: skip
+    for target in targets(raw).values():
+        np.testing.assert_array_equal(target.value[0], ids() == 1)
+
+
+@pytest.mark.parametrize(
+    ("mask", "remedy"),
+    [
+        (ids() == 1, "ids of classes: leave the palette out$"),
+        (
+            ids() < 9,
+            r"ids of classes: name the color in void \(such as \[255, 255, 255\]\) or in the palette, or leave",
+        ),
+    ],
+)
+def test_the_remedy_for_black_and_white_masks_works(raw: Path, mask: np.ndarray, remedy: str) -> None:
+    folder(raw, "semseg: {classes: [a, b], palette: [[255, 0, 0], [0, 255, 0]]}", {"semseg.png": one_bit(mask)})
+    refused(raw, remedy)

@@ -305,9 +305,12 @@ def test_a_full_disk_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert len(Store.open(tmp_path / "s", "train", verify=True)) == 1
 
 
-def test_folders_that_are_no_store(tmp_path: Path, make_store: Make) -> None:
+def test_folders_that_are_no_store(tmp_path: Path, make_store: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere is not there.*prepare"):
         Store.open(tmp_path / "nowhere", "train")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=rf"^nowhere is not there \(seen from .*: {tmp_path / 'nowhere'}\)"):
+        Store.open("nowhere", "train")
     with pytest.raises(ValueError, match=r"not a store.*manifest\.json"):
         Store.open(tmp_path, "train")
     with pytest.raises(ValueError, match="no split 'val', it has train: choose one of them"):
@@ -588,3 +591,15 @@ def test_damaged_manifests(make_store: Make) -> None:
         manifest.write_text(text, encoding="latin-1")
         with pytest.raises(ValueError, match=message):
             Store.open(path, "train")
+
+
+def test_a_stored_image_has_an_index_from_0(make_store: Make) -> None:
+    store = make_store(shard=4)
+    for index in (-1, 7):
+        with pytest.raises(IndexError, match=f"index {index} is outside split 'train' of 7 images"):
+            store.stored(index)
+
+
+def test_fields_of_a_dataset_are_a_list(make_store: Make) -> None:
+    with pytest.raises(ValueError, match=r"fields is 'depth': give a list of names, \['depth'\]"):
+        StoreDataset(make_store(2), "depth")

@@ -91,6 +91,8 @@ def function_of(kind: Any, words: Sequence[str] = ()) -> Callable[..., None]:
             out: Folder of the store.
             shard: Number of images per file, which --part and --on need; by default a split has one file per field.
         """
+        if ".." in out.parts:  # the system refuses such a path if a folder in it is missing
+            out = out.resolve()
         portion = sharing.portion()
         if shard is None and (portion is not None or sharing.on is not None):
             raise ValueError("a part of a store consists of some of its files: set --shard, the images per file")

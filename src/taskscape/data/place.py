@@ -12,7 +12,8 @@ def require_store(path: Path) -> None:
     if path.is_file():
         raise ValueError(f"{path} is a file: name the folder of a store, made by `taskscape prepare`")
     if not path.is_dir():
-        raise FileNotFoundError(f"{path} is not there: check the path, or make a store with `taskscape prepare`")
+        tried = "" if path.is_absolute() else f" (seen from the current folder: {path.absolute()})"
+        raise FileNotFoundError(f"{path} is not there{tried}: check the path, or make a store with `taskscape prepare`")
     if not (path / MANIFEST).exists():
         if (path / UNFINISHED).exists():
             raise ValueError(f"{path} is unfinished: run the command that makes it once more to resume")

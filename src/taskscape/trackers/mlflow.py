@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +15,8 @@ _MAX_PER_CALL = 1000, 100
 """Maximum number of metrics and of parameters that MLflow accepts per call."""
 _MAX_LENGTH = 6000
 """Maximum number of characters of a parameter's value."""
+_FORBIDDEN = re.compile(r"[^\w\-. /]")
+"""A character that MLflow does not allow in names."""
 
 
 class MLflowTracker(Tracker):
@@ -47,7 +50,8 @@ class MLflowTracker(Tracker):
         experiment = self._client.get_experiment_by_name(name)
         experiment_id = self._client.create_experiment(name) if experiment is None else experiment.experiment_id
         self._id = self._client.create_run(experiment_id, run_name=folder.resolve().name).info.run_id
-        parameters = [Param(_allowed_name(name), value[:_MAX_LENGTH]) for name, value in settings.items()]
+        names = _allowed_names(settings)
+        parameters = [Param(names[name], value[:_MAX_LENGTH]) for name, value in settings.items()]
         for start in range(0, len(parameters), _MAX_PER_CALL[1]):
             self._client.log_batch(self._id, params=parameters[start : start + _MAX_PER_CALL[1]])
 
@@ -60,8 +64,8 @@ class MLflowTracker(Tracker):
     def write(self, step: int, values: Mapping[str, float]) -> None:
         from mlflow.entities import Metric
 
-        milliseconds = int(1000 * time.time())
-        self._pending += [Metric(_allowed_name(name), value, milliseconds, step) for name, value in values.items()]
+        milliseconds, names = int(1000 * time.time()), _allowed_names(values)
+        self._pending += [Metric(names[name], value, milliseconds, step) for name, value in values.items()]
 
     @override
     def flush(self) -> None:
@@ -75,6 +79,14 @@ class MLflowTracker(Tracker):
         self._client.set_terminated(self._id, "FINISHED" if finished else "KILLED")
 
 
-def _allowed_name(name: str) -> str:
-    """Replace characters that MLflow does not allow in names; class names may contain any."""
-    return re.sub(r"[^\w\-. /]", "_", name)
+def _allowed_names(names: Collection[str]) -> dict[str, str]:
+    """Return each name with "_" for characters that MLflow does not allow; class names may contain any.
+
+    Where two names would become one, the codes of the replaced characters are inserted: ``a_2b_b`` for ``a+b``.
+    """
+    allowed = {name: _FORBIDDEN.sub("_", name) for name in names}
+    counts = Counter(allowed.values())
+    return {
+        name: _FORBIDDEN.sub(lambda match: f"_{ord(match[0]):x}_", name) if counts[short] > 1 else short
+        for name, short in allowed.items()
+    }

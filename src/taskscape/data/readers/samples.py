@@ -45,17 +45,18 @@ class Samples:
         opaque = None if self.opaque is None else resize_nearest(self.opaque, size)
         return replace(self, values=resize_nearest(self.values, size), opaque=opaque)
 
-    def without_gray_palette(self) -> "Samples":
+    def without_gray_palette(self, *, keep_one_bit: bool = True) -> "Samples":
         """Return an image with a palette of grays as the gray image that it shows; other samples unchanged.
 
         GIF, and programs that make files smaller, store gray as indices in any order. Palettes that are only for
-        display are kept: black and white in this order, as with one bit, or one gray for several indices in use.
+        display are kept: black and white in this order, as with one bit, unless ``keep_one_bit`` is false, or one gray
+        for several indices in use.
         """
         if self.palette is None or (self.palette != self.palette[:, :1]).any():
             return self
         used, levels = used_values(self.values, self.opaque), self.palette[:, 0]
         is_one_bit = levels[:2].tolist() == [0, 255] and used <= {0, 1}
-        if is_one_bit or len(np.unique(levels[list(used)])) < len(used):
+        if (is_one_bit and keep_one_bit) or len(np.unique(levels[list(used)])) < len(used):
             return self
         return replace(self, values=levels[self.values], palette=None)
 

@@ -52,11 +52,12 @@ class ClassReader:
 
     def plain(self, label: Samples) -> Samples:
         """Return an image with a palette of grays that are all ids as gray, unless its colors are those of classes."""
-        gray = label.without_gray_palette()
+        known_ids = self.ids.keys() | self.void_ids
+        gray = label.without_gray_palette(keep_one_bit=used_values(label.values, label.opaque) <= known_ids)
         if label.palette is None or gray.palette is not None:
             return label
         by_color = used_values(pack_colors(label.palette[label.values]), label.opaque) & self.colors.keys()
-        by_id = used_values(gray.values, gray.opaque) <= self.ids.keys() | self.void_ids
+        by_id = used_values(gray.values, gray.opaque) <= known_ids
         return gray if by_id and not by_color else label
 
     def _read_indices(self, indices: Array, palette: Array, opaque: Mask | None) -> Array:
@@ -69,9 +70,10 @@ class ClassReader:
         if not self.by_palette or not used <= _BLACK_AND_WHITE:
             return self._look_up_ids(indices, opaque)  # the file's palette is only for display
         if used_values(indices, opaque) <= self.ids.keys():
+            remedy = f"name the color in void (such as {shown_in_yaml(unpack_color(min(used)))}) or in the palette, or "
             raise ValueError(
-                "holds black or white only, no color of the palette, and its indices are ids of classes: name the "
-                "color in void (such as [0, 0, 0]) or in the palette, or leave the palette out"
+                "holds black or white only, no color of the palette, and its indices are ids of classes: "
+                f"{remedy if len(used) == 1 else ''}leave the palette out"
             )
         return self._look_up_colors(packed, opaque)
 

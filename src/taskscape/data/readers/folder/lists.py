@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path, PureWindowsPath
 
 from taskscape.data.readers.base import RawSample
@@ -18,7 +18,8 @@ _HEADER = re.compile(r"[^\d./\\]*(image|img|file|name|path|id|frame|photo|rgb)[^
 def samples_listed(samples: Mapping[str, RawSample], path: Path) -> list[RawSample]:
     """Return the samples that a text file lists: one name or path per line, or per row of a CSV file, or a JSON list.
 
-    In text, # starts a comment. The first row of a CSV file can be its header, such as image or file name.
+    A line that starts with # is a comment, unless an image or a folder has such a name. The first row of a CSV file can
+    be its header, such as image or file name.
     """
     by_file_name: dict[str, list[str]] = {}
     for name, sample in samples.items():
@@ -27,7 +28,7 @@ def samples_listed(samples: Mapping[str, RawSample], path: Path) -> list[RawSamp
     folders = {folder for name in samples for folder in name.split("/")[:-1]}
     found: dict[str, RawSample] = {}
     missing = []
-    entries = _entries(path)
+    entries = _entries(path, by_file_name.keys() | folders)
     for text in entries:
         listed_name = _find_sample(text, samples, by_file_name, folders, path)
         if listed_name is None:
@@ -74,8 +75,19 @@ def _find_sample(
     return None
 
 
-def _entries(path: Path) -> list[str]:
-    """Return the names that a file lists, without comments. Raises ``ValueError`` that names the file."""
+def _is_comment(text: str, names: Set[str]) -> bool:
+    """Return whether an entry is a comment, and does not begin with one of the names of images and folders."""
+    if not text.startswith("#"):
+        return False
+    first_name = PureWindowsPath(text.split()[0]).parts[0]
+    return not {first_name, first_name.rpartition(".")[0]} & names
+
+
+def _entries(path: Path, names: Set[str]) -> list[str]:
+    """Return what a file lists, without comments; ``names`` are those of images and folders.
+
+    Raises ``ValueError`` that names the file.
+    """
     if path.suffix.lower() == ".csv":
         rows = list(csv.reader(io.StringIO(read_text(path))))
         if rows and len(rows[0]) > 1 and not rows[0][0].strip():
@@ -83,11 +95,11 @@ def _entries(path: Path) -> list[str]:
                 f"{path} has a first column without a header, such as the numbers of rows: write names in the first "
                 "column, with index=False in pandas"
             )
-        return [row[0].strip() for row in rows if row and row[0].strip() and not row[0].startswith("#")]
+        return [row[0].strip() for row in rows if row and row[0].strip() and not _is_comment(row[0].strip(), names)]
     if path.suffix.lower() == ".json":
         content = read_json(path)
         if not (isinstance(content, list) and all(isinstance(name, str) and name.strip() for name in content)):
             raise ValueError(f'{path} is not a list of names, such as ["a.png", "b.png"]: write one file per split')
         return [normalized(name).strip() for name in content]
     lines = (line.strip().strip("\"'") for line in read_text(path).splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+    return [line for line in lines if line and not _is_comment(line, names)]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from taskscape.data.manifest import IMAGE
 from taskscape.data.readers.base import RawSample
 from taskscape.data.readers.files import normalized
 from taskscape.data.readers.folder.lists import samples_listed
@@ -137,7 +138,11 @@ def _samples_named(samples: Samples, choice: str, path: Path) -> list[RawSample]
     """Return the samples that a text file lists, or those of a subfolder of the images, or the one of this name."""
     file = path.parent / with_home(choice)
     folder = normalized(choice).strip("/")
-    inside = [sample for name, sample in samples.items() if name.startswith(f"{folder}/")]
+    inside = [
+        sample
+        for name, sample in samples.items()
+        if name.startswith(f"{folder}/") or file in _paths(sample.files[IMAGE])
+    ]
     if file.is_file() and file.suffix.lower() not in SUFFIXES:
         return samples_listed(samples, file)
     name = folder if file.suffix.lower() not in SUFFIXES else folder.rpartition(".")[0]
@@ -149,3 +154,8 @@ def _samples_named(samples: Samples, choice: str, path: Path) -> list[RawSample]
             "give a share such as 0.1, or a list of subfolders"
         )
     return inside
+
+
+def _paths(image: Path) -> tuple[Path, ...]:
+    """Return the paths by which an image can be named: its own, also without extension, and those of its folders."""
+    return image, image.with_suffix(""), *image.parents
