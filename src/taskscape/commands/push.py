@@ -37,7 +37,7 @@ def push(
     compared with those of the run. Others can use it with taskscape predict USER/NAME, or taskscape.load in Python.
 
     Args:
-        public: Make the repository public. Otherwise a new repository is private, and an existing one is left as it is.
+        public: Make a new repository public; otherwise it is private. An existing one keeps its visibility.
         license: License of the model, an identifier of the hub such as mit.
         data_license: License of the training data, unless taskscape generated them.
         expects: A short description, for the model card, of the images that the model is for.
