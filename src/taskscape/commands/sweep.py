@@ -31,8 +31,8 @@ several values is an axis of the sweep, and so is a choice that is given several
       --seeds 0 1 2
 
 Commas join the parts of a single value: --weighting.weights depth=3,semseg=7 depth=5,semseg=5. A switch takes the
-values on and off. All values are checked before the first run. To continue a stopped sweep, repeat the command or use
---resume."""
+values on and off. All values are checked before the first run. To continue a stopped sweep, repeat the command with its
+--out, or use --resume."""
 
 
 def main(arguments: Sequence[str]) -> None:
