@@ -49,10 +49,10 @@ a JSON file is a list. Shares and numbers are taken in the order of the names, s
 
 The stored numbers of a label count, not those that are displayed: gray of 1, 2 and 4 bits holds ids too, and so do
 three equal channels. If the section has a palette, the color of a palette image decides, not its index; if the palette
-of a file has only grays, and these are ids, they decide too. Pixels with alpha 0 have no label. 255, black and white
-are void unless they are classes or ``void`` is given. Two ids with the same name are one class. Lossy label files
-(JPEG, lossy WebP) are refused, as are labels whose aspect ratio differs from that of their image; a label at half the
-resolution is enlarged.
+of a file has only grays, and these are ids, they decide too. Pixels with alpha 0 have no label. Black and white in
+color masks are void unless they are classes, and so is the id 255 unless ``void`` is given. Two ids with the same name
+are one class. Lossy label files (JPEG, lossy WebP) are refused, as are labels whose aspect ratio differs from that of
+their image; a label at half the resolution is enlarged.
 
 Images of 16 bits are read at full range if values above 32767 prove it. Otherwise, and for floating-point images,
 ``image_range`` must give the value of white. The first 16-bit image decides for all.

@@ -34,7 +34,8 @@ class SemsegSection(Section):
     palette: list[Color] | None = None
     """RGB colors in the order of the classes."""
     void: tuple[int | Color, ...] | None = None
-    """Ids and colors without a class; by default 255, black and white, unless they are classes."""
+    """Ids and colors without a class; by default 255, unless it is a class. Black and white have none either, unless
+    they are classes."""
 
     @classmethod
     @override
