@@ -53,7 +53,7 @@ def quality(rows: Sequence[Mapping[str, Any]]) -> str:
         for row in rows
     ]
     head = [f"{split} {title}" for split in _SPLITS.values() for title in _QUALITY.values()]
-    return table(["", "parameters", *head, "time of an evaluation that measures it"], table_rows)
+    return table(["", "parameters", *head, "evaluation with confidence, times as long"], table_rows)
 
 
 def released(figures: Mapping[str, Any]) -> str:
