@@ -149,3 +149,39 @@ def test_networks_of_the_package_leave_nothing_out(name: str) -> None:
         outputs = network(torch.zeros(2, 3, 64, 64))
     reached = reached_parameters([raw.square().mean() for raw in outputs.values()], beyond=outputs.shared)
     assert {id(p) for p in reached} <= {id(p) for p in network.task_parameters()}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_losses_are_matched_by_name(name: str) -> None:
+    """A context that lists the tasks in another order exchanged their weights."""
+    gradients = []
+    for order in (["a", "b"], ["b", "a"]):
+        encoder, heads, _, losses = two_heads()
+        shuffled = {task: losses[task] for task in order}
+        context = BalancingContext.of(shuffled, shared=encoder.parameters(), tasks=heads.parameters())
+        CONFIGS[name]().build(["a", "b"]).backward(losses, context)
+        gradients.append(torch.cat([parameter.grad.flatten() for parameter in heads.parameters()]))
+    assert torch.equal(*gradients)
+
+
+@pytest.mark.parametrize("kind", [DWA, FAMO, Fixed, Geometric, GradNorm, IMTLL, Uncertainty])
+def test_a_context_of_other_losses_is_refused(kind: type[Weighting]) -> None:
+    encoder, heads, _, losses = two_heads()
+    context = BalancingContext.of({"a": losses["a"]}, shared=encoder.parameters(), tasks=heads.parameters())
+    with pytest.raises(ValueError, match=r"the context has losses of a, and backward gets those of a, b: make it of"):
+        kind(["a", "b"]).backward(losses, context)
+
+
+@pytest.mark.parametrize("tasks", [{"a", "b"}, frozenset({"a", "b"})])
+def test_tasks_have_an_order(tasks: Any) -> None:
+    """That of a set differs between processes, but state dicts and several processes rely on it."""
+    with pytest.raises(ValueError, match=r"tasks is the set .*give a list, such as \['a', 'b'\]"):
+        Uncertainty(tasks)
+
+
+def test_mean_losses_of_dwa_are_numbers_of_its_tasks() -> None:
+    dwa, mean = DWA(["a", "b"]), torch.tensor(2.0, requires_grad=True)
+    dwa.epoch_end({"a": mean * 1})  # type: ignore[dict-item]
+    assert not dwa.last.requires_grad and dwa.last[0] == 2
+    with pytest.raises(ValueError, match="a loss of 'c', but the tasks are a, b"):
+        dwa.epoch_end({"c": 1.0})

@@ -62,6 +62,15 @@ class BalancingContext(NamedTuple):
             task_parameters=tuple(dict.fromkeys(p for p in tasks if p.requires_grad and p not in parameters)),
         )
 
+    def in_order_of(self, losses: Losses) -> dict[str, Tensor]:
+        """Return the global losses in the order of ``losses``. Raises ``ValueError`` unless the tasks are the same."""
+        if self.global_losses.keys() != losses.keys():
+            raise ValueError(
+                f"the context has losses of {', '.join(self.global_losses)}, and backward gets those of "
+                f"{', '.join(losses)}: make it of the same losses in each step, BalancingContext.of(losses, …)"
+            )
+        return {task: self.global_losses[task] for task in losses}
+
 
 class WeightingConfig(RangedSettings, ABC):
     """The settings of a method: a frozen dataclass of plain values that can build it. Mappings are keyed by task.
@@ -172,7 +181,7 @@ class Weighting(nn.Module, ABC):
         self.check_names(losses)
         return torch.stack([per_task[self.tasks.index(task)] for task in losses])
 
-    def check_names(self, losses: Losses) -> None:
+    def check_names(self, losses: Iterable[str]) -> None:
         """Raise ``ValueError`` for a loss whose name is not that of a task."""
         for task in losses:
             if task not in self.tasks:
@@ -194,6 +203,11 @@ class Weighting(nn.Module, ABC):
 
 def _checked_names(tasks: Any) -> tuple[str, ...]:
     """Return the names of the tasks. Raises ``ValueError`` unless they are distinct strings, and at least one."""
+    if isinstance(tasks, set | frozenset):
+        raise ValueError(
+            f"tasks is the set {tasks!r}, whose order differs between processes, so that a resumed run would exchange "
+            f"tasks: give a list, such as {sorted(map(str, tasks))}"
+        )
     names = () if isinstance(tasks, str) or not isinstance(tasks, Iterable) else tuple(tasks)
     if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise ValueError(f"tasks is {tasks!r}: give the names of the tasks, such as ['semseg', 'depth']")

@@ -63,7 +63,9 @@ class DWA(WeightedSum, config=DWAConfig):
         return len(losses) * torch.softmax(self.select(losses, rates) / self.config.temperature, 0)
 
     @override
+    @torch.no_grad()  # for means that are tensors
     def epoch_end(self, mean_losses: Mapping[str, float]) -> None:
+        self.check_names(mean_losses)
         for task, mean in mean_losses.items():
             k = self.tasks.index(task)
             self.before_last[k] = self.last[k]

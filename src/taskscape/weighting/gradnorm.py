@@ -80,7 +80,7 @@ class GradNorm(Weighting, config=GradNormConfig):
         self.check(shared_parameters=bool(context.last), shared_features=True, compiled=False)
         weights = self.select(losses, self.weight.detach())
         norms = torch.linalg.vector_norm(global_gradients(losses, context.last), dim=1)
-        rates = self._rates(context.global_losses)
+        rates = self._rates(context.in_order_of(losses))
         targets = (weights * norms).mean() * (rates / rates.mean()) ** self.config.alpha
         gradient = norms * (weights * norms - targets).sign()
         if self.weight.grad is None:

@@ -39,10 +39,11 @@ class IMTLL(Weighting, config=IMTLLConfig):
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
         """Run one backward pass through the network and to the s_k."""
-        self.check_nonnegative(context.global_losses)  # below 0, s would rise without bound
+        global_losses = context.in_order_of(losses)
+        self.check_nonnegative(global_losses)  # below 0, s would rise without bound
         s = self.select(losses, self.log_scale)
         weights = torch.exp(s)
         network_terms = weights.detach() * stack(losses)
-        s_terms = weights * stack(context.global_losses) - s
+        s_terms = weights * stack(global_losses) - s
         (network_terms + s_terms).sum().backward()
         return dict(zip(losses, weights.detach(), strict=True))

@@ -75,10 +75,11 @@ class Uncertainty(Weighting, config=UncertaintyConfig):
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
         """Run one backward pass through the network and to the s_k."""
-        self.check_nonnegative(context.global_losses)  # below 0, s would fall without bound
+        global_losses = context.in_order_of(losses)
+        self.check_nonnegative(global_losses)  # below 0, s would fall without bound
         s = self.select(losses, self.log_variance)
         weights = torch.exp(-s) * constant((1.0 if task in self.config.classification else 0.5 for task in losses), s)
         network_terms = weights.detach() * stack(losses)
-        s_terms = weights * stack(context.global_losses) + self.penalty * s
+        s_terms = weights * stack(global_losses) + self.penalty * s
         (network_terms + s_terms).sum().backward()
         return dict(zip(losses, weights.detach(), strict=True))

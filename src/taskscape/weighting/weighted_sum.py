@@ -29,7 +29,7 @@ class WeightedSum(Weighting):
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
         self.check_names(losses)
         local_losses = stack(losses)
-        weights = self.weights(context.global_losses)
+        weights = self.weights(context.in_order_of(losses))
         if not isinstance(weights, Tensor) or weights.shape != local_losses.shape:
             actual = tuple(weights.shape) if isinstance(weights, Tensor) else f"a {type(weights).__name__}"
             raise ValueError(
