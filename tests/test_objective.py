@@ -5,15 +5,25 @@ import torch
 import torch.nn.functional as F
 
 from taskscape.batch import Target
-from taskscape.losses import L1, MSE, SSIM, CrossEntropy, KLDivergence, LogL1, SILog, SmoothL1
+from taskscape.losses import L1, MSE, SSIM, CrossEntropy, CrossEntropyJaccard, KLDivergence, LogL1, SILog, SmoothL1
 from taskscape.modalities.class_sets import CITYSCAPES_7
 from taskscape.models import build
 from taskscape.objectives import OBJECTIVES, CrossTaskConsistency, Objective, Supervised, tasks_with_labels
 from taskscape.serialization import dump, offered, parse
-from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
+from taskscape.tasks import Albedo, Boundaries, Depth, SemanticSegmentation, SurfaceNormals, Task
 
 TASKS: dict[str, Task] = {"semseg": SemanticSegmentation(CITYSCAPES_7), "depth": Depth(representation="inverse")}
 THREE: dict[str, Task] = {**TASKS, "normals": SurfaceNormals()}
+
+
+NOWHERE = torch.zeros(2, 8, 9, dtype=torch.bool)
+EMPTY = {
+    Depth: Target(torch.zeros(2, 1, 8, 9), NOWHERE),
+    SurfaceNormals: Target(torch.zeros(2, 3, 8, 9), NOWHERE),
+    Albedo: Target(torch.zeros(2, 3, 8, 9), NOWHERE),
+    SemanticSegmentation: Target(torch.full((2, 8, 9), 255), NOWHERE),
+    Boundaries: Target(torch.full((2, 1, 8, 9), 255.0), NOWHERE),
+}
 
 
 def example(tasks=TASKS):
@@ -55,6 +65,57 @@ def test_a_target_that_would_be_broadcast_is_refused(change, message):
     targets["depth"] = change(targets["depth"])
     with pytest.raises(ValueError, match=message):
         Supervised()(TASKS, final, {}, targets)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "raw", "value", "message"),
+    [
+        (Depth(), (1,), torch.rand(2, 3, 8, 9) + 1, r"target of it is \(2, 3, 8, 9\): Depth needs 1 channel$"),
+        (SurfaceNormals(), (3,), torch.ones(2, 1, 8, 9), r"target of it is .*: SurfaceNormals needs 3 channels"),
+        (Depth(), (3,), torch.ones(2, 1, 8, 9), r"output of it is \(2, 3, 8, 9\): Depth needs 1 channel$"),
+        (Albedo(), (1,), torch.ones(2, 3, 8, 9), r"output of it is .*: Albedo needs 3 channels"),
+        (SemanticSegmentation(CITYSCAPES_7), (7,), torch.ones(2, 1, 8, 9).long(), r"class ids are \(B, H, W\)"),
+        (SemanticSegmentation(CITYSCAPES_7), (7,), torch.full((2, 8, 9), 255), r"ids 255 … 255 .*7 channels"),
+        (SemanticSegmentation(CITYSCAPES_7, loss=CrossEntropyJaccard()), (7,), torch.full((2, 8, 9), -1), "ids -1 …"),
+        (Depth(), (1,), torch.zeros(2, 1, 8, 9), r"not above 0 at a valid pixel: mask .*meters\[:, 0\] > 0"),
+        (Boundaries(), (1,), torch.full((2, 1, 8, 9), 255.0), "not in 0 … 1 at a valid pixel: divide"),
+    ],
+)
+def test_impossible_targets_are_refused(tasks, raw, value, message):
+    """They were broadcast over channels, clamped, or ended in an error of torch."""
+    everywhere = torch.ones(2, 8, 9, dtype=torch.bool)
+    with pytest.raises(ValueError, match=message):
+        Supervised()({"it": tasks}, {"it": torch.rand(2, *raw, 8, 9)}, {}, {"it": Target(value, everywhere)})
+    losses = Supervised()({"it": tasks}, {"it": torch.rand(2, tasks.channels, 8, 9)}, {}, {"it": EMPTY[type(tasks)]})
+    assert losses["it"] == 0  # what is masked may be anything
+
+
+def test_a_task_without_an_output_is_named():
+    final, _, targets = example()
+    with pytest.raises(ValueError, match="no output for the task depth; there is semseg"):
+        Supervised()(TASKS, {"semseg": final["semseg"]}, {}, targets)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+def test_integer_targets_are_compared_as_numbers(dtype):
+    """Class ids of other types than int64 were refused by torch; squares of 8-bit normals overflowed."""
+    final, _, targets = example(THREE)
+    scaled = {
+        "semseg": targets["semseg"],
+        "depth": targets["depth"]._replace(value=targets["depth"].value.round()),
+        "normals": targets["normals"]._replace(value=(targets["normals"].value * 100).round()),
+    }
+    narrow = {name: target._replace(value=target.value.to(dtype)) for name, target in scaled.items()}
+    expected, actual = (Supervised()(THREE, final, {}, given) for given in (scaled, narrow))
+    torch.testing.assert_close(actual, expected, rtol=1e-6, atol=0)
+
+
+def test_depth_in_half_precision_is_encoded_in_float32():
+    final, _, targets = example()
+    value = targets["depth"].value.half()
+    half, wide = ({"depth": targets["depth"]._replace(value=x)} for x in (value, value.float()))
+    depth = {"depth": TASKS["depth"]}
+    assert Supervised()(depth, final, {}, half) == Supervised()(depth, final, {}, wide)
 
 
 def own_loss(task, raw, target):

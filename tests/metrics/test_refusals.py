@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from taskscape.metrics import AlbedoMetrics, BoundaryMetrics, DepthMetrics, NormalsMetrics, SegmentationMetrics
+from taskscape.metrics import (
+    AlbedoMetrics,
+    BoundaryMetrics,
+    ConfidenceMetrics,
+    DepthMetrics,
+    NormalsMetrics,
+    SegmentationMetrics,
+)
 from taskscape.metrics.base import TaskMetric
 
 SHAPE = (2, 6, 8)
@@ -110,3 +117,23 @@ def test_class_255_is_not_ignored_without_a_word() -> None:
         metric.update(value, value)
     metric.update(value, value, VALID)
     assert metric.compute()["iou/255"] == 100
+
+
+def test_classes_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="each class needs a name of its own"):
+        SegmentationMetrics(["road", "road"])
+
+
+@pytest.mark.parametrize("name", ["uncertainty", "error", "nll"])
+@pytest.mark.parametrize("shape", [(2, 1, 6, 8), (3, 6, 8), (2, 12, 16)])
+def test_all_maps_of_a_confidence_have_one_shape(name: str, shape: tuple[int, ...]) -> None:
+    """Maps of another size were read at the pixels of other images."""
+    metric, probability = ConfidenceMetrics(), torch.rand(SHAPE)
+    with pytest.raises(ValueError, match=rf"{name} is \({shape[0]}, .*: it must be \(2, 6, 8\), like the prediction"):
+        metric.update(probability, probability < 0.5, **{name: torch.rand(shape)})
+    assert not metric.reliability.any()
+
+
+def test_a_confidence_takes_what_is_right_not_labels() -> None:
+    with pytest.raises(ValueError, match=r"value is 0 … 2: it must be whether the prediction is right"):
+        ConfidenceMetrics().update(torch.rand(SHAPE), ids())

@@ -96,13 +96,24 @@ class ConfidenceMetrics(TaskMetric):
         """Update with the probability of being right and whether the prediction is right, (B, H, W) each.
 
         ``uncertainty`` ranks the pixels and defaults to 1 - probability; ``error`` defaults to 1 for wrong pixels.
-        Raises ``ValueError`` for other shapes, for probabilities outside 0..1, and for an uncertainty or error below 0.
+        ``nll`` is the negative log-likelihood of the ground truth. Raises ``ValueError`` for other shapes, for
+        probabilities and right predictions outside 0..1, and for an uncertainty or error below 0.
         """
         valid = check_shapes(prediction, value, valid, None)
+        for name, given in {"uncertainty": uncertainty, "error": error, "nll": nll}.items():
+            if given is not None and given.shape != value.shape:
+                raise ValueError(
+                    f"{name} is {tuple(given.shape)}: it must be {tuple(value.shape)}, like the prediction"
+                )
         index = valid.flatten().nonzero()[:, 0]
         probability, right = (x.flatten()[index].double() for x in (prediction, value))
         if ((probability < 0) | (probability > 1)).any():
             raise ValueError(f"probabilities are {probability.min():g} … {probability.max():g}: they must be 0 … 1")
+        if ((right < 0) | (right > 1)).any():
+            raise ValueError(
+                f"value is {right.min():g} … {right.max():g}: it must be whether the prediction is right, 0 or 1, such "
+                "as ids == labels"
+            )
         error = 1 - right if error is None else error.flatten()[index].double()
         uncertainty = 1 - probability if uncertainty is None else uncertainty.flatten()[index].double()
         for name, x in {"uncertainty": uncertainty, "error": error}.items():

@@ -83,6 +83,10 @@ class SegmentationMetrics(TaskMetric):
         super().__init__()
         if isinstance(classes, str) or not isinstance(classes, Sequence):
             raise ValueError(f"classes is {classes!r}: give the names of the classes, such as ('road', 'sky')")
+        if len(set(classes)) < len(classes):
+            raise ValueError(
+                f"classes is {classes!r}: each class needs a name of its own, since IoUs are listed by name"
+            )
         self.classes = tuple(classes)
         self.add_state("confusion", torch.zeros(len(classes), len(classes), dtype=torch.int64))
         self.add_state("image_miou", torch.zeros((), dtype=torch.float64))

@@ -10,7 +10,7 @@ from typing_extensions import override
 from taskscape.batch import Target
 from taskscape.losses import Loss
 from taskscape.models.tasks import ring
-from taskscape.objectives.base import Objective, Tasks, global_mean
+from taskscape.objectives.base import Objective, Tasks, global_mean, target_of
 from taskscape.objectives.supervised import Supervised
 from taskscape.serialization import nearest
 from taskscape.serialization.ranges import Fraction
@@ -66,14 +66,15 @@ class CrossTaskConsistency(Objective):
         losses = Supervised()(tasks, final, roles, targets)
         for source, target in ring(final):
             if source in tasks and target in tasks and target in transferred:
-                consistency = self._consistency(
-                    target, tasks[target], transferred[target], final[target], targets[target]
-                )
+                consistency = self._consistency(target, tasks[target], transferred[target], final[target], targets)
                 weight = self.weights.get(source, self.weight)
                 losses[source] = (1 - weight) * losses[source] + weight * consistency
         return losses
 
-    def _consistency(self, name: str, task: Task, transferred: Tensor, direct: Tensor, target: Target) -> Tensor:
+    def _consistency(
+        self, name: str, task: Task, transferred: Tensor, direct: Tensor, targets: Mapping[str, Target]
+    ) -> Tensor:
+        target = target_of(name, task, direct, targets)
         if name in self.losses:
             dataclass: Any = task  # as every task is
             task = replace(dataclass, loss=self.losses[name])

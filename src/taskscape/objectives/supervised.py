@@ -9,7 +9,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.batch import Target
-from taskscape.objectives.base import Objective, Tasks, check_target, global_mean
+from taskscape.objectives.base import Objective, Tasks, global_mean, loss_term, target_of
+from taskscape.serialization import nearest
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,10 @@ class Supervised(Objective):
     ) -> dict[str, Tensor]:
         losses = {}
         for name, task in tasks.items():
-            check_target(name, final[name], targets)
+            if name not in final:
+                raise ValueError(f"there is no output for the task {name}{nearest(name, final)}")
+            target = target_of(name, task, final[name], targets)
             predictions = [final[name], *(role[name] for role in auxiliary.values() if name in role)]
-            terms = [task.compute_loss(raw, targets[name]) for raw in predictions]
+            terms = [loss_term(name, task, raw, target) for raw in predictions]
             losses[name] = torch.stack([global_mean(task.loss, term) for term in terms]).mean()
         return losses

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from taskscape import modalities
 from taskscape.batch import Target
-from taskscape.losses import BalancedCrossEntropy, BoundaryLoss
+from taskscape.losses import BalancedCrossEntropy, BoundaryLoss, LossTerm
 from taskscape.losses.base import at_least_float32
 from taskscape.metrics.boundaries import BoundaryMetrics
 from taskscape.modalities import Modality
@@ -68,6 +68,17 @@ class Boundaries(Task):
     def target(self, target: Target, modality: Modality) -> Target:
         """Derive boundaries from the labels if they are classes."""
         return class_boundaries(target) if isinstance(modality, modalities.Semseg) else target
+
+    @override
+    def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
+        """Compare logits with labels in 0..1.
+
+        Raises ``ValueError`` for other valid labels; not on a GPU, since reading them would force a synchronization.
+        """
+        value, valid = target
+        if value.device.type == "cpu" and (((value < 0) | (value > 1)).squeeze(1) & valid).any():
+            raise ValueError("a boundary is not in 0 … 1 at a valid pixel: divide labels of 0 and 255 by 255")
+        return super().compute_loss(raw, target)
 
     @override
     def decode(self, raw: Tensor) -> Tensor:

@@ -294,7 +294,16 @@ class Depth(Task):
 
     @override
     def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
-        """Compare meters or their representation, depending on the ``space`` of the loss."""
+        """Compare meters or their representation, depending on the ``space`` of the loss.
+
+        Raises ``ValueError`` for valid depths that are not above 0, which would be clamped; not on a GPU, since reading
+        them would force a synchronization.
+        """
+        value, valid = target
+        if value.device.type == "cpu" and ((value.squeeze(1) <= 0) & valid).any():
+            raise ValueError(
+                "a depth is not above 0 at a valid pixel: mask pixels without a depth, Target(meters, meters[:, 0] > 0)"
+            )
         if self.loss.space == "value":
             return self.loss.term(self.decode(raw), target._replace(value=self.encoding.clamp(target.value)))
         raw = raw if self.loss.scale_channels else self._center(raw)

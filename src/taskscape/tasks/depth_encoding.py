@@ -23,7 +23,7 @@ class DepthEncoding:
 
     def encode(self, meters: Tensor) -> Tensor:
         """Return the normalized representation of meters, clamped to the range."""
-        return self.normalize(self.clamp(meters))
+        return self.normalize(self.clamp(at_least_float32(meters)))
 
     def decode(self, normalized: Tensor) -> Tensor:
         """Return meters within the range."""
