@@ -20,6 +20,7 @@ from taskscape.batch import Batch, Target
 from taskscape.cli import main
 from taskscape.evaluation import ConfidenceEvaluator, Evaluation, calibration
 from taskscape.evaluation.calibration import calibrate, least
+from taskscape.inference.labelers import NetworkLabeler
 from taskscape.losses import L1, Angular, Cosine, Laplace
 from taskscape.losses.likelihood import width_of
 from taskscape.modalities.class_sets import CITYSCAPES_7
@@ -261,6 +262,20 @@ def test_a_calibration_is_kept_while_the_weights_are_the_same(run: Path) -> None
         replace(changed, weights="others").save(folder.calibration)
         runs.evaluate(run, split="train", quiet=True)
         assert folder.calibration.read_text() == before  # calibrated again on val, whatever split is evaluated
+    finally:
+        folder.calibration.write_text(before)
+
+
+def test_a_calibration_of_earlier_weights_corrects_nothing(run: Path) -> None:
+    """As after ``evaluate --confidence`` on a run that was then trained for more epochs."""
+    folder = RunFolder(run)
+    before = folder.calibration.read_text()
+    try:
+        replace(Calibration.load(folder.calibration), weights="others").save(folder.calibration)
+        predictor = taskscape.load(run, confidence=True, device="cpu")
+        assert predictor.spreads == dict.fromkeys(TASKS, 1.0)
+        assert not any(view.calibrated for view in predictor.confidence_views.values())
+        assert NetworkLabeler(run, device="cpu").spreads == {}
     finally:
         folder.calibration.write_text(before)
 

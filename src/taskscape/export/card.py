@@ -93,10 +93,11 @@ def _confidence(job: Job) -> Iterator[str]:
         return
     yield "## Confidence"
     yield sections.table(["output", "meaning, from 0 to 1"], rows)
-    if job.folder.calibration.exists():
-        calibration = Calibration.load(job.folder.calibration)
-        if spreads := {task: spread for task, spread in calibration.spreads.items() if task in job.tasks}:
-            yield sections.calibrated(calibration, spreads)
+    calibration = Calibration.of(job.folder)
+    spreads = {} if calibration is None else calibration.spreads
+    exported = {task: spread for task, spread in spreads.items() if task in job.tasks}
+    if calibration is not None and exported:
+        yield sections.calibrated(calibration, exported)
 
 
 def _restricted(result: Result, tasks: Sequence[str]) -> Result:

@@ -120,7 +120,8 @@ def _views(
 
 def confidence_of(folder: RunFolder, tasks: Mapping[str, Task]) -> tuple[dict[str, float], dict[str, ConfidenceView]]:
     """Return the calibration and view of each task with a confidence. Raises ``ValueError`` if there are none."""
-    spreads = Calibration.load(folder.calibration).spreads if folder.calibration.exists() else {}
+    calibration = Calibration.of(folder)
+    spreads = {} if calibration is None else calibration.spreads
     distributions = {name: task.distribution for name, task in tasks.items() if task.distribution is not None}
     if not distributions:
         raise ValueError(

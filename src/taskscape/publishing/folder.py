@@ -138,11 +138,8 @@ def _in_half(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
 def _keep_calibration(source: RunFolder, target: RunFolder) -> None:
     """Copy the calibration of a run, if it belongs to its weights, for the published weights."""
     target.calibration.unlink(missing_ok=True)
-    if source.calibration.exists():
-        calibration = Calibration.load(source.calibration)
-        run_checksum, published_checksum = (sha256(path) for path in (source.weights, target.published))
-        if calibration.weights == run_checksum:  # skip a calibration of earlier weights
-            replace(calibration, weights=published_checksum).save(target.calibration)
+    if (calibration := Calibration.of(source)) is not None:
+        replace(calibration, weights=sha256(target.published)).save(target.calibration)
 
 
 def _made_in_card(source: RunFolder, made: Made) -> Made:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Self
 
 from taskscape.files import atomic_write
+from taskscape.files.digest import sha256
+from taskscape.run_folder.names import RunFolder
 from taskscape.serialization import structure, unstructure
 from taskscape.serialization.plain import read_json
 
@@ -33,6 +35,15 @@ class Calibration:
     def save(self, path: Path) -> None:
         """Write the file; a reader sees the old or the new one, never a part."""
         atomic_write(path, json.dumps(unstructure(self), indent=1) + "\n")
+
+    @classmethod
+    def of(cls, folder: RunFolder) -> Self | None:
+        """Return the calibration of a run's weights; None without one, and if it belongs to earlier weights.
+
+        Raises ``ValueError`` as ``load`` does.
+        """
+        calibration = cls.load(folder.calibration) if folder.calibration.exists() else None
+        return calibration if calibration is not None and calibration.weights == sha256(folder.weights) else None
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -44,16 +44,13 @@ def calibrated(
     names = measured_tasks(experiment, all_tasks=all_tasks)
     if not names:
         return {}
-    weights = sha256(folder.weights)
-    calibration = Calibration.load(folder.calibration) if folder.calibration.exists() else None
-    if calibration is None or calibration.weights != weights or not set(names) <= calibration.spreads.keys():
+    calibration = Calibration.of(folder)
+    if calibration is None or not set(names) <= calibration.spreads.keys():
         store = stores.get(SPLIT)
         if store is not None and trained_on(folder, SPLIT) in (None, store.manifest.fingerprint):
-            calibration = _measure_spreads(forward, device, experiment, names, store, weights)
+            calibration = _measure_spreads(forward, device, experiment, names, store, sha256(folder.weights))
             if rank() == 0:
                 calibration.save(folder.calibration)
-        elif calibration is not None and calibration.weights != weights:
-            calibration = None
     return {name: None if calibration is None else calibration.spreads.get(name) for name in names}
 
 

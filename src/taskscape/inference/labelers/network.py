@@ -39,8 +39,8 @@ class NetworkLabeler(Labeler):
         network = AdaptedNetwork(loaded.network, height, {}).to(loaded.device).eval()
         self.model = loaded._replace(network=network)
         self.tasks = loaded.tasks
-        calibration = self.folder.calibration
-        self.spreads = Calibration.load(calibration).spreads if calibration.exists() else {}
+        calibration = Calibration.of(self.folder)
+        self.spreads = {} if calibration is None else calibration.spreads
 
     @override
     def predict(self, image: Tensor) -> dict[str, Label]:
