@@ -91,12 +91,12 @@ class Plain(Transferring):
 
 
 def test_samples_hold_what_is_transferred_and_attended_to() -> None:
-    network = Transferring()
+    network, plain = Transferring().eval(), Plain().eval()
     samples = collect_samples(network, TASKS, batch(), network)
     assert (samples["depth/transferred"] == 12).all()
     assert samples["depth/transferred"].shape == samples["depth/prediction"].shape
     assert samples["semseg/transferred"].shape == samples["semseg/prediction"].shape
-    attention = collect_samples(Plain(), TASKS, batch(), Plain())["semseg/attention"]
+    attention = collect_samples(plain, TASKS, batch(), plain)["semseg/attention"]
     assert attention.dtype == np.uint8 and attention.shape == (2, 2, 2, 3)
     assert attention[0, 0, 0].tolist() == [255, 64, 0] and (attention[0, 1] == 255).all()
     assert not any(key.endswith(("transferred", "attention")) for key in collect_samples(network, TASKS, batch()))

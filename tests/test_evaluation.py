@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.batch import Batch, Target
-from taskscape.evaluation import Evaluation, collect_samples, evaluate, seconds_of
+from taskscape.evaluation import Evaluation, Evaluator, calibrate, collect_samples, evaluate, seconds_of
 from taskscape.losses import L1, Loss
 from taskscape.metrics import JOINT, DepthMetrics, MetricSpec, TaskMetric
 from taskscape.modalities import Modality
@@ -245,3 +245,30 @@ def test_optional_metrics_are_shown_where_they_are_asked_for() -> None:
 
 def _store_of(kind: str) -> Any:
     return SimpleNamespace(manifest=SimpleNamespace(source={"kind": kind}))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda network: evaluate(network, {}, [], CPU),
+        lambda network: calibrate(network, {}, [], 0),
+        lambda network: collect_samples(network, {}, batches(1)[0]),
+    ],
+)
+def test_a_network_in_training_mode_is_not_evaluated(call: Any) -> None:
+    """Its batch normalization would use the statistics of the batch, and learn from the validation images."""
+    network = nn.BatchNorm2d(3)
+    with pytest.raises(ValueError, match=r"BatchNorm2d is in training mode.*call network.eval\(\) before"):
+        call(network)
+
+
+def test_a_task_without_output_prediction_or_target_is_named() -> None:
+    data = batches(1)
+    tasks = {"a": GlowTask(), "b": GlowTask()}
+    with pytest.raises(ValueError, match=r"no output of the network for the task b; there is a"):
+        evaluate(red, tasks, data, CPU)
+    evaluator, maps = Evaluator(tasks, CPU), {"a": torch.zeros(2, 4, 6)}
+    with pytest.raises(ValueError, match="no prediction for the task b; there is a"):
+        evaluator.update(maps, data[0].targets)
+    with pytest.raises(ValueError, match="no target for the task b; there is a"):
+        evaluator.update(maps | {"b": maps["a"]}, data[0].targets)

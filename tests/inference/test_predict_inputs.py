@@ -1,6 +1,8 @@
 """Inputs of ``Predictor.predict``, by one rule; the command and Python give identical results."""
 
+import copy
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +11,13 @@ import torch
 from PIL import Image
 
 from taskscape.cli import main
+from taskscape.inference import Predictor
 from taskscape.inference.checks import require_images
 from taskscape.inference.images import AnyImage, as_rgb
 from taskscape.inference.saving import endings
 from taskscape.inference.sources import name_images, require_kept, videos_among
 from taskscape.modalities import Depth
+from taskscape.tasks import Boundaries, SurfaceNormals
 from taskscape.views import view
 
 
@@ -170,3 +174,27 @@ def test_pipes_and_links_that_lead_to_themselves_are_no_images(tmp_path: Path) -
     assert videos_among([tmp_path / "images"], tmp_path / "out") == ([], [tmp_path / "images"])
     with pytest.warns(UserWarning, match="no broken links"):
         assert list(name_images([tmp_path / "images"], tmp_path / "out")) == ["a"]
+
+
+def test_a_predictor_of_one_s_own_has_a_view_and_the_channels_of_each_task(predictor: Predictor) -> None:
+    model = predictor.model
+    for height in (0, -4):
+        with pytest.raises(ValueError, match=f"height is {height}: give at least 1, or None"):
+            replace(predictor, height=height)
+    with pytest.raises(ValueError, match=r"views has no depth: give taskscape.views.view"):
+        replace(predictor, views={name: v for name, v in predictor.views.items() if name != "depth"})
+    with pytest.raises(ValueError, match="confidence_views has no semseg"):
+        replace(predictor, spreads={"semseg": 1.0})
+    for tasks, message in (
+        (dict(model.tasks, edges=Boundaries()), "task edges needs 1 channel, and the network has none"),
+        (dict(model.tasks, depth=SurfaceNormals()), "task depth needs 3 channels, and the network has 1"),
+    ):
+        other = model._replace(experiment=replace(model.experiment, tasks=tasks))
+        with pytest.raises(ValueError, match=message):
+            replace(predictor, model=other)
+
+
+def test_a_model_in_training_mode_does_not_predict(predictor: Predictor) -> None:
+    model = predictor.model._replace(network=copy.deepcopy(predictor.model.network).train())
+    with pytest.raises(ValueError, match=r"in training mode.*call network.eval\(\) before"):
+        replace(predictor, model=model).predict(np.zeros((16, 24, 3), np.uint8))

@@ -25,11 +25,14 @@ class StoreDataset(Dataset[tuple[Tensor, dict[str, Target]]]):
         fields: The labels to return; by default all.
 
     Raises:
-        ValueError: The store has no such field; raised when an item is read.
+        ValueError: ``fields`` is a single name, or the store has no such field; the latter is raised when an item is
+            read.
     """
 
     def __init__(self, store: Store, fields: Sequence[str] | None = None) -> None:
         self.store = store
+        if isinstance(fields, str):
+            raise ValueError(f"fields is {fields!r}: give a list of names, [{fields!r}]")
         self.fields = tuple(store.fields if fields is None else fields)
 
     def __len__(self) -> int:

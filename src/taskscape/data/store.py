@@ -168,8 +168,7 @@ class Store:
         self, indices: Sequence[int] | npt.NDArray[np.int64], fields: Sequence[str], device: torch.device
     ) -> StoredBatch:
         index = np.asarray(indices, np.int64).reshape(-1)
-        if outside := [number for number in index.tolist() if not 0 <= number < len(self)]:
-            raise IndexError(f"index {outside[0]} is outside split {self.split!r} of {len(self)} images")
+        self._check_inside(index.tolist())
         for name in fields:
             if name not in self.fields:
                 raise ValueError(f"{self.path} has no labels {name!r}{nearest(name, self.fields)}")
@@ -178,9 +177,17 @@ class Store:
         return StoredBatch(image, labels, on_device(index, device))
 
     def stored(self, index: int) -> dict[str, Array]:
-        """Return all fields of one image, including the image itself, in packed form."""
+        """Return all fields of one image, including the image itself, in packed form.
+
+        Raises ``IndexError`` for an index that is negative or too large.
+        """
+        self._check_inside([index])
         shard, row = divmod(index, self.manifest.shard)
         return {name: arrays[shard][row] for name, arrays in self._maps.items()}
+
+    def _check_inside(self, indices: Sequence[int]) -> None:
+        if outside := [index for index in indices if not 0 <= index < len(self)]:
+            raise IndexError(f"index {outside[0]} is outside split {self.split!r} of {len(self)} images")
 
     def _rows(self, name: str, index: npt.NDArray[np.int64], device: torch.device) -> Tensor:
         if name in self._cached:

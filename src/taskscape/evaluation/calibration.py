@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from taskscape.batch import Batch, Target
-from taskscape.evaluation.evaluator import Forward
+from taskscape.evaluation.evaluator import Forward, require_evaluation_mode
 from taskscape.tasks import Task
 
 PIXELS = 2**18
@@ -25,7 +25,9 @@ def calibrate(forward: Forward, tasks: Mapping[str, Task], batches: Iterable[Bat
     For classes this is temperature scaling (Guo et al., ICML 2017, https://arxiv.org/abs/1706.04599); for other tasks
     it scales the predicted widths in the same way. Predictions do not change. ``images`` is the number of images in the
     batches, from which about ``PIXELS`` pixels are used. Tasks without a valid pixel or a confidence are left out.
+    Raises ``ValueError`` for a network in training mode.
     """
+    require_evaluation_mode(forward)
     sampled: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in tasks}
     for batch in batches:
         final = forward(batch.image).final

@@ -1,13 +1,13 @@
 """Evaluation of a network on a split, and sample images for reports."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from taskscape.batch import Batch, Target
 from taskscape.devices import with_float64
@@ -18,7 +18,7 @@ from taskscape.metrics.joint import JOINT
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Rgb
 from taskscape.models import Network, Outputs
-from taskscape.serialization import named
+from taskscape.serialization import named, nearest
 from taskscape.tasks import Task
 
 Forward = Callable[[Tensor], Outputs]
@@ -52,8 +52,10 @@ def evaluate(
     """Evaluate a network on the batches of all processes.
 
     Each process passes its own part of the images and gets the metrics of all. ``also`` is called with each batch and
-    the network's outputs for it. Raises ``ValueError`` for outputs that are not finite, and for metrics without a spec.
+    the network's outputs for it. Raises ``ValueError`` for a network in training mode, for a task without an output or
+    a target, for outputs that are not finite, and for metrics without a spec.
     """
+    require_evaluation_mode(forward)
     evaluator, not_finite = Evaluator(tasks, device), NotFinite(tasks, device)
     times: list[tuple[float, int]] = []
     with torch.no_grad():
@@ -62,6 +64,7 @@ def evaluate(
             outputs = forward(batch.image)
             times.append((now(device) - started, len(batch.image)))
             final = outputs.final
+            require_all(tasks, final, "output of the network")
             not_finite.update(final)
             evaluator.update({name: _decoded(task, final[name]) for name, task in tasks.items()}, batch.targets)
             also(batch, outputs)
@@ -80,7 +83,12 @@ class Evaluator:
         self.images = 0
 
     def update(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Target]) -> None:
-        """Update with the decoded predictions of a batch, shaped as in ``taskscape.batch.Target``."""
+        """Update with the decoded predictions of a batch, shaped as in ``taskscape.batch.Target``.
+
+        Raises ``ValueError`` for a task without a prediction or a target.
+        """
+        require_all(self.metrics, predictions, "prediction")
+        require_all(self.metrics, targets, "target")
         for name, metric in self.metrics.items():
             metric.update(predictions[name].to(self.device), *(part.to(self.device) for part in targets[name]))
         self.images += len(next(iter(targets.values())).valid)
@@ -131,6 +139,22 @@ def _numbers(metric: TaskMetric) -> dict[str, float]:
     return {name: number for name, number in numbers.items() if not math.isnan(number)}
 
 
+def require_evaluation_mode(forward: Forward) -> None:
+    """Raise ``ValueError`` for a network in training mode, in which predictions depend on the batch and change it."""
+    if isinstance(forward, nn.Module) and forward.training:
+        raise ValueError(
+            f"{type(forward).__name__} is in training mode, where normalization and dropout depend on the batch: call "
+            "network.eval() before, and network.train() to continue training"
+        )
+
+
+def require_all(tasks: Iterable[str], given: Collection[str], what: str) -> None:
+    """Raise ``ValueError`` that names a task of which there is none of ``what``."""
+    for name in tasks:
+        if name not in given:
+            raise ValueError(f"there is no {what} for the task {name}{nearest(name, given)}")
+
+
 @torch.no_grad()
 def collect_samples(
     forward: Forward,
@@ -145,8 +169,10 @@ def collect_samples(
     its modality, and ``TASK/valid`` is (N, H, W) bool. With ``network``, if it supports them, there are also
     ``TASK/transferred``, the prediction transferred from another task, shaped as ``TASK/prediction``, and
     ``TASK/attention``, (N, channels, h, w) uint8: the attention of each class to each cell, scaled to a maximum of 255.
-    For tasks in ``spreads``, by their calibration, ``TASK/confidence`` is (N, H, W) float16 in 0..1.
+    For tasks in ``spreads``, by their calibration, ``TASK/confidence`` is (N, H, W) float16 in 0..1. Raises
+    ``ValueError`` for a network in training mode.
     """
+    require_evaluation_mode(forward)
     final = forward(batch.image).final
     arrays = {"image": Rgb().to_array(batch.image)}
     for name, task in tasks.items():

@@ -21,6 +21,7 @@ from taskscape.modalities.base import Array
 from taskscape.models.images import unit_range
 from taskscape.runs.other_data import scaled_to
 from taskscape.runs.trained_model import TrainedModel
+from taskscape.serialization import counted
 from taskscape.views import ConfidenceView, RgbArray, View
 
 
@@ -47,6 +48,22 @@ class Predictor:
     """How to divide larger images, with ``size`` set; None computes every image in one piece."""
     batch: int = field(default=1, kw_only=True)
     """Maximum number of tiles, or of images of one size in ``predict.predict``, that are computed together."""
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` unless the network has the tasks' channels, each has a view, and a height is above 0."""
+        if self.height is not None and self.height < 1:
+            raise ValueError(f"height is {self.height}: give at least 1, or None for no scaling")
+        channels = self.model.network.out_channels
+        for name, task in self.model.tasks.items():
+            if channels.get(name) != task.channels:
+                raise ValueError(
+                    f"the task {name} needs {counted(task.channels, 'channel', 'channels')}, and the network has "
+                    f"{channels.get(name, 'none')}: give the tasks that it was built for"
+                )
+            if name not in self.views:
+                raise ValueError(f"views has no {name}: give taskscape.views.view(task.modality) of each task")
+        if missing := self.spreads.keys() - self.confidence_views.keys():
+            raise ValueError(f"confidence_views has no {min(missing)}: give the view of each task in spreads")
 
     def __repr__(self) -> str:
         """Return the network in one line, with the height of its images and the device."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from taskscape.devices import find_device
 from taskscape.evaluation import TestTimeAugmentation, find_tta
+from taskscape.evaluation.evaluator import require_evaluation_mode
 from taskscape.models import Network, Outputs
 from taskscape.released import resolve
 from taskscape.run_folder import RunFolder
@@ -58,7 +59,11 @@ class TrainedModel(NamedTuple):
 
     @checked
     def forward(self, image: Tensor) -> Outputs:
-        """Return the outputs for (B, 3, H, W) images in 0..1, at the precision of the experiment."""
+        """Return the outputs for (B, 3, H, W) images in 0..1, at the precision of the experiment.
+
+        Raises ``ValueError`` for a network in training mode.
+        """
+        require_evaluation_mode(self.network)
         with torch.no_grad(), autocast(self.device, self.experiment.number_format):
             outputs: Outputs = self.network(image.to(self.device))
             return outputs
