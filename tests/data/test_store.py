@@ -603,3 +603,10 @@ def test_a_stored_image_has_an_index_from_0(make_store: Make) -> None:
 def test_fields_of_a_dataset_are_a_list(make_store: Make) -> None:
     with pytest.raises(ValueError, match=r"fields is 'depth': give a list of names, \['depth'\]"):
         StoreDataset(make_store(2), "depth")
+
+
+@pytest.mark.parametrize("indices", [np.array([True, False]), [1.7]])
+def test_indices_are_integers(make_store: Make, indices: np.ndarray | list[float]) -> None:
+    """A mask was read as the positions 0 and 1, and fractions were cut."""
+    with pytest.raises(ValueError, match=r"indices are (bool|float64): give positions, such as np.flatnonzero"):
+        make_store(2).gather(indices, NAMES, CPU)

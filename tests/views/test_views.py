@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -316,3 +317,12 @@ def test_files_can_be_written_as_they_say(shown: View, tmp_path) -> None:
     path = tmp_path / f"a.{shown.extension}"
     shown.encode(values(shown, 3, 4)).save(path)
     assert Image.open(path).size == (4, 3)
+
+
+@pytest.mark.parametrize("wrong", [300, -1, 1.5, np.nan])
+def test_ids_that_a_file_cannot_hold_are_refused(wrong: float) -> None:
+    """They were written modulo 256, as other classes."""
+    ids = np.array([[0, 1], [2, wrong]])
+    with pytest.warns() if np.isnan(wrong) else nullcontext(), pytest.raises(ValueError, match=r"ids are .*0 … 255"):
+        SEMSEG.encode(ids)
+    assert np.array_equal(np.asarray(SEMSEG.encode(ids[:1])), [[0, 1]])

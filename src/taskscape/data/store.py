@@ -154,7 +154,8 @@ class Store:
         """Return the samples at ``indices``, in this order, with these labels as targets, on the device.
 
         Images are channels-last in memory. No indices give an empty batch. Raises ``ValueError`` for a field that the
-        store does not have, ``IndexError`` for an index that is negative or too large.
+        store does not have and for indices that are not integers, ``IndexError`` for an index that is negative or too
+        large.
         """
         return self._gather_stored(indices, fields, device).unpack(self.fields)
 
@@ -167,7 +168,10 @@ class Store:
     def _gather_stored(
         self, indices: Sequence[int] | npt.NDArray[np.int64], fields: Sequence[str], device: torch.device
     ) -> StoredBatch:
-        index = np.asarray(indices, np.int64).reshape(-1)
+        index = np.asarray(indices).reshape(-1)
+        if index.size and index.dtype.kind not in "iu":
+            raise ValueError(f"indices are {index.dtype}: give positions, such as np.flatnonzero(mask) of a mask")
+        index = index.astype(np.int64)
         self._check_inside(index.tolist())
         for name in fields:
             if name not in self.fields:

@@ -70,7 +70,14 @@ class SemsegView(View[Semseg]):
 
     @override
     def encode(self, values: Array) -> Image.Image:
-        encoded = Image.fromarray(values.astype(np.uint8))
+        """Return an image of class ids with their colors as its palette.
+
+        Raises ``ValueError`` for ids that are not integers in 0 … 255.
+        """
+        ids = values.astype(np.uint8)
+        if values.dtype != np.uint8 and (ids != values).any():
+            raise ValueError(f"ids are {values.min()} … {values.max()}: a file of classes holds integers, 0 … 255")
+        encoded = Image.fromarray(ids)
         encoded.putpalette(np.array(list(self.classes.values()), np.uint8).tobytes())
         return encoded
 
