@@ -341,6 +341,12 @@ def test_synth_writes_streets_and_skips_those_that_are_there(here: Path, capsys:
 # -- wrong input -----------------------------------------------------------------------------------------------------
 
 
+def test_a_file_that_looks_like_a_flag(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "-dash.jpg").touch()
+    error = fails(capsys, "predict", "-dash.jpg", "--out", "there")
+    assert "there is no flag -dash.jpg; if it is a path, write ./-dash.jpg" in error
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -4,6 +4,7 @@ A flag is ``--name VALUE`` or ``--name=VALUE``, a switch is ``--name`` or ``--no
 argument. A word is one item of the command line.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -108,7 +109,8 @@ def _parse_flag(
     if not word.startswith("--") or name not in settings:
         shown = word.partition("=")[0]
         hint = (
-            _place_hint(name, places)
+            _file_hint(word)
+            or _place_hint(name, places)
             or _choice_hint(name, tree)
             or _other_classes_hint(name, tree)
             or _similar_hint(name, tree, also)
@@ -145,6 +147,11 @@ def _flag_values(name: str, setting: Setting, following: Sequence[str]) -> tuple
     if range_in_words := missed(setting.kind, words):
         raise ValueError(f"--{name} {' '.join(words)}: it must be {range_in_words}")
     return [spelled(setting.kind, word) for word in words], count or len(words)
+
+
+def _file_hint(word: str) -> str:
+    """Return a hint for the error message if there is a file or folder whose name starts with a dash."""
+    return f"; if it is a path, write ./{word}" if os.path.lexists(word) else ""
 
 
 def _place_hint(name: str, places: Sequence[Place]) -> str:
