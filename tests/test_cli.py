@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -19,6 +20,7 @@ from taskscape.cli import main
 from taskscape.commands import COMMANDS
 from taskscape.commands.recipes import summaries
 from taskscape.errors import Interrupted
+from taskscape.files.paths import access_remedy
 from taskscape.imports import quick_imports
 from taskscape.models import NAMES
 from taskscape.parallel import launched_processes
@@ -598,6 +600,12 @@ def test_a_folder_that_cannot_be_written_is_refused_first(
     with pytest.raises(SystemExit):
         main(words)
     assert ". cannot be written to: allow this user to write there (chmod u+w), or" in capsys.readouterr().err
+
+
+def test_chmod_is_no_remedy_for_a_read_only_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounted = SimpleNamespace(f_flag=os.ST_RDONLY | os.ST_NOSUID)
+    monkeypatch.setattr("taskscape.files.paths.os.statvfs", lambda path: mounted)
+    assert access_remedy(tmp_path) == "make the file system writable, or choose another folder"
 
 
 @pytest.mark.parametrize(

@@ -366,8 +366,8 @@ def test_losses_of_training_and_validation_are_drawn(make_run: MakeRun, tmp_path
 
 def test_one_run_is_no_comparison(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
-    with pytest.raises(ValueError, match="at least two runs"):
-        write_comparison([run, run], tmp_path / "page.html")
+    with pytest.raises(ValueError, match=r"at least two runs, not 1 \(.* is named 2 times\): name more"):
+        write_comparison([run, run / ".." / run.name], tmp_path / "page.html")
 
 
 def test_a_result_from_before_the_end_of_training_is_not_comparable(make_run: MakeRun, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-_REMEDIES = {
+REMEDIES = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room, or ask for a larger quota",
     errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
@@ -112,7 +112,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0)
+        remedy = REMEDIES.get(error.errno or 0)
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
             file = next((parent for parent in path.parents if parent.is_file()), None)
             remedy = f"{file} is a file, not a folder: choose another folder" if file else remedy

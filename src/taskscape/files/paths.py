@@ -1,7 +1,11 @@
 """Checks of names and paths from users and files, so that nothing is written outside the intended folder."""
 
+import errno
 import os
+import sys
 from pathlib import Path
+
+from taskscape.files.atomic import REMEDIES
 
 
 def with_home(path: str) -> Path:
@@ -54,7 +58,14 @@ def access_remedy(path: Path) -> str:
             return f"allow this user to enter {folder} (chmod u+x)"
     if os.access(path, os.F_OK) and not os.access(path, os.R_OK):
         return f"allow this user to read it (chmod {'u+rx' if path.is_dir() else 'u+r'})"
+    if path.exists() and _is_read_only(path):
+        return REMEDIES[errno.EROFS]
     return "allow this user to write there (chmod u+w), or choose another place"
+
+
+def _is_read_only(path: Path) -> bool:
+    """Return whether the file system of an existing path is mounted for reading only."""
+    return sys.platform != "win32" and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def printable(text: str) -> str:

@@ -64,7 +64,8 @@ def write_comparison(
     start_of(out)
     folders = list({Path(run).resolve(): Path(run) for run in runs}.values())
     if len(folders) < 2:
-        raise ValueError(f"a comparison needs at least two runs, not {len(folders)}: name more run folders")
+        same = f" ({folders[0]} is named {len(runs)} times)" if len(runs) > 1 else ""
+        raise ValueError(f"a comparison needs at least two runs, not {len(folders)}{same}: name more run folders")
     loaded = [Run.load(run, split, tta) for run in folders]
     if last_epochs:
         loaded = [run.of_last_epochs() for run in loaded]

@@ -1,3 +1,4 @@
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -40,7 +41,10 @@ def test_a_source_that_ends_becomes_videos(
     monkeypatch.setattr(reading.Video, "frames", slowly(reading.Video.frames))
     counts: list[tuple[int, int]] = []
     files = camera.record(predictor, "0", tmp_path, DEPTH, name="test", progress=lambda *done: counts.append(done))
-    assert [file.name for file in files] == ["test.depth.mp4"]
+    assert [file.name for file in files] == ["test.depth.mp4", "test.video.json"]
+    about = json.loads(files[1].read_text("utf-8"))
+    assert about["files"] == ["test.depth.mp4"] and about["frames"] == counts[-1][0]
+    assert about["maps"]["depth"]["meters_per_step"] > 0 and about["made_with"]["camera"] == "0"
     times = clips.times(files[0])
     assert len(times) == counts[-1][0] > 1 and counts[-1][1] == 0
     assert all(before < after for before, after in pairwise(times))

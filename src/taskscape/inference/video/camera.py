@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from taskscape.inference.predictor import Predictor
 from taskscape.inference.video.color_scales import fitted
+from taskscape.inference.video.description import description_file, made_with, write_description
 from taskscape.inference.video.film import Film, check_smoothing
 from taskscape.inference.video.parts import Parts
 from taskscape.inference.video.pictures import videos_of
@@ -60,10 +61,10 @@ def record(
     progress: ProgressCallback | None = None,
     note: Callable[[str], None] = lambda sentence: None,
 ) -> list[Path]:
-    """Predict the frames of a camera until Ctrl-C, SIGTERM or the end of the stream, and return the written videos.
+    """Predict the frames of a camera until Ctrl-C, SIGTERM or the end of the stream, and return the written files.
 
     ``camera`` is a number, a name, or the address of a stream, such as ``rtsp://…``. Frames that arrive while the
-    network computes are dropped; the others keep the times at which they were taken. The videos are as those of
+    network computes are dropped; the others keep the times at which they were taken. The files are as those of
     ``predict_video``; ``name`` is ``camera`` with date and time by default. ``opened`` is called once the camera is
     open.
 
@@ -90,11 +91,14 @@ def record(
         if not parts.frames:
             parts.remove()
             raise ValueError(f"{camera}: the recording ended before the first frame was written: let it run longer")
+        seconds = max(time.perf_counter() - started, 1e-9)
         files, _ = film.join(out, name)
+        description = description_file(out, name)
+        made = {"camera": camera} | made_with(predictor, settings, names)
+        write_description(description, files, film, parts.frames / seconds, made)
         parts.remove()
-    seconds = time.perf_counter() - started
-    note(f"{parts.frames} frames in {seconds:.1f} s, {parts.frames / max(seconds, 1e-9):.2g} per second")
-    return files
+    note(f"{parts.frames} frames in {seconds:.1f} s, {parts.frames / seconds:.2g} per second")
+    return [*files, description]
 
 
 def newest(frames: Iterator[Frame], stop: Callable[[], bool]) -> Iterator[Frame]:

@@ -1,19 +1,15 @@
 """Predict a video file and write the predictions to videos."""
 
-import hashlib
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
-from taskscape.files import atomic_write, locked, writing
+from taskscape.files import locked, writing
 from taskscape.files.paths import check_inside
 from taskscape.inference.predictor import Predictor
 from taskscape.inference.video.color_scales import fitted, settings_of, with_settings
+from taskscape.inference.video.description import description_file, made_with, read_description, write_description
 from taskscape.inference.video.film import Film, check_smoothing
 from taskscape.inference.video.parts import Parts
 from taskscape.inference.video.pictures import videos_of
@@ -61,10 +57,10 @@ def predict_video(
     names = videos_of(predictor, settings.videos)
     check_smoothing(predictor, settings.smooth)
     video = Video(path, settings.height)
-    made_with = _made_with(path, predictor, settings, names)
-    description = out / f"{name}.video.json"
-    earlier, made_with_before = _read_description(description)
-    if earlier and made_with_before == made_with and all(file.is_file() for file in earlier):
+    made = _version_of(path) | made_with(predictor, settings, names)
+    description = description_file(out, name)
+    earlier, made_before = read_description(description)
+    if earlier and made_before == made and all(file.is_file() for file in earlier):
         note(f"{path.name}: already done, its videos exist")
         return [*earlier, description]
     folder = out / f"{name}.parts"
@@ -73,7 +69,7 @@ def predict_video(
         folder.mkdir(parents=True, exist_ok=True)
     started, interrupts = time.perf_counter(), Interrupts()
     with locked(folder, folder / "lock"), interrupts.handled():
-        parts = Parts.of(folder, made_with, last=video.usual)
+        parts = Parts.of(folder, made, last=video.usual)
         predictor = _with_color_scales(predictor, parts, video)
         maps = out / f"{name}.frames" if settings.maps else None
         film = Film(predictor, parts, names, video.size, video.time_base, settings.smooth, maps)
@@ -83,7 +79,7 @@ def predict_video(
         _complete(film, video, path, interrupts, progress)
         sound = Sound(path, video.start) if video.sounds else None
         files, has_sound = film.join(out, name, sound)
-        _write(description, files, made_with, film, video)
+        write_description(description, files, film, float(video.rate), made)
         parts.remove()
     seconds = time.perf_counter() - started
     for sentence in _notes(video, parts.frames - num_resumed, seconds, has_sound, film):
@@ -96,44 +92,10 @@ def predict_video(
     return [*files, description]
 
 
-def _made_with(path: Path, predictor: Predictor, settings: VideoSettings, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return everything that determines the videos of a file, as JSON values."""
+def _version_of(path: Path) -> dict[str, Any]:
+    """Return what identifies a file and its content, without reading it, as JSON values."""
     status = path.stat()
-    content = {
-        "file": str(path.resolve()),
-        "bytes": status.st_size,
-        "changed": status.st_mtime_ns,
-        "network": _digest(predictor.model.network),
-        "tasks": list(predictor.model.tasks),
-        "height": predictor.height,
-        "test-time augmentation": str(predictor.tta),
-        "tiles": str(predictor.tiles),
-        "confidence": dict(predictor.spreads),
-        "views": settings_of(predictor.views),
-        "videos": list(names),
-        "smooth": settings.smooth,
-        "video height": settings.height,
-        "maps": settings.maps,
-    }
-    made_with: dict[str, Any] = json.loads(json.dumps(content))
-    return made_with
-
-
-def _digest(network: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _read_description(path: Path) -> tuple[list[Path], Any]:
-    """Return the existing output files of a video and what they were made with; an empty list and None without any."""
-    try:
-        content = json.loads(path.read_text("utf-8"))
-        return [path.parent / file for file in content["files"]], content["made_with"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return [], None
+    return {"file": str(path.resolve()), "bytes": status.st_size, "changed": status.st_mtime_ns}
 
 
 def _with_color_scales(predictor: Predictor, parts: Parts, video: Video) -> Predictor:
@@ -161,18 +123,6 @@ def _complete(film: Film, video: Video, path: Path, interrupts: Interrupts, prog
         raise interrupts.stopped(f"after {parts.frames} of {video.count or 'its'} frames of {path}")
     parts.complete = True
     parts.write()
-
-
-def _write(path: Path, files: list[Path], made_with: Mapping[str, Any], film: Film, video: Video) -> None:
-    content = {
-        "files": [file.relative_to(path.parent).as_posix() for file in files],
-        "frames": film.parts.frames,
-        "frames_per_second": float(video.rate),
-        "size": list(video.size),
-        "maps": {name: dict(view.metadata()) for name, view in film.predictor.views.items()},
-        "made_with": made_with,
-    }
-    atomic_write(path, json.dumps(content, indent=1))
 
 
 def _notes(video: Video, frames: int, seconds: float, has_sound: bool, film: Film) -> list[str]:
