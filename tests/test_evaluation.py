@@ -120,7 +120,7 @@ def red(image: Tensor) -> Outputs:
 
 def test_a_task_of_one_s_own_is_measured() -> None:
     data = batches(3)
-    found = evaluate(red, {"a": GlowTask()}, data, CPU)
+    found = evaluate(red, {"a": GlowTask()}, data, "cpu")
     errors = torch.cat([(batch.image[:, 0] - batch.targets["a"].value).abs() for batch in data])
     assert found.metrics == {"a/mae": pytest.approx(errors.mean().item())}
     assert list(found.specs) == ["a/mae", "a/never"] and found.plots["a/sums"][1] == 144

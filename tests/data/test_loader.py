@@ -33,7 +33,7 @@ def parts(batch: Batch) -> list[torch.Tensor]:
 
 
 def test_in_order(make_store: Make) -> None:
-    loader = Loader(make_store(), {"depth": Depth()}, 3, CPU)
+    loader = Loader(make_store(), {"depth": Depth()}, 3, "cpu")
     assert len(loader) == 3
     batches = list(loader.epoch(0))
     assert order(batches) == [[0, 1, 2], [3, 4, 5], [6]]

@@ -12,7 +12,7 @@ from taskscape.batch import Batch, Target
 from taskscape.data.augment import Augmentation, Draws, draw
 from taskscape.data.sample import evenly_spread
 from taskscape.data.store import Store
-from taskscape.devices import on_device
+from taskscape.devices import find_device, on_device
 from taskscape.serialization import counted, nearest
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Loader:
         tasks: The tasks to make targets for, by name. A task reads the field ``task.source``, or that of its own name;
             a sample without a label gets an all-false mask.
         batch_size: Number of images of a global batch.
-        device: Device of the batches.
+        device: Device of the batches, such as ``cpu``.
         seed: Seed of the order and the augmentation.
         augmentation: Applied to every batch; by default none.
         shuffle: Draw the samples in a new order each epoch.
@@ -47,7 +47,8 @@ class Loader:
         world_size: Number of processes; by default that of the running process group.
 
     Raises:
-        ValueError: The store lacks a field, a batch is smaller than the number of processes, or no batch would remain.
+        ValueError: The store lacks a field, a batch is smaller than the number of processes, no batch would remain, or
+            this machine has no such device.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Loader:
         store: Store,
         tasks: Mapping[str, "Task"],
         batch_size: int,
-        device: torch.device,
+        device: str | torch.device,
         seed: int = 0,
         augmentation: Augmentation | None = None,
         shuffle: bool = False,
@@ -67,7 +68,7 @@ class Loader:
         self.store = store
         self.tasks = dict(tasks)
         self.batch_size = batch_size
-        self.device = device
+        self.device = find_device(device)
         self.seed = seed
         self.augmentation = augmentation
         self.shuffle = shuffle
@@ -84,8 +85,8 @@ class Loader:
             name: _image_factors(self.tasks[name], field, store) for name, field in self._sources.items()
         }
         self._images = self._images_per_epoch(drop_undersized)
-        if device.type == "cuda":  # other devices share the memory of the map
-            store.cache_on(device, self._fields)
+        if self.device.type == "cuda":  # other devices share the memory of the map
+            store.cache_on(self.device, self._fields)
 
     def _images_per_epoch(self, drop_undersized: bool) -> int:
         """Return the number of images of an epoch. Raises ``ValueError`` if they are too few for a batch."""

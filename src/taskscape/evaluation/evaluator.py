@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from taskscape.batch import Batch, Target
-from taskscape.devices import with_float64
+from taskscape.devices import find_device, with_float64
 from taskscape.evaluation.finite import NotFinite
 from taskscape.evaluation.timing import now
 from taskscape.metrics.base import TaskMetric
@@ -46,7 +46,7 @@ def evaluate(
     forward: Forward,
     tasks: Mapping[str, Task],
     batches: Iterable[Batch],
-    device: torch.device,
+    device: str | torch.device,
     also: Callable[[Batch, Outputs], None] = lambda batch, outputs: None,
 ) -> Evaluation:
     """Evaluate a network on the batches of all processes.
@@ -56,6 +56,7 @@ def evaluate(
     a target, for outputs that are not finite, and for metrics without a spec.
     """
     require_evaluation_mode(forward)
+    device = find_device(device)
     evaluator, not_finite = Evaluator(tasks, device), NotFinite(tasks, device)
     times: list[tuple[float, int]] = []
     with torch.no_grad():
@@ -77,8 +78,8 @@ def evaluate(
 class Evaluator:
     """Accumulates the metrics of decoded predictions from any source."""
 
-    def __init__(self, tasks: Mapping[str, Task], device: torch.device) -> None:
-        self.device = with_float64(device)
+    def __init__(self, tasks: Mapping[str, Task], device: str | torch.device) -> None:
+        self.device = with_float64(find_device(device))
         self.metrics = {name: task.metrics().to(self.device) for name, task in tasks.items()}
         self.images = 0
 
