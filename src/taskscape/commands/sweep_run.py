@@ -149,7 +149,8 @@ class SweepRun:
 
         failed = [(trial, outcome) for trial, outcome in outcomes.values() if outcome.state == "failed"]
         if len(failed) == len(outcomes):
-            raise TrainingError(f"all {len(failed)} runs failed, the first with the error: {failed[0][1].error}")
+            what = f"all {len(failed)} runs failed, the first with the error" if len(failed) > 1 else "the run failed"
+            raise TrainingError(f"{what}: {failed[0][1].error}")
         best = json.loads((self.folder / "results.json").read_text("utf-8"))["best"]
         if best is not None:
             is_mean = any(axis.name == SEED for axis in self.words.axes)
