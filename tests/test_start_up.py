@@ -121,6 +121,7 @@ def light() -> Iterator[subprocess.Popen[str]]:
         ("train joint --network.encoder resnet-18", "did you mean resnet18?"),
         ("train joint data:packed --data.path nowhere", "--data.path: there is no file or folder nowhere"),
         ("train joint --from nowhere", "--from: there is no file or folder nowhere"),
+        ("train joint --network.pretrained none", "there is no file or folder none; it may also be True or False"),
         ("train --resume nowhere", "nowhere is not a run"),
         ("train nowhere.yaml", "there is no file nowhere.yaml"),
         ("train nowhere.py:experiment", "there is no Python file"),

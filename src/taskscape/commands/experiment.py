@@ -174,7 +174,8 @@ def _require_existing(flag: str, value: str, setting: Setting | None) -> None:
         setting and setting.path not in OUTPUTS and Path in (setting.kind, *get_args(setting.kind))
     ):
         if value not in ("True", "False", "None") and not (Path(value).exists() or _is_model(flag, value)):
-            raise FileNotFoundError(f"--{flag}: there is no file or folder {value}")
+            switch = "; it may also be True or False" if setting and bool in get_args(setting.kind) else ""
+            raise FileNotFoundError(f"--{flag}: there is no file or folder {value}{switch}")
     elif flag == "device":
         from taskscape.devices import check_device_name
 
