@@ -52,6 +52,11 @@ def with_float64(device: "torch.device") -> "torch.device":
     return torch.device("cpu") if device.type == "mps" else device
 
 
+def is_quick_to_read(tensor: "torch.Tensor") -> bool:
+    """Return whether the host can read a tensor without waiting, as on a CPU; checks of values read no others."""
+    return tensor.device.type == "cpu"
+
+
 def on_device(numbers: "npt.NDArray[Any] | torch.Tensor", device: "torch.device") -> "torch.Tensor":
     """Copy an array from main memory to a device without waiting for the GPU.
 

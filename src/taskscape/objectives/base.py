@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from taskscape.batch import Target
+from taskscape.devices import is_quick_to_read
 from taskscape.distributed import all_reduce_sum, all_reduce_sum_local_gradient, world_size
 from taskscape.losses import Loss, LossTerm
 from taskscape.losses.base import at_least_float32
@@ -91,8 +92,10 @@ def loss_term(name: str, task: Task, raw: Tensor, target: Target) -> LossTerm:
     try:
         return task.compute_loss(raw, target)
     except (IndexError, RuntimeError) as error:  # on a GPU, torch ends the process instead
+        if not (task.predicts_classes and is_quick_to_read(target.value)):
+            raise
         ids = target.value[target.valid]
-        if not task.predicts_classes or not len(ids) or 0 <= ids.min() <= ids.max() < raw.shape[1]:
+        if not len(ids) or 0 <= ids.min() <= ids.max() < raw.shape[1]:
             raise
         raise ValueError(
             f"the target of {name} has ids {ids.min()} … {ids.max()} at valid pixels, and its output has "

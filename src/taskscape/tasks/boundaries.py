@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from taskscape import modalities
 from taskscape.batch import Target
+from taskscape.devices import is_quick_to_read
 from taskscape.losses import BalancedCrossEntropy, BoundaryLoss, LossTerm
 from taskscape.losses.base import at_least_float32
 from taskscape.metrics.boundaries import BoundaryMetrics
@@ -76,7 +77,7 @@ class Boundaries(Task):
         Raises ``ValueError`` for other valid labels; not on a GPU, since reading them would force a synchronization.
         """
         value, valid = target
-        if value.device.type == "cpu" and (((value < 0) | (value > 1)).squeeze(1) & valid).any():
+        if is_quick_to_read(value) and (((value < 0) | (value > 1)).squeeze(1) & valid).any():
             raise ValueError("a boundary is not in 0 … 1 at a valid pixel: divide labels of 0 and 255 by 255")
         return super().compute_loss(raw, target)
 

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from taskscape import modalities
 from taskscape.batch import Target
+from taskscape.devices import is_quick_to_read
 from taskscape.losses import L1, DepthLoss, Laplace, LossTerm
 from taskscape.metrics.depth import DepthMetrics
 from taskscape.modalities import Modality
@@ -300,7 +301,7 @@ class Depth(Task):
         them would force a synchronization.
         """
         value, valid = target
-        if value.device.type == "cpu" and ((value.squeeze(1) <= 0) & valid).any():
+        if is_quick_to_read(value) and ((value.squeeze(1) <= 0) & valid).any():
             raise ValueError(
                 "a depth is not above 0 at a valid pixel: mask pixels without a depth, Target(meters, meters[:, 0] > 0)"
             )

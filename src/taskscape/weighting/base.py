@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from taskscape.devices import is_quick_to_read
 from taskscape.distributed import all_reduce_sum
 from taskscape.serialization.ranges import RangedSettings
 
@@ -190,7 +191,7 @@ class Weighting(nn.Module, ABC):
     def check_nonnegative(self, losses: Losses) -> None:
         """Raise ``ValueError`` for a negative loss; not on a GPU, since reading it would force a synchronization."""
         for task, loss in losses.items():
-            if loss.device.type == "cpu" and loss < 0:
+            if is_quick_to_read(loss) and loss < 0:
                 raise ValueError(
                     f"the loss of {task} is {loss:g}, but this weighting scales losses by their size: add a constant "
                     "that keeps the loss above 0, or choose a weighting such as fixed or pcgrad"
