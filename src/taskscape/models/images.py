@@ -6,6 +6,7 @@ import warnings
 import torch
 from torch import Tensor
 
+from taskscape.devices import is_quick_to_read
 from taskscape.modalities.rgb import in_unit_range
 
 _LARGEST_MAGNITUDE = 16.0
@@ -30,7 +31,7 @@ def unit_range(image: Tensor) -> Tensor:
         return in_unit_range(image)
     if not image.is_floating_point():
         raise ValueError(f"the image is {image.dtype}: give uint8 in 0..255, or floating-point numbers in 0..1")
-    if image.device.type == "cpu" and _has_numbers(image):
+    if is_quick_to_read(image) and _has_numbers(image):
         lowest, highest = (x.item() for x in image.detach().aminmax())
         if not math.isfinite(highest - lowest):
             raise ValueError(f"the image is {lowest:g} … {highest:g}: it must not have NaN or infinite values")

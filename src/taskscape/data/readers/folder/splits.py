@@ -1,7 +1,8 @@
 """Assign the samples of a folder to splits."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Set
 from pathlib import Path
 
 from taskscape.data.manifest import IMAGE
@@ -101,11 +102,13 @@ def _suggested_splits(folders: Collection[str]) -> str:
 def _as_requested(samples: Samples, requested: Mapping[str, Choice], path: Path) -> dict[str, list[RawSample]]:
     numbers = {split: choice for split, choice in requested.items() if isinstance(choice, int | float)}
     splits = _split_by_number(list(samples.values()), numbers, path)
+    names_by_path = _names_by_path(samples) if len(numbers) < len(requested) else {}
     for split, choice in requested.items():
-        if isinstance(choice, str):
-            splits[split] = _samples_named(samples, choice, path)
-        elif isinstance(choice, tuple):
-            splits[split] = [sample for entry in choice for sample in _samples_named(samples, entry, path)]
+        entries = (choice,) if isinstance(choice, str) else choice
+        if isinstance(entries, tuple):
+            splits[split] = [
+                sample for entry in entries for sample in _samples_named(samples, names_by_path, entry, path)
+            ]
     return {split: splits[split] for split in requested}
 
 
@@ -134,15 +137,14 @@ def _split_by_number(samples: list[RawSample], numbers: Mapping[str, float], pat
     return splits
 
 
-def _samples_named(samples: Samples, choice: str, path: Path) -> list[RawSample]:
+def _samples_named(
+    samples: Samples, names_by_path: Mapping[Path, Set[str]], choice: str, path: Path
+) -> list[RawSample]:
     """Return the samples that a text file lists, or those of a subfolder of the images, or the one of this name."""
     file = path.parent / with_home(choice)
     folder = normalized(choice).strip("/")
-    inside = [
-        sample
-        for name, sample in samples.items()
-        if name.startswith(f"{folder}/") or file in _paths(sample.files[IMAGE])
-    ]
+    at_path = names_by_path.get(file, frozenset())
+    inside = [sample for name, sample in samples.items() if name.startswith(f"{folder}/") or name in at_path]
     if file.is_file() and file.suffix.lower() not in SUFFIXES:
         return samples_listed(samples, file)
     name = folder if file.suffix.lower() not in SUFFIXES else folder.rpartition(".")[0]
@@ -156,6 +158,11 @@ def _samples_named(samples: Samples, choice: str, path: Path) -> list[RawSample]
     return inside
 
 
-def _paths(image: Path) -> tuple[Path, ...]:
-    """Return the paths by which an image can be named: its own, also without extension, and those of its folders."""
-    return image, image.with_suffix(""), *image.parents
+def _names_by_path(samples: Samples) -> dict[Path, set[str]]:
+    """Return the names of samples by the path of their image, also without extension, and by those of its folders."""
+    names: defaultdict[Path, set[str]] = defaultdict(set)
+    for name, sample in samples.items():
+        image = sample.files[IMAGE]
+        for path in (image, image.with_suffix(""), *image.parents):
+            names[path].add(name)
+    return dict(names)
