@@ -2,7 +2,7 @@
 ``growth.py``, ``stacked.py`` and ``taskscape bench``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from table import load, table
@@ -297,11 +297,27 @@ def stacked_on_gpu() -> str:
     return table(head, rows)
 
 
+def busy(rows: Sequence[Mapping[str, Any]] | None = None) -> str:
+    """Return a row per number of other processes: the milliseconds of a step, by threads and settings of OpenMP."""
+    rows = rows or load("busy")["rows"]
+    columns = dict.fromkeys((row["threads"], row["spins"]) for row in rows)
+    titles = [
+        f"{threads} {'thread' if threads == 1 else 'threads'}, GOMP_SPINCOUNT={spins}, ms" for threads, spins in columns
+    ]
+    found = {(row["competitors"], row["threads"], row["spins"]): row["seconds"] for row in rows}
+    cells = [
+        [str(competitors), *(f"{1000 * found[competitors, threads, spins]:.0f}" for threads, spins in columns)]
+        for competitors in dict.fromkeys(row["competitors"] for row in rows)
+    ]
+    return table(["other processes", *titles], cells)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "speed-targets": targets,
     "speed-originals": originals,
     "speed-roofs": roofs,
     "speed-ways": ways,
+    "speed-busy": busy,
     "speed-loading": loading,
     "speed-inference": inference,
     "speed-memory": step_memory,

@@ -419,6 +419,22 @@ def test_names_of_files_are_utf_8_in_every_locale(monkeypatch: pytest.MonkeyPatc
     assert started[0][0][1:] == sys.orig_argv[1:] and started[0][1]["PYTHONUTF8"] == "1"
 
 
+@pytest.mark.parametrize(
+    ("set_by_user", "spins"),
+    [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_waiting_threads_leave_the_cores_to_others(
+    set_by_user: dict[str, str], spins: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("GOMP_", "OMP_WAIT"))} | set_by_user
+    monkeypatch.setattr(os, "environ", environment)
+    monkeypatch.setattr(sys, "argv", ["taskscape", "--version"])
+    main(["--version"])  # called from Python, whose environment stays
+    assert environment.get("GOMP_SPINCOUNT") == set_by_user.get("GOMP_SPINCOUNT")
+    main()
+    assert environment.get("GOMP_SPINCOUNT") == spins
+
+
 def test_a_name_that_is_no_utf_8_is_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("taskscape.commands.recipes.by_group", lambda: "runs/gr\udcf6\udcdfe".encode())
     with pytest.raises(SystemExit) as ended:

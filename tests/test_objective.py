@@ -92,7 +92,7 @@ def test_impossible_targets_are_refused(tasks, raw, value, message):
 
 def test_a_task_without_an_output_is_named():
     final, _, targets = example()
-    with pytest.raises(ValueError, match="no output for the task depth; there is semseg"):
+    with pytest.raises(ValueError, match="no output of the network for the task depth; there is semseg"):
         Supervised()(TASKS, {"semseg": final["semseg"]}, {}, targets)
 
 

@@ -145,10 +145,17 @@ def test_a_checkpoint_of_another_network_is_refused(store: Path, tmp_path: Path)
         ValueError, match=r"last\.ckpt does not fit the network.*heads\.depth\.weight is \(1, 8, 3, 3\)"
     ):
         runs.train(replace(tiny(store), network=TinyConfig(width=4)), tmp_path, resume=True)
+    with pytest.raises(ValueError, match=r"these settings have changed: network\.width 4 \(8 before\)"):
+        runs.train(replace(tiny(store), network=TinyConfig(width=4)), tmp_path, resume=True)
     with pytest.raises(
         ValueError, match=r"batch_size is 2, and .* was trained with 4: a run counts its epochs by batches"
     ):
         runs.train(replace(tiny(store), batch_size=2), tmp_path, resume=True)
+    reversed_tasks = dict(reversed(tiny(store).tasks.items()))
+    with pytest.raises(
+        ValueError, match=r"the tasks are normals, depth, semseg, and .* with semseg, depth, normals: list them in this"
+    ):
+        runs.train(replace(tiny(store), epochs=2, tasks=reversed_tasks), tmp_path, resume=True)
 
 
 STATE: dict[str, Any] = {

@@ -122,6 +122,18 @@ def test_other_settings_are_refused(raw: Path, tmp_path: Path, prepare_again: Pr
         prepare(Folder(size=(2, 3)), raw, tmp_path / "store", processes=1)
 
 
+def test_the_store_of_another_data_set_is_kept(raw: Path, tmp_path: Path, prepare_again: Prepare) -> None:
+    prepare_again()
+    content = (tmp_path / "store" / "manifest.json").read_bytes()
+    (tmp_path / "other").mkdir()
+    shutil.copy(raw / "taskscape.yaml", tmp_path / "other")
+    for index in range(6):
+        draw(tmp_path / "other", f"j{index}", 1)
+    with pytest.raises(ValueError, match=r"holds a store of other images: none of its inputs, such as images/i0\.png"):
+        prepare(Folder(), tmp_path / "other", tmp_path / "store", processes=1)
+    assert (tmp_path / "store" / "manifest.json").read_bytes() == content
+
+
 def test_other_things_in_the_folder_are_not_deleted(raw: Path, tmp_path: Path, prepare_again: Prepare) -> None:
     prepare_again()
     (tmp_path / "store" / "notes.txt").touch()

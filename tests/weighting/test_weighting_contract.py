@@ -277,3 +277,15 @@ def test_the_plain_sum_is_one_backward_pass() -> None:
     context.features[0].register_hook(lambda g: calls.append(g))
     Fixed(TASKS).backward(losses, context)
     assert len(calls) == 1 and set(methods()) >= set(METHODS)
+
+
+@pytest.mark.parametrize("config", CONFIGS.values())
+def test_the_state_of_tasks_in_another_order_is_refused(config: type[WeightingConfig], tmp_path: Path) -> None:
+    """It holds one value per task, which were exchanged silently."""
+    torch.save({"weighting": config().build(["a", "b"]).state_dict()}, tmp_path / "state.pt")
+    state = torch.load(tmp_path / "state.pt", weights_only=True)["weighting"]
+    config().build(["a", "b"]).load_state_dict(state)
+    for tasks in (["b", "a"], ["a", "c"]):
+        message = f"the state is that of the tasks a, b, and this weighting balances {', '.join(tasks)}: build it"
+        with pytest.raises(ValueError, match=message):
+            config().build(tasks).load_state_dict(state)

@@ -33,7 +33,8 @@ def unchanged_since(sample: RawSample, raw: Path, stored: Mapping[str, Any]) -> 
 def describe_changes(index: RawIndex, raw: Path, store: Path) -> str:
     """Return a description of how the current input files differ from those of a store; empty if they are the same.
 
-    A file is read only if its size is the same and its time of change differs.
+    A file is read only if its size is the same and its time of change differs. Raises ``ValueError`` if the store has
+    inputs, but none of them is in the folder, as for the store of another data set.
     """
     try:
         stored = read_json(store / INPUTS)
@@ -47,6 +48,11 @@ def describe_changes(index: RawIndex, raw: Path, store: Path) -> str:
         for sample in samples
         for path in sample.files.values()
     }
+    if stored and current and not stored.keys() & current.keys():
+        raise ValueError(
+            f"{store} holds a store of other images: none of its inputs, such as {min(stored)}, is in {raw}: choose "
+            "another folder for the store, or delete this one"
+        )
     different = {
         "changed": [name for name, path in current.items() if name in stored and not _is_unchanged(path, stored[name])],
         "new": [name for name in current if name not in stored],

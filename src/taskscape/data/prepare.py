@@ -56,7 +56,7 @@ def prepare(
     Raises:
         FileNotFoundError: The raw folder lacks something; the message says what, and where it is available.
         ValueError: The raw data are invalid, another process is writing the store, or ``out`` holds something else,
-            such as a store with different settings.
+            such as a store of other images or with different settings.
         OSError: For example, the disk is full.
     """
     raw, out = Path(raw), Path(out)
@@ -242,7 +242,8 @@ def _mark_changed(writer: StoreWriter, work: _Work) -> None:
 def _describe_difference(work: _Work, store: Path) -> str:
     """Return a description of how a complete store differs from one that would be made now; empty if it does not.
 
-    Raises ``ValueError`` if the store must not be replaced: its kind or settings differ, or it holds other files.
+    Raises ``ValueError`` if the store must not be replaced: its kind, settings or images differ, or it holds other
+    files.
     """
     manifest, index, source = Manifest.of(store), work.index, work.source
     refusal = f"{store} is not empty: delete it or choose another folder; it holds"

@@ -1,7 +1,7 @@
 """Evaluation of a network on a split, and sample images for reports."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -18,8 +18,9 @@ from taskscape.metrics.joint import JOINT
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Rgb
 from taskscape.models import Network, Outputs
-from taskscape.serialization import named, nearest
+from taskscape.serialization import named
 from taskscape.tasks import Task
+from taskscape.tasks.required import require_all
 
 Forward = Callable[[Tensor], Outputs]
 """A network in evaluation mode: maps (B, 3, H, W) images in 0..1 to ``Outputs``."""
@@ -147,13 +148,6 @@ def require_evaluation_mode(forward: Forward) -> None:
             f"{type(forward).__name__} is in training mode, where normalization and dropout depend on the batch: call "
             "network.eval() before, and network.train() to continue training"
         )
-
-
-def require_all(tasks: Iterable[str], given: Collection[str], what: str) -> None:
-    """Raise ``ValueError`` that names a task of which there is none of ``what``."""
-    for name in tasks:
-        if name not in given:
-            raise ValueError(f"there is no {what} for the task {name}{nearest(name, given)}")
 
 
 @torch.no_grad()

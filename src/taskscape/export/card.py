@@ -93,11 +93,10 @@ def _confidence(job: Job) -> Iterator[str]:
         return
     yield "## Confidence"
     yield sections.table(["output", "meaning, from 0 to 1"], rows)
-    calibration = Calibration.of(job.folder)
-    spreads = {} if calibration is None else calibration.spreads
-    exported = {task: spread for task, spread in spreads.items() if task in job.tasks}
-    if calibration is not None and exported:
-        yield sections.calibrated(calibration, exported)
+    if (calibration := Calibration.of(job.folder)) is not None:
+        exported = {task: spread for task, spread in calibration.spreads.items() if task in job.tasks}
+        if exported:
+            yield sections.calibrated(calibration, exported)
 
 
 def _restricted(result: Result, tasks: Sequence[str]) -> Result:

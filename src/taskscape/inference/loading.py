@@ -120,8 +120,7 @@ def _views(
 
 def confidence_of(folder: RunFolder, tasks: Mapping[str, Task]) -> tuple[dict[str, float], dict[str, ConfidenceView]]:
     """Return the calibration and view of each task with a confidence. Raises ``ValueError`` if there are none."""
-    calibration = Calibration.of(folder)
-    spreads = {} if calibration is None else calibration.spreads
+    spreads = Calibration.spreads_of(folder)
     distributions = {name: task.distribution for name, task in tasks.items() if task.distribution is not None}
     if not distributions:
         raise ValueError(

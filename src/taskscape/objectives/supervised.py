@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from taskscape.batch import Target
 from taskscape.objectives.base import Objective, Tasks, global_mean, loss_term, target_of
-from taskscape.serialization import nearest
+from taskscape.tasks.required import require_all
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,9 @@ class Supervised(Objective):
         auxiliary: Mapping[str, Mapping[str, Tensor]],
         targets: Mapping[str, Target],
     ) -> dict[str, Tensor]:
+        require_all(tasks, final, "output of the network")
         losses = {}
         for name, task in tasks.items():
-            if name not in final:
-                raise ValueError(f"there is no output for the task {name}{nearest(name, final)}")
             target = target_of(name, task, final[name], targets)
             predictions = [final[name], *(role[name] for role in auxiliary.values() if name in role)]
             terms = [loss_term(name, task, raw, target) for raw in predictions]

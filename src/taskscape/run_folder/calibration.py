@@ -46,6 +46,12 @@ class Calibration:
         return calibration if calibration is not None and calibration.weights == sha256(folder.weights) else None
 
     @classmethod
+    def spreads_of(cls, folder: RunFolder) -> Mapping[str, float]:
+        """Return the spreads of the calibration that ``of`` returns, by task; empty without one."""
+        calibration = cls.of(folder)
+        return {} if calibration is None else calibration.spreads
+
+    @classmethod
     def load(cls, path: Path) -> Self:
         """Read the file. Raises ``FileNotFoundError``, or ``ValueError`` that names the file and the remedy."""
         try:

@@ -107,7 +107,8 @@ class TrainingRun:
     def _restored(self, trainer: Trainer, experiment: Experiment, stores: Mapping[str, Store]) -> Experiment:
         """Load the checkpoint, and return the experiment with the record of how the run was started and continued.
 
-        Raises ``ValueError`` if the data, the batch size or the number of batches of an epoch are not those of the run.
+        Raises ``ValueError`` if the data, the batch size or the number of batches of an epoch are not those of the run,
+        and with the changed settings if the checkpoint does not fit them.
         """
         folder = self.folder
         require_same(folder, stores)
@@ -119,8 +120,20 @@ class TrainingRun:
                     f"{name} is {now}, and {folder.path} was trained with {before}: a run counts its epochs by "
                     f"batches, so resume it with {before}, or start another one from it"
                 )
+        tasks_before = dict.fromkeys(name.split(".")[1] for name in previous if name.startswith("tasks."))
+        if tasks_before.keys() == experiment.tasks.keys() and [*tasks_before] != [*experiment.tasks]:
+            raise ValueError(
+                f"the tasks are {', '.join(experiment.tasks)}, and {folder.path} was trained with "
+                f"{', '.join(tasks_before)}: list them in this order, in which the checkpoint has their values"
+            )
         self._require_same_epochs(trainer, state["processes"])
-        for warning in trainer.load_state(state):
+        try:
+            warnings = trainer.load_state(state)
+        except ValueError as error:
+            if changed := changes(previous, trainer.settings):
+                raise ValueError(f"{error}; since it was saved, these settings have changed: {changed}") from error
+            raise
+        for warning in warnings:
             _LOGGER.warning("%s", warning)
         continued = _continued(trainer, previous, saved.continued)
         _forget_lost_best(trainer)

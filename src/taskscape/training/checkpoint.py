@@ -133,10 +133,10 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any], p
     optimizer.load_state_dict(dict(state))
 
 
-def load_weighting(weighting: nn.Module, state: Mapping[str, Any], path: Path) -> None:
+def load_weighting(weighting: nn.Module, state: dict[str, Any], path: Path) -> None:
     """Load the state of a weighting from the checkpoint at ``path``. Raises ``ValueError`` if it is another's."""
     try:
-        weighting.load_state_dict(dict(state))
+        weighting.load_state_dict(state)
     except Exception as error:  # errors of torch, or of a method's extra state
         reason = " ".join(str(error).split())
         raise ValueError(

@@ -16,6 +16,9 @@ Losses = Mapping[str, Tensor]
 """One scalar for each task with a valid pixel in this step. With several processes, each has its part of the loss of
 the global batch: summing over the processes gives the global value and gradient. A loss is never negative."""
 
+_TASKS = "tasks"
+"""Key of the tasks in the metadata of a state dict."""
+
 
 class BalancingContext(NamedTuple):
     """The inputs of a method in a step besides the losses."""
@@ -159,6 +162,7 @@ class Weighting(nn.Module, ABC):
         self.tasks = _checked_names(tasks)
         self.config = self.config_class.of(config, options)
         self.config.check(self.tasks)
+        self.register_state_dict_post_hook(_note_tasks)  # type: ignore[no-untyped-call]
 
     def check(self, *, shared_parameters: bool, shared_features: bool, compiled: bool) -> None:
         """Raise ``ValueError`` if the method cannot balance such a network; called before any long work."""
@@ -198,8 +202,27 @@ class Weighting(nn.Module, ABC):
                 )
 
     @override
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Any], prefix: str, local_metadata: Mapping[str, Any], *rest: Any
+    ) -> None:
+        """Raise ``ValueError`` for the state of other tasks, or in another order: it holds one value per task."""
+        saved = local_metadata.get(_TASKS, self.tasks)
+        if tuple(saved) != self.tasks:
+            raise ValueError(
+                f"the state is that of the tasks {', '.join(saved)}, and this weighting balances "
+                f"{', '.join(self.tasks)}: build it with the same tasks in the same order"
+            )
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
+    @override
     def extra_repr(self) -> str:
         return f"{', '.join(self.tasks)}; {self.config}"
+
+
+def _note_tasks(weighting: nn.Module, state: Mapping[str, Any], prefix: str, metadata: dict[str, Any]) -> None:
+    """Add the tasks to the metadata of a state dict, with which ``torch.save`` writes them."""
+    assert isinstance(weighting, Weighting)
+    metadata[_TASKS] = list(weighting.tasks)
 
 
 def _checked_names(tasks: Any) -> tuple[str, ...]:

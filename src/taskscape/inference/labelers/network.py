@@ -39,8 +39,7 @@ class NetworkLabeler(Labeler):
         network = AdaptedNetwork(loaded.network, height, {}).to(loaded.device).eval()
         self.model = loaded._replace(network=network)
         self.tasks = loaded.tasks
-        calibration = Calibration.of(self.folder)
-        self.spreads = {} if calibration is None else calibration.spreads
+        self.spreads = Calibration.spreads_of(self.folder)
 
     @override
     def predict(self, image: Tensor) -> dict[str, Label]:

@@ -1,10 +1,10 @@
 """Differences between groups of runs: those that are compared, and all others."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from taskscape.data import MixedPart
 from taskscape.report.comparison.settings import differences, is_new
 from taskscape.report.groups import Group
 from taskscape.report.protocol import UNKNOWN, evaluated_on
@@ -62,8 +62,7 @@ def _changes_mix(name: str, values: Sequence[str]) -> bool:
 
 def _shares(parts: str) -> tuple[float, ...]:
     """Return the share of each part of mixed data, from the text of the setting."""
-    found = [re.search(r",share=([^,]+)", part) for part in json.loads(parts)]
-    return tuple(float(share[1]) if share else 1.0 for share in found)
+    return tuple(MixedPart.parse(part).share for part in json.loads(parts))
 
 
 def is_task(name: str) -> bool:
