@@ -13,7 +13,7 @@ from taskscape.data import Store
 from taskscape.data.prepare import prepare
 from taskscape.data.readers import Coco, Cvat, RawData, Voc
 from taskscape.data.readers.class_masks import read_class_mask, voc_color
-from taskscape.data.readers.regions import Runs, decode_lengths, fill_polygon, fill_runs
+from taskscape.data.readers.regions import Region, Runs, decode_lengths, fill_polygon, fill_runs, require_fit
 from taskscape.data.readers.voc import VOC_21
 from taskscape.modalities import Semseg
 
@@ -80,13 +80,13 @@ def test_polygons() -> None:
     outside = fill_polygon(np.array([[-1e9, -1e9], [1e9, -1e9], [1e9, 1e9], [-1e9, 1e9]], np.float32), SIZE)
     assert outside.all()
     with pytest.raises(ValueError, match="not numbers"):
-        fill_polygon(np.array([[0, 0], [np.inf, 3], [4, np.nan]], np.float32), SIZE)
+        require_fit(Region(0, (np.array([[0, 0], [np.inf, 3], [4, np.nan]], np.float32),)), SIZE)
 
 
 @pytest.mark.parametrize("lengths", [(3, 4), (-1, 25), (2**62, 2**62)])
 def test_run_lengths_that_do_not_fit(lengths: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="runs of"):
-        fill_runs(Runs(lengths, (0, 0, 4, 6), by_column=True))
+        require_fit(Region(0, runs=Runs(lengths, (0, 0, 4, 6), by_column=True)), SIZE)
 
 
 # -- COCO ------------------------------------------------------------------------------------------------------------
@@ -402,13 +402,14 @@ def test_faults_of_cvat_name_the_file(tmp_path: Path) -> None:
         ("", SHAPES, "grass", "image a.png: label 'lawn' is not one of background, grass, path"),
         ("", '<box label="path" xtl="30"/>', "lawn", "image a.png: 'ytl' is missing"),
         ("", '<polygon label="path" points="8,4,0;40,4,0"/>', "lawn", "'8,4,0;40,4,0', which are not of the form x,y;"),
+        ("", '<polygon label="path" points="8,4;nan,4"/>', "lawn", "the annotations of a: .* that are not numbers"),
+        (
+            *("", '<mask label="path" rle="1, 2, 3" left="60" top="7" width="3" height="2"/>', "lawn"),
+            r"the annotations of a: a mask at \(7, 60\) of \(2, 3\) is not in an image",
+        ),
     ):
         with pytest.raises(ValueError, match=error) as raised:
             Cvat().contents(cvat_xml(tmp_path / "xml", shapes, head, label))
         assert "annotations.xml" in str(raised.value)
-    mask = '<mask label="path" rle="1, 2, 3" left="60" top="7" width="3" height="2"/>'
-    contents = Cvat().contents(cvat_xml(tmp_path / "xml", mask))
-    with pytest.raises(ValueError, match=r"the annotations of .*a.png: a mask at \(7, 60\) of \(2, 3\) is not in"):
-        contents.read(contents.splits["train"][0])
     with pytest.raises(FileNotFoundError, match=r"neither annotations.xml nor labelmap.txt"):
         Cvat().contents(tmp_path)

@@ -110,6 +110,17 @@ def test_more_threads_than_cores_are_off(monkeypatch: pytest.MonkeyPatch, capsys
     assert capsys.readouterr().out.rstrip().endswith("something is off")
 
 
+@pytest.mark.parametrize(("load", "remedy"), [(0.2, ""), (1.2, "--threads 3 is"), (9.0, "--threads 1 is")])
+def test_on_a_busy_machine_fewer_threads_are_recommended(
+    load: float, remedy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.setattr("taskscape.parallel.cores", lambda: 4)
+    _, lines = doctor(capsys)
+    assert remedy in lines["load"]["remedy"] and bool(remedy) == bool(lines["load"]["remedy"])
+    assert lines["load"]["state"] == ("note" if remedy else "fine")
+
+
 def test_titles_are_short() -> None:
     title = "Conv2d(24, 24, kernel_size=(3, 3), stride=(1, 1), padding=(2, 2), dilation=(2, 2)) in training"
     assert short(title) == "Conv2d(24, 24, kernel_size=3, padding=2, dilation=2)"

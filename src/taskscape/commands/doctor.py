@@ -128,10 +128,11 @@ def _threads() -> list[Line]:
     else:
         lines.append(Line("threads", value))
     if hasattr(os, "getloadavg"):
-        load = os.getloadavg()[0]
-        busy = load > usable + 1
-        remedy = "other programs use the cores, and training takes several times as long" if busy else ""
-        lines.append(Line("load", f"{load:.1f} {on_cores}", "note" if busy else "fine", remedy))
+        load = os.getloadavg()[0]  # the mean number of running threads in the last minute
+        busy = usable > 1 and load > 0.5
+        fewer = max(1, usable - round(load))
+        remedy = f"if other programs use the cores, training with --threads {fewer} is faster than with {usable}"
+        lines.append(Line("load", f"{load:.1f} {on_cores}", *(("note", remedy) if busy else ())))
     return lines
 
 

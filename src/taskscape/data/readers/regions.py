@@ -60,11 +60,16 @@ def check_regions(samples: Sequence[RegionSample], where: Path) -> None:
     """Check that images have the size on which their regions were drawn, and that coordinates are in their pixels.
 
     Warns about images without regions, and about regions that cover no pixel, or extend far beyond the image. Raises
-    ``ValueError`` if sizes differ, or, with the name of the file ``where``, if no region covers a pixel, or coordinates
-    are shares of the image.
+    ``ValueError`` if sizes differ, or, with the name of the file ``where``, if a region does not fit into its image, no
+    region covers a pixel, or coordinates are shares of the image.
     """
     for sample in samples:
         check_size_of_image(sample.files["image"], sample.size, "its annotation")
+        for region in sample.regions:
+            try:
+                require_fit(region, sample.size)
+            except ValueError as error:
+                raise ValueError(f"{where}: the annotations of {sample.name}: {error}; export them again") from error
     if bare := [sample for sample in samples if not sample.regions]:
         warnings.warn(
             f"{where}: {len(bare)} of {len(samples)} images {agreeing(len(bare), 'has', 'have')} no region, such as "
@@ -102,6 +107,19 @@ def check_regions(samples: Sequence[RegionSample], where: Path) -> None:
     warnings.warn(f"{sentence}; {agreeing(len(empty), 'it is', 'they are')} left out", stacklevel=2)
 
 
+def require_fit(region: Region, size: tuple[int, int]) -> None:
+    """Raise ``ValueError`` for coordinates that are not finite, and a mask outside the image or not of its pixels."""
+    if not all(np.isfinite(points).all() for points in region.polygons):
+        raise ValueError("a polygon has coordinates that are not numbers")
+    if region.runs is None:
+        return
+    lengths, (top, left, height, width), _ = region.runs
+    if not (0 <= top <= top + height <= size[0] and 0 <= left <= left + width <= size[1]):
+        raise ValueError(f"a mask at {(top, left)} of {(height, width)} is not in an image of {size}")
+    if min(lengths, default=0) < 0 or sum(lengths) != height * width:
+        raise ValueError(f"a mask of {height}x{width} has runs of {sum(lengths)} pixels in total")
+
+
 def _reaches_outside(points: Points, size: tuple[int, int]) -> bool:
     """Return whether a polygon extends beyond the image by more than a twentieth of a side."""
     sides = np.array(size[::-1])
@@ -118,28 +136,19 @@ def _may_cover(region: Region, size: tuple[int, int]) -> bool:
 
 
 def read_regions(raw: RegionSample, size: tuple[int, int], background_id: int) -> Sample:
-    """Read an image and paint its regions. Raises ``ValueError``, which names the image, if they do not fit into it."""
-    path = raw.files["image"]
-    try:
-        ids = paint(raw.size, raw.regions, background_id)
-    except ValueError as error:
-        raise ValueError(f"the annotations of {path}: {error}. Export them again") from error
-    return labeled_sample(raw.name, path, ids, "its annotation", size)
+    """Read an image and paint its regions, which ``check_regions`` has checked."""
+    ids = paint(raw.size, raw.regions, background_id)
+    return labeled_sample(raw.name, raw.files["image"], ids, "its annotation", size)
 
 
 def paint(size: tuple[int, int], regions: Iterable[Region], background_id: int) -> Array:
-    """Return the class ids of regions, (H, W) uint8, and ``background_id`` for pixels outside all regions.
-
-    Raises ``ValueError`` if a region does not fit into the image.
-    """
+    """Return the class ids of regions that fit, (H, W) uint8, and ``background_id`` for pixels outside all regions."""
     ids = np.full(size, background_id, np.uint8)
     for region in regions:
         for points in region.polygons:
             ids[fill_polygon(points, size)] = region.class_id
         if region.runs is not None:
             top, left, height, width = region.runs.window
-            if not (0 <= top <= top + height <= size[0] and 0 <= left <= left + width <= size[1]):
-                raise ValueError(f"a mask at {(top, left)} of {(height, width)} is not in an image of {size}")
             ids[top : top + height, left : left + width][fill_runs(region.runs)] = region.class_id
     return ids
 
@@ -149,8 +158,6 @@ def fill_polygon(points: Points, size: tuple[int, int]) -> Mask:
     height, width = size
     toggles = np.zeros((height, width + 1), np.bool_)
     corners = points.astype(np.float64)
-    if not np.isfinite(corners).all():
-        raise ValueError("a polygon has coordinates that are not numbers")
     for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, 0), strict=True):
         top, bottom = np.clip(np.ceil(np.sort([y0, y1]) - 0.5), 0, height).astype(int)
         rows = np.arange(top, bottom)
@@ -161,10 +168,8 @@ def fill_polygon(points: Points, size: tuple[int, int]) -> Mask:
 
 
 def fill_runs(runs: Runs) -> Mask:
-    """Return the mask of the runs, (height, width) of their window. Raises ``ValueError`` if they do not fill it."""
+    """Return the mask of the runs, (height, width) of their window, which they fill."""
     _, _, height, width = runs.window
-    if min(runs.lengths, default=0) < 0 or sum(runs.lengths) != height * width:
-        raise ValueError(f"a mask of {height}x{width} has runs of {sum(runs.lengths)} pixels in total")
     inside = np.repeat(np.arange(len(runs.lengths)) % 2 == 1, runs.lengths)
     return inside.reshape(width, height).T if runs.by_column else inside.reshape(height, width)
 
