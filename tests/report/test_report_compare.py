@@ -193,6 +193,24 @@ def test_what_differs_besides_the_thing_compared_stands_above_the_table(make_run
     assert "also differ" not in clean and 'class="best"' in clean
 
 
+def test_a_further_run_without_a_setting_does_not_hide_that_the_others_differ_in_it(make_run: MakeRun) -> None:
+    def with_loss(name: str, tasks: tuple[str, ...], loss: str) -> Path:
+        depth = {"depth": {"type": "depth", "loss": {"type": loss}}} if "depth" in tasks else {}
+        return make_run(name, tasks, settings={"tasks": {task: {"type": task} for task in tasks} | depth})
+
+    joint, single = with_loss("joint", ("semseg", "depth"), "l1"), with_loss("depth", ("depth",), "silog")
+    further, same = with_loss("semseg", ("semseg",), ""), with_loss("same", ("depth",), "l1")
+    assert differ(group(load(joint, single))).besides == {"depth: loss": ["l1", "silog"]}
+    assert differ(group(load(joint, single, further))).besides == {"depth: loss": ["l1", "silog", "–"]}
+    assert differ(group(load(joint, same, further))).comparable
+    networks = [("deeplab-joint", "resnet18"), ("deeplab-branched", "resnet50"), ("deeplab-branched", "resnet18")]
+    settings = [{"network": {"type": name, "encoder": encoder}} for name, encoder in networks]
+    joint, other, same = (make_run(f"network{i}", settings=chosen) for i, chosen in enumerate(settings))
+    segnet = make_run("segnet", settings={"network": {"type": "segnet-split"}})
+    assert differ(group(load(joint, other, segnet))).besides == {"network: encoder": ["resnet18", "resnet50", "–"]}
+    assert differ(group(load(joint, same, segnet))).comparable
+
+
 def test_runs_on_other_data_or_unfinished_ones_are_not_comparable(make_run: MakeRun, tmp_path: Path) -> None:
     a, b = seeds(make_run, "a", 1.0, {}), seeds(make_run, "b", 1.5, {"weighting": {"type": "dwa"}})
     assert differ(group(load(*a, *b))).comparable

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from taskscape.data import MixedPart
@@ -43,7 +44,7 @@ def differ(groups: Sequence[Group]) -> Difference:
     besides = {
         setting_words(name): values
         for name, values in settings.items()
-        if name not in compared and not _belongs_to_compared(name, values, compared)
+        if name not in compared and not _belongs_to_compared(name, values, {key: settings[key] for key in compared})
     }
     words = dict.fromkeys("tasks" if is_task(name) else setting_words(name) for name in compared)
     return Difference(
@@ -70,10 +71,18 @@ def is_task(name: str) -> bool:
     return name.startswith("tasks.") and name.endswith(".type") and name.count(".") == 2
 
 
-def _belongs_to_compared(name: str, values: Sequence[str], compared: Sequence[str]) -> bool:
-    """Return whether a setting exists only for some of the compared choices, such as one of a network type."""
+def _belongs_to_compared(name: str, values: Sequence[str], compared: Mapping[str, Sequence[str]]) -> bool:
+    """Return whether a setting exists only for some of the compared choices, such as one of a network type.
+
+    It does not if groups with different choices have it too, with different values: then it may explain a difference
+    between them, even if a third group lacks it.
+    """
     section = name.split(".")[0]
-    return MISSING in values and any(choice.split(".")[0] == section for choice in compared)
+    choices = [chosen for choice, chosen in compared.items() if choice.split(".")[0] == section]
+    if MISSING not in values or not choices:
+        return False
+    with_setting = [(chosen, value) for *chosen, value in zip(*choices, values, strict=True) if value != MISSING]
+    return all(a[0] == b[0] or a[1] == b[1] for a, b in combinations(with_setting, 2))
 
 
 def _data_differences(groups: Sequence[Group]) -> dict[str, list[str]]:
