@@ -428,6 +428,8 @@ def test_waiting_threads_leave_the_cores_to_others(
 ) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("GOMP_", "OMP_WAIT"))} | set_by_user
     monkeypatch.setattr(os, "environ", environment)
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine="x86_64"))
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(sys, "argv", ["taskscape", "--version"])
     main(["--version"])  # called from Python, whose environment stays
     assert environment.get("GOMP_SPINCOUNT") == set_by_user.get("GOMP_SPINCOUNT")

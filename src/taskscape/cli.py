@@ -86,10 +86,11 @@ def _share_cores() -> None:
     """Let torch's threads sleep after 0.1 ms of waiting for each other, to leave the cores to other programs.
 
     They wait after every layer. GNU OpenMP, with which torch computes on Linux, lets them occupy their cores for up to
-    100 times as long, which saves nothing on idle cores; on a busy machine a step takes several times as long. Only has
-    an effect before torch is imported. Worker processes inherit it; a setting of the user stays.
+    100 times as long, which saves nothing on idle cores; on a busy machine a step takes several times as long. A unit
+    is a pause instruction, whose length is known for x86. Only has an effect before torch is imported. Worker processes
+    inherit it; a setting of the user stays.
     """
-    if "OMP_WAIT_POLICY" not in os.environ:
+    if sys.platform == "linux" and os.uname().machine == "x86_64" and "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 
