@@ -4,7 +4,7 @@
 
 trains each network with the recipe of its name in both precisions, with several seeds and otherwise the same settings
 and streets, and writes the validation metrics after the last epoch. Runs are kept in ``--out``: finished ones are not
-trained again, interrupted ones are resumed.
+trained again, interrupted ones are resumed. With ``--networks``, the results of others stay in the file.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from taskscape.distributed import launch
 from taskscape.machine import processor
 from taskscape.training.precision import Precision
 
-NETWORKS = ("deeplab-joint", "resnet-mtan")
+NETWORKS = ("deeplab-joint", "resnet-mtan", "segnet-split")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 METRICS = ("semseg/miou", "semseg/pixel_accuracy", "depth/abs_rel", "depth/si_log_rmse")
 
@@ -41,6 +41,9 @@ def main() -> None:
     data = Streets(train=arguments.streets, val=200, size=(64, 128))
     settings = {"epochs": arguments.epochs, "batch_size": 8, "validate_every": arguments.epochs, "device": "cpu"}
     results: dict[str, Any] = {}
+    if arguments.json.exists():
+        earlier = json.loads(arguments.json.read_text("utf-8"))["networks"]
+        results = {name: earlier[name] for name in earlier if name not in arguments.networks}
     for name in arguments.networks:
         for seed in arguments.seeds:
             for precision in PRECISIONS:
