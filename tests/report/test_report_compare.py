@@ -98,6 +98,30 @@ def test_a_delta_m_that_is_asked_for_and_missing_is_explained(make_run: MakeRun,
     assert "Δm" not in write_comparison(runs, tmp_path / "page.html").read_text("utf-8")
 
 
+def test_metrics_that_delta_m_leaves_out_are_named(make_run: MakeRun, tmp_path: Path) -> None:
+    tasks = ("semseg", "depth")
+    runs = [*(make_run(task, (task,)) for task in tasks), make_run("both", tasks)]
+    assert "leaves out" not in write_comparison(runs, tmp_path / "page.html").read_text("utf-8")
+    change_result(runs[2], metrics={"semseg/miou": 66.0, "depth/abs_err": 2.0, "depth/abs_rel": 0.1})
+    words = "Δm of both leaves out Pixel accuracy (segmentation): missing here or in its single-task run, or 0 there."
+    for name in ("page.html", "table.tex", "table.md"):
+        assert words in write_comparison(runs, tmp_path / name).read_text("utf-8")
+    assert "leaves out" not in write_comparison(runs, tmp_path / "chosen.html", delta_m=["depth/abs_rel"]).read_text()
+
+
+def test_a_mean_over_some_runs_of_a_group_says_so_and_is_not_the_best(make_run: MakeRun, tmp_path: Path) -> None:
+    a, b = seeds(make_run, "a", 1.0, {}), seeds(make_run, "b", 1.5, {"weighting": {"type": "dwa"}})
+    assert 'class="best"' in write_comparison([*a, *b], tmp_path / "page.html").read_text()
+    b.append(make_run("b-9", settings={"seed": 9, "weighting": {"type": "dwa"}}))
+    change_result(b[-1], metrics={"semseg/miou": 75.0, "semseg/iou/<b>kerb</b> & co": 3.0})
+    page = write_comparison([*a, *b], tmp_path / "page.html").read_text("utf-8")
+    row = next(line for line in page.split("<tr>") if "Pixel accuracy" in line)
+    assert f"<small>({len(b) - 1} of {len(b)})</small>" in row and 'class="best"' not in row
+    assert f"({len(b) - 1} of {len(b)})" in write_comparison([*a, *b], tmp_path / "table.md").read_text("utf-8")
+    row = next(line for line in page.split("<tr>") if "mIoU" in line)
+    assert " of " not in row and 'class="best"' in row
+
+
 def test_delta_m_is_against_runs_of_the_same_protocol_only(make_run: MakeRun) -> None:
     both = make_run("both", ("semseg", "depth"), settings={"weighting": {"type": "dwa"}})
     singles = [make_run("semseg", ("semseg",)), make_run("depth", ("depth",), settings={"epochs": 9})]
@@ -451,7 +475,11 @@ def test_tables_for_papers_have_means_deviations_and_delta_m(make_run: MakeRun, 
     runs += [make_run(f"a_b-{i}", tasks, settings={"seed": i}, scale=0.9 + 0.01 * i) for i in range(3)]
     latex = write_comparison(runs, tmp_path / "new" / "table.tex").read_text(encoding="utf-8")
     lines = latex.splitlines()
-    assert lines[1] == r"\begin{tabular}{lrrrrr}" and lines[-1] == r"\end{tabular}"
+    assert lines[1] == r"\begin{tabular}{lrrrrr}"
+    comments = lines[lines.index(r"\end{tabular}") + 1 :]
+    assert "% Seeds differ: semseg has 0; depth has 0; a_b has 0, 1, 2." in comments
+    assert "% Δm, a_b: against segmentation: semseg, depth: depth; over mIoU (segmentation), Pixel accuracy" in latex
+    assert all(line.startswith("% ") for line in comments)
     assert r"\multicolumn{2}{c}{Segmentation} & \multicolumn{2}{c}{Depth}" in latex
     assert r"& mIoU, \% $\uparrow$ & Pixel accuracy, \% $\uparrow$ & Absolute error, m $\downarrow$" in latex
     assert r"$\Delta$m, \% $\downarrow$" in latex
@@ -464,7 +492,9 @@ def test_tables_for_papers_have_means_deviations_and_delta_m(make_run: MakeRun, 
     markdown = write_comparison(runs, tmp_path / "table.md").read_text(encoding="utf-8").splitlines()
     assert markdown[1].startswith("|  | Segmentation: mIoU, % ↑ | Segmentation: Pixel accuracy, % ↑ | Depth: Abs")
     assert "| a_b (× 3) | 54.60 ± 0.60 | 81.90 ± 0.90 | **1.820** ± 0.020 | **0.0910** ± 0.0010 | 0.00 |" in markdown
-    assert len({line.count("|") for line in markdown[1:]}) == 1
+    end = markdown.index("")
+    assert len({line.count("|") for line in markdown[1:end]}) == 1
+    assert "<!-- Seeds differ: semseg has 0; depth has 0; a_b has 0, 1, 2. -->" in markdown[end:]
 
 
 def test_the_table_for_programs_has_a_row_per_run(make_run: MakeRun, tmp_path: Path) -> None:

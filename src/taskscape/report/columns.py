@@ -62,12 +62,20 @@ def text_cell(value: str) -> str:
     return f'<span title="{escape(value)}">{escape(value[: _MAX_LENGTH - 1])}…</span>'
 
 
-def mean_and_deviation(values: Sequence[float], show: Show) -> str:
-    """Return a cell with the mean of a group's values, and with their standard deviation if there are several."""
+def mean_and_deviation(values: Sequence[float], show: Show, runs: int = 0) -> str:
+    """Return a cell with the mean of a group's values, and with their standard deviation if there are several.
+
+    The cell says so if only some of the group's ``runs`` have a value.
+    """
     if not values:
         return MISSING
     deviation = f" <small>± {show(stdev(values))}</small>" if len(values) > 1 else ""
-    return show(fmean(values)) + deviation
+    return show(fmean(values)) + deviation + (f" <small>({share})</small>" if (share := of_runs(values, runs)) else "")
+
+
+def of_runs(values: Sequence[float], runs: int) -> str:
+    """Return of how many of a group's runs these are the values: ``2 of 3``; empty if all of them or none have one."""
+    return f"{len(values)} of {runs}" if 0 < len(values) < runs else ""
 
 
 def best_group(values: Sequence[Sequence[float]], higher_is_better: bool, show: Show) -> set[int]:

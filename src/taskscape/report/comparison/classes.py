@@ -27,7 +27,7 @@ def _class_row(compared: Comparison, name: str, label: str) -> str:
     spec, groups = compared.specs[name], compared.groups
     values = [g.values(name) for g in groups]
     reference = groups[0].means.get(name)
-    cells = [mean_and_deviation(v, "{:.1f}".format) for v in values]
+    cells = [mean_and_deviation(v, "{:.1f}".format, len(g.runs)) for v, g in zip(values, groups, strict=True)]
     for i, g in enumerate(groups[1:], 1):
         if reference is not None and name in g.means:
             cells[i] += _change(g.means[name] - reference, spec)

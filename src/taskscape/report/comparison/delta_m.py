@@ -1,6 +1,6 @@
 """Δm against single-task runs of the same protocol."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 
 from taskscape.metrics.delta_m import DeltaM, delta_m
@@ -28,13 +28,9 @@ def delta_m_of(g: Group, single: Mapping[str, Group], chosen: Sequence[str] = ()
 
     Returns None for single-task and unfinished groups, and if a task or a chosen metric has no single-task run.
     """
-    tasks = {name.split("/")[0] for name in chosen} or g.tasks.keys()
-    if g.single_task or g.unfinished or tasks - single.keys():
+    if g.single_task or g.unfinished or set(_tasks_of(g, chosen)) - single.keys():
         return None
-    reference = {
-        name: value for task, s in single.items() for name, value in s.means.items() if name.startswith(f"{task}/")
-    }
-    return delta_m(g.means, reference, g.specs, chosen)
+    return delta_m(g.means, _reference(single), g.specs, chosen)
 
 
 def delta_m_row(compared: Comparison) -> list[str]:
@@ -46,6 +42,19 @@ def delta_m_row(compared: Comparison) -> list[str]:
 
 def delta_m_note(compared: Comparison) -> str:
     """Return an explanation of Δm with its reference runs and metrics, or with the runs that are missing for it."""
+    notes = delta_m_notes(compared)
+    if not notes:
+        return ""
+    left_out = " ".join(delta_m_left_out(compared))
+    return (
+        '<p class="hint note">Δm is the mean over metrics of the relative change against single-task runs with the '
+        "same protocol (data, encoder, epochs, optimizer, losses), signed so that + is worse and − is better. "
+        f"{escape(left_out)}</p>" + folded("Runs and metrics behind Δm", "".join(f"<p>{escape(n)}</p>" for n in notes))
+    )
+
+
+def delta_m_notes(compared: Comparison) -> list[str]:
+    """Return a sentence per group with the runs and metrics of its Δm, or why it has none; empty if none is wanted."""
     is_wanted = bool(compared.delta_m_metrics) or any(g.single_task for g in compared.groups)
     notes = []
     for g, change in zip(compared.groups, delta_m_changes(compared), strict=True):
@@ -55,19 +64,39 @@ def delta_m_note(compared: Comparison) -> str:
             metrics = ", ".join(_title(compared, name) for name in change.metrics)
             notes.append(f"{g.name}: against {references}; over {metrics}.")
         elif is_wanted and not g.single_task:
-            missing = ", ".join(task_word(task, g.tasks) for task in g.tasks if task not in single)
+            needed = _tasks_of(g, compared.delta_m_metrics)
+            missing = ", ".join(task_word(task, g.tasks) for task in g.tasks if task in needed and task not in single)
             reason = (
-                f"no single-task run of its protocol for {missing}" if missing else "a chosen metric is missing or 0"
+                f"no single-task run of its protocol for {missing}" if missing else "a metric of Δm is missing or 0"
             )
             reason = "it is unfinished" if g.unfinished else reason
             notes.append(f"{g.name}: none, {reason}.")
-    if not notes:
-        return ""
-    return (
-        '<p class="hint note">Δm is the mean over metrics of the relative change against single-task runs with the '
-        "same protocol (data, encoder, epochs, optimizer, losses), signed so that + is worse and − is better.</p>"
-        + folded("Runs and metrics behind Δm", "".join(f"<p>{escape(note)}</p>" for note in notes))
-    )
+    return notes
+
+
+def delta_m_left_out(compared: Comparison) -> list[str]:
+    """Return a sentence per group whose Δm leaves out metrics that only the group or its single-task runs have."""
+    sentences = []
+    for g, change in zip(compared.groups, delta_m_changes(compared), strict=True):
+        reference = _reference(single_task_groups(g, compared.groups))
+        names = [] if change is None or compared.delta_m_metrics else [n for n, s in g.specs.items() if s.in_delta_m]
+        left_out = [
+            name for name in names if change and name not in change.metrics and (name in g.means or name in reference)
+        ]
+        if left_out:
+            words = ", ".join(_title(compared, name) for name in left_out)
+            sentences.append(f"Δm of {g.name} leaves out {words}: missing here or in its single-task run, or 0 there.")
+    return sentences
+
+
+def _reference(single: Mapping[str, Group]) -> dict[str, float]:
+    """Return the means of each single-task group's metrics of its task."""
+    return {name: value for task, s in single.items() for name, value in s.means.items() if name.startswith(f"{task}/")}
+
+
+def _tasks_of(g: Group, chosen: Sequence[str]) -> Collection[str]:
+    """Return the tasks of the chosen metrics, or else all of a group's."""
+    return {name.split("/")[0] for name in chosen} or g.tasks.keys()
 
 
 def delta_m_changes(compared: Comparison) -> list[DeltaM | None]:

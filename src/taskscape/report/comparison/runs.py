@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from taskscape.metrics.delta_m import LISTS
 from taskscape.metrics.spec import MetricSpec
-from taskscape.report.columns import Show, best_group
+from taskscape.report.columns import Show, best_group, of_runs
 from taskscape.report.comparison.differ import Difference, differ
 from taskscape.report.glossary import shown
 from taskscape.report.groups import Group, first_of_each, group
@@ -36,9 +36,17 @@ class Comparison:
         self.metrics = shown({name for g in self.groups for name in g.means}, self.specs)
 
     def best(self, name: str, show: Show) -> set[int]:
-        """Return the group that is the best in a metric (``best_group``); none if the groups are not comparable."""
+        """Return the group that is the best in a metric (``best_group``).
+
+        There is none if the groups are not comparable, or if only some runs of a group have the metric: the others may
+        lack it because they are worse.
+        """
         values = [g.values(name) for g in self.groups]
-        return best_group(values, self.specs[name].higher_is_better, show) if self.difference.comparable else set()
+        if not self.difference.comparable or any(
+            of_runs(v, len(g.runs)) for v, g in zip(values, self.groups, strict=True)
+        ):
+            return set()
+        return best_group(values, self.specs[name].higher_is_better, show)
 
     def blind(self, name: str) -> str:
         """Return the image-blind baselines' values of a metric as text; empty if they are unknown."""

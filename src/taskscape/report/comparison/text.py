@@ -8,7 +8,8 @@ from html import escape
 from itertools import groupby
 from statistics import fmean, stdev
 
-from taskscape.report.comparison.delta_m import delta_m_changes
+from taskscape.report.columns import of_runs
+from taskscape.report.comparison.delta_m import delta_m_changes, delta_m_left_out, delta_m_notes
 from taskscape.report.comparison.runs import Comparison
 from taskscape.report.glossary import arrow, by_task, signed
 from taskscape.report.words import MISSING, heading, task_word
@@ -62,13 +63,18 @@ def as_csv(compared: Comparison) -> str:
 
 
 def as_markdown(compared: Comparison) -> str:
-    """Return a table with a row per experiment and a column per metric: mean ± standard deviation."""
+    """Return a table with a row per experiment and a column per metric: mean ± standard deviation.
+
+    Comments below it say what else differs, which seeds there are, and what Δm is computed from.
+    """
     columns = _columns(compared)
     heads = [f"{column.task}: {column.title}" if column.task else column.title for column in columns]
     lines = [STARTS[".md"], _markdown_row(["", *heads]), f"|---|{'---:|' * len(columns)}"]
     for i, name in enumerate(_names(compared)):
         cells = [f"**{c.means[i]}**" if i in c.best else c.means[i] for c in columns]
         lines.append(_markdown_row([name, *(cell + c.deviations[i] for cell, c in zip(cells, columns, strict=True))]))
+    if notes := [f"<!-- {note.replace('-->', '-- >')} -->" for note in _notes(compared)]:
+        lines += ["", *notes]
     return "\n".join(lines) + "\n"
 
 
@@ -98,6 +104,7 @@ def as_latex(compared: Comparison) -> str:
             *body,
             r"\bottomrule",
             r"\end{tabular}",
+            *(f"% {note}" for note in _notes(compared)),
             "",
         ]
     )
@@ -140,9 +147,26 @@ def _metric_column(compared: Comparison, name: str) -> _Column:
         heading(task_word(name.split("/")[0], compared.tasks)) if "/" in name else "",
         f"{spec.title}{f', {spec.unit}' if spec.unit else ''} {arrow(spec)}",
         [spec.show(fmean(v)) if v else MISSING for v in values],
-        [f" ± {spec.show(stdev(v))}" if len(v) > 1 else "" for v in values],
+        [
+            (f" ± {spec.show(stdev(v))}" if len(v) > 1 else "")
+            + (f" ({share})" if (share := of_runs(v, len(g.runs))) else "")
+            for v, g in zip(values, compared.groups, strict=True)
+        ],
         compared.best(name, spec.show),
     )
+
+
+def _notes(compared: Comparison) -> list[str]:
+    """Return what a reader of the page is told about the comparison, one line each: differences, seeds, Δm."""
+    groups = compared.groups
+    differences = [
+        f"{heading(name)}: " + "; ".join(f"{g.name} {value}" for g, value in zip(groups, values, strict=True))
+        for name, values in compared.difference.besides.items()
+    ]
+    caution = ["These runs also differ as follows, which may affect the metrics, so nothing is bold."]
+    delta_m = [f"Δm, {note}" for note in delta_m_notes(compared)] + delta_m_left_out(compared)
+    notes = [*(caution if differences else []), *differences, *compared.difference.remarks, *delta_m]
+    return [" ".join(note.split()).replace("starred", "bold") for note in notes]
 
 
 def _names(compared: Comparison) -> list[str]:

@@ -78,7 +78,7 @@ def _table(table: SweepTable, groups: Sequence[SweptGroup], folder: Path) -> str
     rows = ""
     for group in groups:
         setting_cells = [escape(group.values.get(axis, MISSING)) for axis in axes]
-        cells = [mean_and_deviation(group.metric(name), specs[name].show) for name in metrics]
+        cells = [mean_and_deviation(group.metric(name), specs[name].show, len(group.runs)) for name in metrics]
         cells.append(_training_time(group))
         cells.append(" ".join(_link(run, folder) for run in group.runs))
         mark = " class=best" if best is not None and best in group.runs else ""
