@@ -51,6 +51,23 @@ def test_frames_are_upright(rotation: int, tmp_path: Path) -> None:
     assert np.abs(first.astype(int) - upright).mean() < 12
 
 
+@pytest.mark.parametrize("turned", [0, 90, 180, -90])
+@pytest.mark.parametrize("flipped", ["left to right", "upside down"])
+def test_mirrored_frames_are_shown_as_players_show_them(turned: int, flipped: str, tmp_path: Path) -> None:
+    """Such as those of a phone's front camera."""
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream("libx264", rate=25, options={"crf": "10"})
+        stream.height, stream.width, stream.pix_fmt = 36, 48, "yuv420p"
+        stream.set_display_rotation(turned, hflip=flipped == "left to right", vflip=flipped == "upside down")
+        target.mux(stream.encode(av.VideoFrame.from_ndarray(clips.blocks(0), format="rgb24")))
+        target.mux(stream.encode())
+    expected = np.flip(np.rot90(clips.blocks(0), turned // 90), 1 if flipped == "left to right" else 0)
+    shown = next(Video(path).frames()).rgb
+    assert shown.shape == expected.shape
+    assert np.abs(shown.astype(int) - expected).mean() < 12
+
+
 def test_pixels_that_are_not_square_become_so(tmp_path: Path) -> None:
     path = tmp_path / "clip.mkv"
     with av.open(str(path), "w") as target:
@@ -100,6 +117,16 @@ def test_a_damaged_file_gives_the_frames_that_are_left(predictor: Predictor, tmp
     files = predict_video(predictor, path, tmp_path / "out", DEPTH, note=notes.append)
     found = len(clips.times(files[0]))
     assert 0 < found < 30 and any(f"{found} of about" in note for note in notes)
+
+
+def test_a_file_of_varying_rate_is_not_said_to_be_damaged(predictor: Predictor, tmp_path: Path) -> None:
+    """Matroska files do not state the number of frames, which their length and rate suggest wrongly."""
+    path = clips.write(tmp_path / "clip.mkv", [*range(0, 400, 16), *range(400, 3200, 200)])
+    assert Video(path).count > 1.5 * len(clips.times(path))
+    notes: list[str] = []
+    predict_video(predictor, path, tmp_path / "out", DEPTH, note=notes.append)
+    (about,) = (note for note in notes if "of about" in note)
+    assert "if its end is missing" in about
 
 
 # -- videos ------------------------------------------------------------------------------------------------------------

@@ -141,6 +141,12 @@ def _notes(video: Video, frames: int, seconds: float, has_sound: bool, film: Fil
         sentences.append(f"{film.smoother.cuts} cuts, at which smoothing restarted")
     if video.sounds and not has_sound:
         sentences.append(f"its audio ({', '.join(video.sounds)}) is left out: an MP4 file cannot hold it")
-    if video.lost or film.parts.frames < MISSING * video.count:
+    is_short = film.parts.frames < MISSING * video.count
+    if video.lost or (is_short and video.states_count):
         sentences.append(f"{film.parts.frames} of about {video.count} frames could be decoded: the file is damaged")
+    elif is_short:  # the number is a guess, too large if the frame rate varies or the audio is longer
+        sentences.append(
+            f"{film.parts.frames} of about {video.count} frames, by its length, were found: if its end is missing, the "
+            "file is damaged"
+        )
     return sentences

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -71,13 +71,17 @@ class Video:
             length = length or (container.duration and Fraction(container.duration, av.time_base)) or 0
             self.count: int = stream.frames or round(length * self.rate)
             """Number of frames, as stated in the file or computed from its duration; 0 if unknown."""
+            self.states_count: bool = stream.frames > 0
+            """Whether the file states the number of frames."""
             stretch = stream.sample_aspect_ratio or 1
             first = next(self._decoded(container, stream), None)
         if first is None:
             raise ValueError(f"{self.source}: none of its frames can be decoded: replace the file or leave it out")
         self._coded_size = first.height, first.width
         self.turns: int = round(first.rotation / 90) % 4
-        """Counterclockwise quarter turns that bring frames upright."""
+        """Counterclockwise quarter turns that bring frames upright, after mirroring."""
+        self.mirrored: bool = _is_mirrored(first)
+        """Whether frames are first turned upside down like a mirror image."""
         self.start: Fraction = (first.pts or 0) * self.time_base
         """Time of the first frame in the file, in seconds."""
         square = (first.height, max(round(first.width * stretch), 1))
@@ -171,7 +175,7 @@ class Video:
             .to_ndarray()
             .astype(np.uint8, copy=False)
         )
-        return np.ascontiguousarray(np.rot90(rgb, self.turns)) if self.turns else rgb
+        return np.ascontiguousarray(np.rot90(rgb[::-1] if self.mirrored else rgb, self.turns))
 
 
 def _video_stream(container: InputContainer, source: str | Path) -> VideoStream:
@@ -184,6 +188,15 @@ def _video_stream(container: InputContainer, source: str | Path) -> VideoStream:
         raise ValueError(f"{source}: this PyAV has no decoder for its video: convert the file to H.264")
     stream.thread_type = "AUTO"
     return stream
+
+
+def _is_mirrored(frame: VideoFrame) -> bool:
+    """Return whether the display matrix of a frame also mirrors it: ``VideoFrame.rotation`` is only where x points."""
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return False
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
+    return bool(a * d < b * c)
 
 
 def _fitted_size(size: tuple[int, int], height: int | None) -> tuple[int, int]:
