@@ -1,6 +1,7 @@
 """Fixtures and settings that many tests need."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from blocks import pack
 
 torch.set_num_threads(int(os.environ.get("TASKSCAPE_TEST_THREADS", "1")))  # workers of pytest-xdist share the cores
 os.environ["LOKY_MAX_CPU_COUNT"] = "1"  # and start no more processes, except where a test asks for them
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in the background of a script: commands would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
