@@ -158,6 +158,18 @@ def test_label_files_of_cityscapes(run: Path, tmp_path: Path) -> None:
     assert any("b is not named CITY_SEQUENCE_FRAME" in note for note in notes)
 
 
+@pytest.mark.parametrize("output", [CityscapesLabels(), CocoPanoptic()])
+def test_images_are_not_replaced_by_files_for_a_benchmark(
+    output: CityscapesLabels | CocoPanoptic, run: Path, tmp_path: Path
+) -> None:
+    image = photo(tmp_path / output.folder / "a_000000_000000.png")
+    before = image.read_bytes()
+    predictor = load(run, device="cpu")
+    with pytest.raises(ValueError, match=rf"{image.name} could be replaced by a prediction, since {output.folder} is"):
+        predict(predictor, image, tmp_path, outputs=[output])
+    assert image.read_bytes() == before
+
+
 def test_other_classes_are_refused_with_the_reason(two_classes: Path, without_depth: Path, tmp_path: Path) -> None:
     image = photo(tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"need its 19 classes, but semseg has 2 \(background"):

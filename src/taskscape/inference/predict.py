@@ -42,7 +42,8 @@ def predict(
     out = Path(out)
     paths = [images] if isinstance(images, str | Path) else images
     sources = name_images([Path(image) for image in paths], out)
-    require_kept(sources, out, endings(predictor.views, predictor.confidence_views))
+    folders = [output.folder for output in outputs if output.folder]
+    require_kept(sources, out, endings(predictor.views, predictor.confidence_views), folders)
     finished = 0
 
     def done() -> None:

@@ -68,13 +68,22 @@ def _no_image(paths: Iterable[Path]) -> ValueError:
     return ValueError(f"there is no image in {', '.join(map(str, paths)) or 'an empty list'}: name some")
 
 
-def require_kept(sources: Mapping[str, Path], out: Path, endings: Collection[str]) -> None:
-    """Raise ``ValueError`` if a prediction for one source, written to ``out``, would replace another source.
+def require_kept(
+    sources: Mapping[str, Path], out: Path, endings: Collection[str], folders: Collection[str] = ()
+) -> None:
+    """Raise ``ValueError`` if a prediction for one source, written to ``out``, could replace a source.
 
-    ``endings`` are appended to the names of sources to form the names of predictions, such as ``depth.png``.
+    ``endings`` are appended to the names of sources to form the names of predictions, such as ``depth.png``;
+    ``folders`` of ``out`` have predictions with the names of the sources.
     """
     folder = _absolute(out)
     for file in sources.values():
+        for name in folders:
+            if file.is_relative_to(folder / name):
+                raise ValueError(
+                    f"{file} could be replaced by a prediction, since {name} is a folder of them: choose another "
+                    "folder with --out"
+                )
         parts = file.relative_to(folder).as_posix().split(".") if file.is_relative_to(folder) else []
         for number in range(1, len(parts)):
             other = sources.get(".".join(parts[:number]))

@@ -38,6 +38,8 @@ class Output(RangedSettings, ABC):
 
     shared_file: ClassVar[str] = ""
     """Name of the file about all images of a call, which replaces that of an earlier call; empty if there is none."""
+    folder: ClassVar[str] = ""
+    """Name of the folder for files that are named as the images; empty if there is none."""
 
     @abstractmethod
     def writer(self, predictor: Predictor, folder: Path, files: Sequence[Path] = ()) -> Writer:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -32,6 +32,8 @@ NAME = re.compile(r"[^/]+_\d{6}_\d{6}")
 @dataclass(frozen=True)
 class CityscapesLabels(Output):
     """cityscapes/IMAGE.png with label ids, for the Cityscapes evaluation server."""
+
+    folder: ClassVar[str] = FOLDER
 
     @override
     def writer(self, predictor: Predictor, folder: Path, files: Sequence[Path] = ()) -> Writer:

@@ -35,6 +35,7 @@ class CocoPanoptic(Output):
     """panoptic/IMAGE.png with one segment per class in the image, and panoptic.json with the list of segments."""
 
     shared_file: ClassVar[str] = FILE
+    folder: ClassVar[str] = FOLDER
 
     @override
     def writer(self, predictor: Predictor, folder: Path, files: Sequence[Path] = ()) -> Writer:
