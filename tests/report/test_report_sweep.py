@@ -44,6 +44,29 @@ def test_a_sweep_says_what_is_best_and_draws_metrics_and_losses(tmp_path: Path) 
     assert [row["semseg/miou"] for row in rows] == ["30.0", "34.0", "40.0", "41.0", ""]
 
 
+def test_means_over_different_seeds_are_named(tmp_path: Path) -> None:
+    found = [("1e-3", 0, 30.0, 1.0), ("1e-3", 1, 34.0, 1.0), ("1e-2", 0, 40.0, 1.0), ("1e-2", 1, 30.0, 1.0)]
+
+    def page(runs: list[SweptRun]) -> str:
+        axes = ["optimizer.lr", "seed"]
+        return write_sweep(SweepTable("rates", runs, axes, "semseg/miou", MIOU), tmp_path).read_text()
+
+    runs = [swept(tmp_path, *one) for one in found]
+    assert "same seeds" not in page(runs) and "same seeds" not in page(runs[::2])
+    text = page([*runs[:3], swept(tmp_path, "1e-2", 1, None, 1.0)])
+    assert "1 setting has no result for some seeds, so the means are not over the same seeds" in text
+    assert "1 of 2 runs; 9.00 without the image" in text and "40.00 <small>(1 of 2)</small>" in text
+
+
+def test_a_sweep_of_runs_without_the_metric_that_ranks_them_says_so(tmp_path: Path) -> None:
+    run = swept(tmp_path, "1e-3", 0, 30.0, 1.0)
+    assert run.result is not None
+    without = replace(run, result=replace(run.result, metrics={}))
+    for runs, words in (([without], "No finished run has the metric mIoU."), ([], "No run is finished.")):
+        assert words in write_sweep(SweepTable("rates", runs, ["seed"], "semseg/miou", MIOU), tmp_path).read_text()
+    assert json.loads((tmp_path / "results.json").read_text())["best"] is None
+
+
 def test_a_users_file_that_was_edited_during_a_sweep_is_named(tmp_path: Path) -> None:
     runs = [swept(tmp_path, "1e-3", seed, 30.0, 1.5) for seed in range(3)]
     for versions, is_named in ((("a", "a", "a"), False), (("a", "a", "b"), True)):

@@ -67,6 +67,19 @@ def test_a_choice_that_is_given_several_times_is_an_axis() -> None:
             '--axis "--batch-size 4 --epochs 8" "--batch-size 8 --epochs 16"',
             {"batch_size": [("--batch-size", "4", "--epochs", "8"), ("--batch-size", "8", "--epochs", "16")]},
         ),
+        (
+            '--axis "--batch-size=4 --epochs=8" "--batch-size=8 weighting:dwa" --note="two words"',
+            {"batch_size": [("--batch-size", "4", "--epochs", "8"), ("--batch-size", "8", "weighting:dwa")]},
+        ),
+        (  # runs are averaged over an axis of seeds, so it has no other settings
+            '--axis "--seed 1 --epochs 8" "--seed 2 --epochs 16"',
+            {"epochs": [("--seed", "1", "--epochs", "8"), ("--seed", "2", "--epochs", "16")]},
+        ),
+        (
+            '--axis "--seed 1 weighting:dwa" "--seed 2"',
+            {"weighting": [("--seed", "1", "weighting:dwa"), ("--seed", "2")]},
+        ),
+        ('--axis "--seed 1" "--seed 2"', {"seed": [("--seed", "1"), ("--seed", "2")]}),
     ],
 )
 def test_values_of_several_words(line: str, expected: dict[str, Any]) -> None:
@@ -97,6 +110,7 @@ def test_a_range_is_for_a_search() -> None:
         ("joint --optimizer.lr 1e-4 1e-3 --workers", "--workers takes one value"),
         ("joint --seeds 0 1 --seed 3", "leave out --seed"),
         ("joint --epochs 1 2 --axis '--epochs 1 --seed 1' '--epochs 3 --seed 2'", "epochs varies twice"),
+        ("joint --axis '--epochs 1 --seed 1' '--epochs 3 --seed 2' --seeds 0 1", "--seed is given twice"),
         ("joint --seeds 0 1 --search 3", "a search takes one seed"),
         ("joint --epochs 1 2 --storage sqlite:///x.db", "add --search N"),
         ("joint --epochs 1 2 --address auto", "add --on ray"),

@@ -154,7 +154,8 @@ class SweepRun:
         best = json.loads((self.folder / "results.json").read_text("utf-8"))["best"]
         if best is not None:
             is_mean = any(axis.name == SEED for axis in self.words.axes)
-            what = f"best settings by mean {monitor.name}, first run" if is_mean else f"best by {monitor.name}"
+            over = " over the seeds that have a result" if failed else ""
+            what = f"best settings by mean {monitor.name}{over}, first run" if is_mean else f"best by {monitor.name}"
             print(f"{what}: {best['run']}\n  {best['command']}")
         if failed:
             hint = f"; {resume_command(self.folder)} tries again" if self.options.search is None else ""

@@ -31,7 +31,8 @@ def parts(arguments: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str,
     flag: str | None = None
     words: list[str] = []
     for argument in arguments:
-        is_flag = argument.startswith("--") and " " not in argument.partition("=")[0]
+        several_settings = flag == AXIS and re.search(r" (--\w|\w[\w.-]*:\S)", argument)
+        is_flag = argument.startswith("--") and " " not in argument.partition("=")[0] and not several_settings
         choice = re.fullmatch(r"(\w[\w.-]*):(\S+)", argument)
         is_choice = choice is not None and underscored(choice[1].partition(".")[0]) in names
         if not is_flag and not is_choice:
@@ -124,11 +125,11 @@ def take_apart(default: Any, own_flags: dict[str, list[str]], others: Sequence[s
             common += [f"--{flag}", *words]
         else:
             axes.append(axis)
-    for name, words in own_flags.items():
-        if name.startswith(AXIS):
-            axes.append(
-                _values(_axis_name(words), [Point(_axis_label(word), tuple(shlex.split(word))) for word in words])
-            )
+    axes += [
+        _together(words, [f.name for f in fields(default)])
+        for name, words in own_flags.items()
+        if name.startswith(AXIS)
+    ]
     if seeds := own_flags.get("seeds"):
         if "seed" in flags:
             raise ValueError("--seed and --seeds exclude each other: leave out --seed")
@@ -228,12 +229,18 @@ def _values(name: str, points: Sequence[Point]) -> Values:
     return Values(name, points)
 
 
-def _axis_name(words: Sequence[str]) -> str:
-    """Return the name of settings that vary together: the first flag, or the path of a choice."""
-    first = shlex.split(words[0])[:1] or [""]
-    return first[0].removeprefix("--").partition(":")[0].replace("-", "_")
+def _together(words: Sequence[str], names: Sequence[str]) -> Values:
+    """Return the axis of settings that vary together, called like the first flag, or like the path of a choice.
+
+    An axis called seed is one of repetitions, so settings that vary together with the seed give it their name.
+    """
+    settings = [list(parts(shlex.split(word), names)) for word in words]
+    paths = [underscored(flag.removesuffix(":")) for setting in settings for flag, _ in setting]
+    name = next((path for path in paths if path != SEED), SEED)
+    arguments = [[argument for part in setting for argument in _as_arguments(*part)] for setting in settings]
+    return _values(name, [Point(_label(point), tuple(point)) for point in arguments])
 
 
-def _axis_label(word: str) -> str:
+def _label(arguments: Sequence[str]) -> str:
     """Return the label of settings that vary together: their values."""
-    return " ".join(part.rpartition(":")[2] for part in shlex.split(word) if not part.startswith("--"))
+    return " ".join(part.rpartition(":")[2] for part in arguments if not part.startswith("--"))

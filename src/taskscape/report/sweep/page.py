@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from taskscape.report.charts import COLORS, Series, chart, grid, needs_log
-from taskscape.report.columns import mean_and_deviation
+from taskscape.report.columns import mean_and_deviation, of_runs
 from taskscape.report.glossary import arrow, cost_text, direction, leading, shown, unit_and_direction
 from taskscape.report.html import folded, page, tiles, warning, wide
 from taskscape.report.logged import Curve
@@ -49,7 +49,9 @@ def sweep_page(table: SweepTable, folder: Path) -> str:
 def _best(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     best = table.best()
     if best is None:
-        return warning("No run is finished.")
+        return warning(
+            f"No finished run has the metric {table.spec.title}." if table.results else "No run is finished."
+        )
     edited = ", ".join(table.edited_files())
     caution = (
         warning(f"{edited}: edited between runs of this sweep, so they do not differ in the settings alone.")
@@ -58,7 +60,13 @@ def _best(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     )
     best_group, spec = groups[0], table.spec
     values = best_group.metric(table.monitor)
+    if fewer := len(table.without_some_seeds()):
+        caution += warning(
+            f"{counted(fewer, 'setting has', 'settings have')} no result for some seeds, so the means are not over the "
+            "same seeds: a setting may lead because its bad runs failed."
+        )
     notes = [f"± {spec.show(stdev(values))} over {len(values)} runs"] if len(values) > 1 else []
+    notes += [f"{share} runs"] if (share := of_runs(values, len(best_group.runs))) else []
     if best.result is not None and table.monitor in best.result.blind:
         notes.append(f"{spec.show(best.result.blind[table.monitor])} without the image")
     numbers = [(f"{spec.title} {arrow(spec)}", spec.show(fmean(values)), spec.unit, "; ".join(notes))]

@@ -92,9 +92,14 @@ class SweepTable:
         return sorted(groups, key=lambda g: (not g.metric(self.monitor), sign * fmean(g.metric(self.monitor) or [0.0])))
 
     def best(self) -> SweptRun | None:
-        """Return the first run of the settings with the best mean, or None if no run has a result."""
-        groups = self.groups()
-        return groups[0].finished[0] if groups and groups[0].metric(self.monitor) else None
+        """Return the first run of the settings with the best mean; None if no run has the metric that ranks them."""
+        return next((run for group in self.groups()[:1] for run in group.runs if self.monitor in run.metrics), None)
+
+    def without_some_seeds(self) -> list["SweptGroup"]:
+        """Return the ranked groups that lack a value for a seed of the others, so their means are of fewer seeds."""
+        seeds = [(group, group.seeds(self.monitor)) for group in self.groups() if group.metric(self.monitor)]
+        all_seeds = set().union(*(found for _, found in seeds))
+        return [group for group, found in seeds if found != all_seeds]
 
     def edited_files(self) -> list[str]:
         """Return the user's files that were edited between runs."""
@@ -124,11 +129,6 @@ class SweptGroup:
     runs: Sequence[SweptRun]
 
     @property
-    def finished(self) -> list[SweptRun]:
-        """The runs that have a result."""
-        return [run for run in self.runs if run.state == "finished"]
-
-    @property
     def name(self) -> str:
         """The settings in words."""
         return ", ".join(f"{setting_words(axis)} {value}" for axis, value in self.values.items()) or "all runs"
@@ -136,3 +136,7 @@ class SweptGroup:
     def metric(self, name: str) -> list[float]:
         """Return the values of a metric, one for each run that has it."""
         return [run.metrics[name] for run in self.runs if name in run.metrics]
+
+    def seeds(self, name: str) -> set[str]:
+        """Return the seeds of the runs that have a metric."""
+        return {run.values.get(SEED, "") for run in self.runs if name in run.metrics}
