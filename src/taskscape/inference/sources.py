@@ -119,13 +119,18 @@ def videos_among(paths: Iterable[Path], out: Path) -> tuple[list[Path], list[Pat
     return videos, others
 
 
-def _files_in(folder: Path, out: Path) -> list[Path]:
-    """Return the files of a folder, without those in ``out``. Raises ``ValueError`` if the folder is inside ``out``."""
+def require_outside(folder: Path, out: Path) -> None:
+    """Raise ``ValueError`` if a folder with images is inside ``out``."""
     if folder.resolve().is_relative_to(out.resolve()):
         raise ValueError(
             f"{folder} is inside {out}, where predictions are written and which is not searched for images: choose "
             "another folder with --out, or name the images one by one"
         )
+
+
+def _files_in(folder: Path, out: Path) -> list[Path]:
+    """Return the files of a folder, without those in ``out``. Raises ``ValueError`` if the folder is inside ``out``."""
+    require_outside(folder, out)
     real_out = Path(os.path.realpath(out))  # unlike resolve(), realpath() accepts links to themselves
     return [path for path in files_below(folder) if not Path(os.path.realpath(path)).is_relative_to(real_out)]
 

@@ -48,6 +48,8 @@ def test_a_source_that_ends_becomes_videos(
     times = clips.times(files[0])
     assert len(times) == counts[-1][0] > 1 and counts[-1][1] == 0
     assert all(before < after for before, after in pairwise(times))
+    with av.open(str(files[0])) as container:
+        assert container.streams.video[0].start_time == 0  # though the first frames were left out
     assert not (tmp_path / "test.parts").exists()
     (tmp_path / "test.parts").mkdir()  # left by a killed recording, whose frames are not those of a new one
     with pytest.raises(ValueError, match=r"test\.parts has an unfinished recording: choose another name"):

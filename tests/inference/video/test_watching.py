@@ -52,6 +52,13 @@ def test_new_files_are_done_once(predictor: Predictor, tmp_path: Path) -> None:
     assert looks(predictor, folder, out, lambda: rgb(20, 30).save(folder / "a.png"))[0] == 1
 
 
+@pytest.mark.parametrize("out", ["in", "."])
+def test_predictions_do_not_go_where_no_file_is_read(out: str, predictor: Predictor, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with pytest.raises(ValueError, match=r"in is inside .*choose another folder with --out"):
+        looks(predictor, tmp_path / "in", tmp_path / out)
+
+
 @dataclass(frozen=True)
 class Numbers(Output):
     """Notes the numbers of images."""

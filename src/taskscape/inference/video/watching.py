@@ -11,7 +11,7 @@ from taskscape.errors import Interrupted
 from taskscape.files import atomic_write, writing
 from taskscape.inference.outputs import Output, opened
 from taskscape.inference.predictor import Predictor
-from taskscape.inference.sources import VIDEOS
+from taskscape.inference.sources import VIDEOS, require_outside
 from taskscape.inference.video.film import check_smoothing
 from taskscape.inference.video.predict import predict_video
 from taskscape.inference.video.settings import VideoSettings
@@ -43,13 +43,14 @@ def watch(
     written; if it changes later, it is predicted again. Each unreadable file is reported once. Predictions are named by
     the path relative to the folder. ``stop`` is called after every scan and also ends the watch.
 
-    Raises ``ValueError`` if ``folder`` is not a folder, or if an output needs a task that the network does not have;
-    ``OSError`` naming a file that cannot be written.
+    Raises ``ValueError`` if ``folder`` is not a folder or inside ``out``, or if an output needs a task that the network
+    does not have; ``OSError`` naming a file that cannot be written.
     """
     folder, out, settings = Path(folder), Path(out), settings or VideoSettings()
     check_smoothing(predictor, settings.smooth)
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder: name one to watch")
+    require_outside(folder, out)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     finished, last_scan, count, interrupts = _read(out / DONE), dict[str, Signature](), 0, Interrupts()

@@ -130,14 +130,17 @@ def _mux(target: OutputContainer, tracks: "Sequence[Iterator[Packet[Any]]]") -> 
 def _pictures(
     segments: Sequence[Path], starts: Sequence[int], time_base: Fraction, last: int, stream: VideoStream
 ) -> "Iterator[Packet[VideoStream]]":
-    """Yield the packets of all segments, with the durations of their frames."""
+    """Yield the packets of all segments, with the durations of their frames; the first one is at time 0.
+
+    The first frame of a camera's segments is later, as the camera's frames before it were left out.
+    """
     previous: Packet[VideoStream] | None = None
     for path, start in zip(segments, starts, strict=True):
         with av.open(address(path)) as container:
             for packet in container.demux(video=0):
                 if packet.pts is None:  # the last one is empty
                     continue
-                time = start + round(packet.pts * packet.time_base / time_base)
+                time = start - starts[0] + round(packet.pts * packet.time_base / time_base)
                 packet.pts = packet.dts = time
                 packet.time_base, packet.stream = time_base, stream
                 if previous is not None:
