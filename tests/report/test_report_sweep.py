@@ -52,6 +52,9 @@ def test_means_over_different_seeds_are_named(tmp_path: Path) -> None:
         return write_sweep(SweepTable("rates", runs, axes, "semseg/miou", MIOU), tmp_path).read_text()
 
     runs = [swept(tmp_path, *one) for one in found]
+    table = SweepTable("rates", runs, ["optimizer.lr", "seed"], "semseg/miou", MIOU)
+    assert "4 runs over" in write_sweep(table, tmp_path).read_text()
+    assert "4 of 6 runs over" in write_sweep(replace(table, planned=6), tmp_path).read_text()
     assert "same seeds" not in page(runs) and "same seeds" not in page(runs[::2])
     text = page([*runs[:3], swept(tmp_path, "1e-2", 1, None, 1.0)])
     assert "1 setting has no result for some seeds, so the means are not over the same seeds" in text

@@ -50,16 +50,17 @@ class SweepRun:
         monitor = Monitor.of(first)
         if self.options.search is not None:
             _require_start(first)
+        sampler = self._grid() if self.options.search is None else self._search(self.options.search, monitor)
         sweep = Sweep(
-            self._grid() if self.options.search is None else self._search(self.options.search, monitor),
+            sampler,
             self._executor(),
             monitor,
             build=lambda trial: self.experiment(trial.words),
-            on_outcome=lambda outcomes: self._write(outcomes, monitor),
+            on_outcome=lambda outcomes: self._write(outcomes, monitor, sampler.count),
         )
         with if_interrupted(f"continue with {resume_command(self.folder)}"):
             outcomes = run(sweep)
-        page = self._write(outcomes, monitor)
+        page = self._write(outcomes, monitor, len(outcomes))
         self._print_outcome(outcomes, monitor, page)
 
     def experiment(self, words: Sequence[str]) -> "Experiment":
@@ -133,7 +134,7 @@ class SweepRun:
             f"RUN, and write the page with {resume_command(self.folder)}"
         )
 
-    def _write(self, outcomes: "Outcomes", monitor: "Monitor") -> Path:
+    def _write(self, outcomes: "Outcomes", monitor: "Monitor", planned: int) -> Path:
         from taskscape.report.sweep import SweepTable, SweptRun, write_sweep
 
         runs = [
@@ -141,7 +142,8 @@ class SweepRun:
             for trial, outcome in outcomes.values()
         ]
         axes = [axis.name for axis in self.words.axes]
-        return write_sweep(SweepTable(self.folder.resolve().name, runs, axes, monitor.name, monitor.spec), self.folder)
+        name = self.folder.resolve().name
+        return write_sweep(SweepTable(name, runs, axes, monitor.name, monitor.spec, planned), self.folder)
 
     def _print_outcome(self, outcomes: "Outcomes", monitor: "Monitor", page: Path) -> None:
         """Print the outcome of the sweep. Raises ``TrainingError`` if all runs failed."""

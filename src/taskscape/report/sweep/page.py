@@ -26,11 +26,13 @@ def sweep_page(table: SweepTable, folder: Path) -> str:
     groups = table.groups()
     states = [run.state for run in table.runs]
     state_counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    missing = f"{len(table.runs)} of " if table.planned > len(table.runs) else ""
+    runs = missing + counted(max(table.planned, len(table.runs)), "run", "runs")
     axes = " × ".join(map(setting_words, table.axes)) or "one experiment"
     return page(
         table.name,
         "taskscape · sweep",
-        f"{counted(len(table.runs), 'run', 'runs')} over {axes}: {state_counts}.",
+        f"{runs} over {axes}: {state_counts or 'none has ended'}.",
         [
             ("Best", "", _best(table, groups)),
             (

@@ -69,6 +69,8 @@ class SweepTable:
     axes: Sequence[str]
     monitor: str
     spec: MetricSpec
+    planned: int = 0
+    """The number of runs of the whole sweep; more than ``runs`` until each of them has ended."""
 
     @property
     def results(self) -> list[Result]:
