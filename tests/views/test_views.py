@@ -126,6 +126,20 @@ def test_a_depth_scale_must_have_an_order(near: float, far: float) -> None:
         DepthView(Depth(), near=near, far=far)
 
 
+@pytest.mark.parametrize("end", [0.0, -1.0, np.nan, np.inf])
+@pytest.mark.parametrize("name", ["near", "far"])
+def test_each_end_of_a_depth_scale_is_a_depth(name: str, end: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} is {end:g} m"):
+        DEPTH.with_settings({name: end})
+
+
+@pytest.mark.parametrize(("name", "depth"), [("near", 2.0), ("far", 50.0)])
+def test_an_end_beyond_the_depths_of_an_image_is_kept(name: str, depth: float) -> None:
+    fitted = DEPTH.with_settings({name: 10.0}).fit(np.full((4, 5), depth, np.float32))
+    assert getattr(fitted, name) == 10.0
+    assert fitted.near is not None and fitted.far is not None and 0 < fitted.near < fitted.far
+
+
 # -- colors ------------------------------------------------------------------------------------------------------------
 
 

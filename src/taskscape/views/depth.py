@@ -45,7 +45,10 @@ class DepthView(View[Depth]):
     """End of the color scale in meters; by default the 98th percentile of the depths."""
 
     def __post_init__(self) -> None:
-        if self.near is not None and self.far is not None and not 0 < self.near < self.far:
+        for name, end in (("near", self.near), ("far", self.far)):
+            if end is not None and not 0 < end < np.inf:
+                raise ValueError(f"{name} is {end:g} m: the ends of the depth scale must be 0 < near < far")
+        if self.near is not None and self.far is not None and not self.near < self.far:
             raise ValueError(
                 f"the depth scale is from {self.near} m to {self.far} m: it must be 0 < near < far; give both ends or "
                 "none"
@@ -62,7 +65,10 @@ class DepthView(View[Depth]):
             return self
         depths = values[measurable(values, valid)]
         near, far = np.percentile(depths, [2, 98]).tolist() if depths.size else (1.0, 100.0)
-        near = near if self.near is None else self.near
+        if self.near is not None:
+            near = self.near
+        elif self.far is not None:
+            near = min(near, self.far / 1.01)
         far = max(far, near * 1.01) if self.far is None else self.far
         return replace(self, near=near, far=far)
 
