@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -184,6 +185,9 @@ def test_maps_of_each_frame_are_those_of_images(predictor: Predictor, tmp_path: 
     predictor.predict(frame).save(tmp_path / "image")
     name = "000004.semseg.png"
     assert (tmp_path / "out" / "clip.frames" / name).read_bytes() == (tmp_path / "image/image.semseg.png").read_bytes()
+    shutil.rmtree(tmp_path / "out" / "clip.frames")
+    predict_video(predictor, path, tmp_path / "out", replace(DEPTH, maps=True))
+    assert sorted((tmp_path / "out" / "clip.frames").iterdir()) == maps
 
 
 def test_a_segment_depends_on_its_frames_alone(tmp_path: Path) -> None:

@@ -59,8 +59,10 @@ def predict_video(
     video = Video(path, settings.height)
     made = _version_of(path) | made_with(predictor, settings, names)
     description = description_file(out, name)
+    maps = out / f"{name}.frames" if settings.maps else None
     earlier, made_before = read_description(description)
-    if earlier and made_before == made and all(file.is_file() for file in earlier):
+    is_whole = all(file.is_file() for file in earlier) and (maps is None or maps.is_dir())
+    if earlier and made_before == made and is_whole:
         note(f"{path.name}: already done, its videos exist")
         return [*earlier, description]
     folder = out / f"{name}.parts"
@@ -71,7 +73,6 @@ def predict_video(
     with locked(folder, folder / "lock"), interrupts.handled():
         parts = Parts.of(folder, made, last=video.usual)
         predictor = _with_color_scales(predictor, parts, video)
-        maps = out / f"{name}.frames" if settings.maps else None
         film = Film(predictor, parts, names, video.size, video.time_base, settings.smooth, maps)
         num_resumed = parts.frames
         if num_resumed:
