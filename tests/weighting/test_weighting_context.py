@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from taskscape import models
 from taskscape.weighting import (
@@ -54,6 +55,49 @@ def test_a_way_past_the_features_is_named() -> None:
     with pytest.raises(ValueError, match="past the shared features"):
         PCGrad(["a", "b"], mode="features").backward(losses, context)
     PCGrad(["a", "b"], mode="parameters").backward(losses, context)
+
+
+def test_a_task_of_a_later_step_is_checked_too() -> None:
+    balance = PCGrad(["a", "b"])
+    for task, message in {"a": None, "b": r"2 trained parameters \(.*tasks=heads.parameters"}.items():
+        encoder, heads, _, losses = two_heads()
+        present = {task: losses[task]}
+        context = BalancingContext.of(present, shared=encoder.parameters(), tasks=heads["a"].parameters())
+        if message is None:
+            balance.backward(present, context)
+        else:
+            with pytest.raises(ValueError, match=message):
+                balance.backward(present, context)
+
+
+@pytest.mark.parametrize("kind", [PCGrad, GradNorm])
+def test_layers_that_are_called_again_in_the_backward_pass_are_refused_where_they_are_needed(
+    kind: type[Weighting],
+) -> None:
+    """Otherwise the gradients of single losses would be zero there, and the weights arbitrary."""
+    encoder, heads, _, _ = two_heads()
+    x = torch.randn(5, 4, requires_grad=True)
+    for reentrant, mode in ((False, "parameters"), (True, "parameters"), (True, "features")):
+        encoder.zero_grad()
+        features = checkpoint(encoder, x, use_reentrant=reentrant)
+        losses = {task: head(features).square().mean() for task, head in heads.items()}
+        context = BalancingContext.of(
+            losses, shared=encoder.parameters(), tasks=heads.parameters(), features=[features]
+        )
+        if reentrant and (mode == "parameters" or kind is GradNorm):
+            with pytest.raises(ValueError, match="pass use_reentrant=False"):
+                kind(["a", "b"]).backward(losses, context)
+        else:
+            kind(["a", "b"], **({"mode": mode} if kind is PCGrad else {})).backward(losses, context)
+            assert encoder.weight.grad is not None and encoder.weight.grad.any()
+
+
+def test_gradnorm_needs_a_layer_that_all_losses_use() -> None:
+    encoder, heads, _, losses = two_heads()
+    for last in (heads["a"].parameters(), nn.Linear(2, 2).parameters(), encoder.weight):  # a tensor is its rows
+        context = BalancingContext.of(losses, shared=encoder.parameters(), tasks=heads.parameters(), last=last)
+        with pytest.raises(ValueError, match=r"the loss of [ab] does not depend on the last shared layer"):
+            GradNorm(["a", "b"]).backward(losses, context)
 
 
 @pytest.mark.parametrize("mode", ["parameters", "features"])

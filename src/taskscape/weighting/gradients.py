@@ -37,7 +37,7 @@ class GradientWeighting(Weighting):
     one_backward = False
     retains_graph = True
     config: GradientConfig
-    _context_is_checked = False
+    _checked_tasks: frozenset[str] = frozenset()
 
     @override
     def check(self, *, shared_parameters: bool, shared_features: bool, compiled: bool) -> None:
@@ -68,14 +68,15 @@ class GradientWeighting(Weighting):
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor] | None:
         """Add the gradients of this step to ``.grad`` and return the weights.
 
-        Raises ``ValueError`` in the first step if ``context`` lacks parameters on which the losses depend, since they
-        would never be trained, and if one of its features was computed from another.
+        Raises ``ValueError`` in the first step of each task if ``context`` lacks parameters on which the losses depend,
+        since they would never be trained, if one of its features was computed from another, and for layers recomputed
+        by ``torch.utils.checkpoint`` with ``use_reentrant=True``.
         """
         self.check(shared_parameters=bool(context.parameters), shared_features=bool(context.features), compiled=False)
-        if not self._context_is_checked:
-            self.check_names(losses)
+        self.check_names(losses)
+        if not self._checked_tasks.issuperset(losses):
             self._check_complete(losses, context)
-            self._context_is_checked = True
+            self._checked_tasks |= losses.keys()
         if self.config.mode == "parameters":
             weights = self._combine_at_parameters(losses, context)
         else:
@@ -84,8 +85,11 @@ class GradientWeighting(Weighting):
 
     def _check_complete(self, losses: Losses, context: BalancingContext) -> None:
         shared, listed = set(context.parameters), set(context.task_parameters)
+        beyond = () if self.config.mode == "parameters" else context.features
+        require_visible(losses.values(), beyond)
+        reached = reached_parameters(losses.values(), beyond)
         if self.config.mode == "parameters":
-            reached, listed = reached_parameters(losses.values()), listed | shared
+            listed |= shared
         else:  # a backward pass from the features reaches all of their parameters
             if _depend_on_each_other(context.features):
                 raise ValueError(
@@ -93,7 +97,6 @@ class GradientWeighting(Weighting):
                     "name views and let the heads read these, features = [x.view_as(x) for x in features], or take "
                     "mode='parameters'"
                 )
-            reached = reached_parameters(losses.values(), beyond=context.features)
         unlisted = [p for p in reached if p not in listed]
         if not unlisted:
             return
@@ -139,6 +142,18 @@ def reached_parameters(losses: Iterable[Tensor], beyond: Iterable[Tensor] = ()) 
     """Return the trained parameters on which losses depend, except through the tensors in ``beyond``."""
     leaves = (getattr(node, "variable", None) for node in _graph([x.grad_fn for x in losses], beyond))
     return list(dict.fromkeys(leaf for leaf in leaves if isinstance(leaf, nn.Parameter)))
+
+
+def require_visible(losses: Iterable[Tensor], beyond: Iterable[Tensor] = ()) -> None:
+    """Raise ``ValueError`` for layers that are called again in a backward pass, so that the graph lacks their weights.
+
+    Layers before the tensors in ``beyond`` may be.
+    """
+    if any(node.name() == "CheckpointFunctionBackward" for node in _graph([x.grad_fn for x in losses], beyond)):
+        raise ValueError(
+            "torch.utils.checkpoint with use_reentrant=True hides the gradients of single losses at the layers that it "
+            "computes again: pass use_reentrant=False"
+        )
 
 
 def _depend_on_each_other(tensors: Sequence[Tensor]) -> bool:

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from taskscape.serialization.ranges import NonNegative, Positive
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
-from taskscape.weighting.gradients import global_gradients
+from taskscape.weighting.gradients import global_gradients, reached_parameters, require_visible
 from taskscape.weighting.own_adam import OwnAdam
 
 _TINY = 1e-8
@@ -53,6 +53,7 @@ class GradNorm(Weighting, config=GradNormConfig):
     one_backward = True  # the gradients of single losses do not change .grad or call hooks
     retains_graph = True
     uses_last_layer = True
+    _checked_tasks: frozenset[str] = frozenset()
 
     initial: Tensor
 
@@ -76,8 +77,14 @@ class GradNorm(Weighting, config=GradNormConfig):
 
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
-        """Add the gradients of the weights and of the weighted sum to ``.grad``."""
+        """Add the gradients of the weights and of the weighted sum to ``.grad``.
+
+        Raises ``ValueError`` in the first step of each task if its loss does not depend on the last shared layer.
+        """
         self.check(shared_parameters=bool(context.last), shared_features=True, compiled=False)
+        if not self._checked_tasks.issuperset(losses):
+            _check_reached(losses, context.last)
+            self._checked_tasks |= losses.keys()
         weights = self.select(losses, self.weight.detach())
         norms = torch.linalg.vector_norm(global_gradients(losses, context.last), dim=1)
         rates = self._rates(context.in_order_of(losses))
@@ -118,3 +125,13 @@ class GradNorm(Weighting, config=GradNormConfig):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         if self.optimizer is not None:
             self.optimizer.load_state_dict(state)
+
+
+def _check_reached(losses: Losses, last: Sequence[nn.Parameter]) -> None:
+    for task, loss in losses.items():
+        if set(last).isdisjoint(reached_parameters([loss])):
+            require_visible([loss])
+            raise ValueError(
+                f"the loss of {task} does not depend on the last shared layer, so GradNorm has no gradient to measure: "
+                "name a layer that all tasks use, BalancingContext.of(…, last=layer.parameters())"
+            )
