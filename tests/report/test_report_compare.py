@@ -8,6 +8,7 @@ import pytest
 from fake_runs import MODALITIES, change_result
 
 from taskscape.metrics import DepthMetrics
+from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Depth
 from taskscape.report import write_comparison, write_report
 from taskscape.report.columns import best_group
@@ -309,6 +310,7 @@ def test_a_setting_that_an_earlier_version_did_not_have_is_no_difference(make_ru
 def test_times_are_compared_where_they_were_measured_together(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [make_run("a"), make_run("b", settings={"epochs": 9})]
     alone = write_comparison(runs, tmp_path / "page.html").read_text()
+    assert '<span class="flag">--time</span>' in alone, "lines do not break within a flag"
     assert "Times are not compared" in alone and "12.3" not in alone
     latency, batches = ({str(run.resolve()): s * (i + 1) for i, run in enumerate(runs)} for s in (0.02, 0.005))
     times = Times(latency, batches, "CPU, 2 threads, bf16")
@@ -377,6 +379,24 @@ def test_results_per_class_are_compared_with_the_first_group(make_run: MakeRun, 
     before, after = make_run("before"), make_run("after", scale=0.9, settings={"epochs": 9})
     text = write_comparison([before, after], tmp_path / "page.html").read_text()
     assert re.search(r"Segmentation: IoU, %.*?>road<.*?<td>50\.0</td><td>45\.0 <small class=\"worse\">−5\.0<", text)
+
+
+def test_a_metric_per_class_need_not_be_a_percentage(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run("before"), make_run("after", settings={"epochs": 9})]
+    for run, values in zip(runs, ((0.012, 0.03), (0.014, 0.03)), strict=True):
+        names = [f"depth/abs_rel/{name}" for name in ("road", "sky")]
+        result = Run.load(run).result
+        specs = {name: MetricSpec(f"Relative error {name[14:]}", digits=3, per_class=True) for name in names}
+        change_result(
+            run, specs=result.specs | specs, metrics={**result.metrics, **dict(zip(names, values, strict=True))}
+        )
+    text = write_comparison(runs, tmp_path / "page.html").read_text()
+    assert "Depth: Relative error</th>" in text
+    assert re.search(r">road<.*?<td>0\.012</td><td>0\.014 <small class=\"worse\">\+0\.002<", text)
+    assert re.search(r">sky<.*?<td>0\.030</td><td>0\.030 <small>0\.000<", text)
+    page = write_report(runs[0]).read_text("utf-8")
+    assert re.search(r"road <small></small></span><i style=\"--width:40\.0%[^>]*></i><b>0\.012</b>", page)
+    assert "Relative error: " in page
 
 
 def test_tasks_may_have_any_name(make_run: MakeRun, tmp_path: Path) -> None:
@@ -477,6 +497,7 @@ def test_tables_for_papers_have_means_deviations_and_delta_m(make_run: MakeRun, 
     lines = latex.splitlines()
     assert lines[1] == r"\begin{tabular}{lrrrrr}"
     comments = lines[lines.index(r"\end{tabular}") + 1 :]
+    assert comments[0] == "% 5 runs of 3 experiments: mean ± standard deviation over seeds, on the split val."
     assert "% Seeds differ: semseg has 0; depth has 0; a_b has 0, 1, 2." in comments
     assert "% Δm, a_b: against segmentation: semseg, depth: depth; over mIoU (segmentation), Pixel accuracy" in latex
     assert all(line.startswith("% ") for line in comments)

@@ -73,7 +73,8 @@ def scatter(title: str, points: Sequence[tuple[str, str, float, float]], x_label
     for label, color, x, y in points:
         u, v = _coordinates(x, y, x_axis, y_axis)
         hint = f"{label}: {_tick(y)} at {_tick(x)} {x_label}"
-        body += f'<circle cx="{u:.1f}" cy="{v:.1f}" r="5.5" style="fill:{color}"><title>{escape(hint)}</title></circle>'
+        dot = f'cx="{u:.1f}" cy="{v:.1f}" r="5.5" style="fill:{color}" fill-opacity=".75"'  # dots may overlap
+        body += f"<circle {dot}><title>{escape(hint)}</title></circle>"
     legend = _legend([Series(label, color, [], filled=True) for label, color, _, _ in points])
     description = "; ".join(f"{label}: {_tick(y)} at {_tick(x)}" for label, _, x, y in points)
     return _figure(title, note, legend, _frame(x_axis, y_axis, x_label) + body, f"over {x_label}: {description}")

@@ -15,11 +15,9 @@ from taskscape.report.comparison.metrics import metric_table
 from taskscape.report.comparison.pairs import pair_tables
 from taskscape.report.comparison.runs import Comparison
 from taskscape.report.comparison.side_by_side import side_by_side
-from taskscape.report.groups import Group
 from taskscape.report.html import page, write
 from taskscape.report.run import Run
 from taskscape.report.times import Times
-from taskscape.serialization import counted
 
 STARTS = {**dict.fromkeys((".html", ".htm", ""), "<!doctype html"), **text.STARTS}
 """The first characters of a comparison, by the suffix of its file."""
@@ -77,16 +75,12 @@ def write_comparison(
 def _page(compared: Comparison) -> str:
     """Return the whole page."""
     groups = compared.groups
-    count = sum(len(g.runs) for g in groups)
-    experiments = counted(len(groups), "experiment", "experiments")
-    repeated = f" of {experiments}: mean ± standard deviation over seeds" if count > len(groups) else ""
-    result = groups[0].runs[0].result
     metrics = metric_table(compared)
     star = "A star marks a value that is better than all others in its row by more than the spread over seeds. "
     return page(
         " · ".join(g.name for g in groups) if len(groups) <= 3 else f"{len(groups)} experiments compared",
         "taskscape · comparison of runs",
-        f"{counted(count, 'run', 'runs')}{repeated}, on the split {result.split}{result.tta_words}{_epochs(groups)}.",
+        compared.subject,
         [
             ("What differs", "", what_differs(groups, compared.difference)),
             (
@@ -110,9 +104,3 @@ def _page(compared: Comparison) -> str:
             ),
         ],
     )
-
-
-def _epochs(groups: Sequence[Group]) -> str:
-    """Return which epochs the metrics are means of; empty if they are those of the best epochs."""
-    words = dict.fromkeys(run.last_words for g in groups for run in g.runs if run.last)
-    return f"; means of the {' or the '.join(words)}" if words else ""

@@ -26,6 +26,11 @@ def shown(metrics: Iterable[str], specs: Mapping[str, MetricSpec]) -> list[str]:
     return [name for name, spec in specs.items() if name in metrics and not (spec.per_class or spec.optional)]
 
 
+def class_digits(spec: MetricSpec) -> int:
+    """Return the number of decimals of a metric per class: 1 for percentages, so that many classes fit."""
+    return 1 if spec.unit == "%" else spec.digits
+
+
 def by_task(metrics: Iterable[str]) -> dict[str, list[str]]:
     """Group metrics named ``task/metric`` by task; a joint metric is a group by itself."""
     groups: dict[str, list[str]] = {}

@@ -77,7 +77,7 @@ def write(path: Path, text: str) -> Path:
 
 def warning(text: str) -> str:
     """Return a highlighted note of one or two sentences."""
-    return f'<p class="warning" role="note">{escape(text)}</p>'
+    return f'<p class="warning" role="note">{prose(text)}</p>'
 
 
 def tiles(items: Sequence[Tile]) -> str:
@@ -113,6 +113,11 @@ def facts(items: Sequence[tuple[str, str]]) -> str:
 def small(note: str) -> str:
     """Return a small note to append to a text on the same line, such as a unit; an empty string stays empty."""
     return f"&nbsp;<small>{escape(note)}</small>" if note else ""
+
+
+def prose(text: str) -> str:
+    """Return sentences in which lines do not break within flags, such as --time."""
+    return re.sub(r"--[\w-]+", r'<span class="flag">\g<0></span>', escape(text))
 
 
 def breakable(name: str) -> str:

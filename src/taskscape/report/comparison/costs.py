@@ -1,13 +1,13 @@
 """The cost of the networks: operations, parameters, and times measured with the networks interleaved."""
 
 from functools import partial
-from html import escape
 from statistics import fmean
 
 from taskscape.report.charts import color, grid, scatter
 from taskscape.report.columns import NO_BREAK_SPACE, mean_and_deviation, row
 from taskscape.report.comparison.runs import Comparison
 from taskscape.report.glossary import cost_text, cost_title, leading, unit_and_direction
+from taskscape.report.html import prose
 from taskscape.report.modules import parameter_table
 from taskscape.report.words import MISSING
 
@@ -57,4 +57,4 @@ def cost_section(compared: Comparison) -> str:
             if len(points) > 1:
                 charts.append(scatter(spec.title, points, label, unit_and_direction(spec)))
     networks = [(g.name, g.runs[0].result.parameters) for g in compared.groups if g.runs[0].result.parameters]
-    return f"<p>{escape(text)}</p>" + grid(charts) + parameter_table(networks, compared.tasks)
+    return f"<p>{prose(text)}</p>" + grid(charts) + parameter_table(networks, compared.tasks)

@@ -7,7 +7,7 @@ from taskscape.report.columns import row, table, text_cell
 from taskscape.report.comparison.differ import Difference, is_task
 from taskscape.report.comparison.settings import differences
 from taskscape.report.groups import Group
-from taskscape.report.html import warning
+from taskscape.report.html import prose, warning
 from taskscape.report.words import MISSING, heading, setting_words
 
 
@@ -25,7 +25,7 @@ def what_differs(groups: Sequence[Group], difference: Difference) -> str:
         )
         rows = [row(heading(name), "", map(text_cell, values)) for name, values in difference.besides.items()]
         parts.append(table(groups, rows, "words", name="other differences"))
-    parts += [f'<p class="hint">{escape(remark)}</p>' for remark in difference.remarks]
+    parts += [f'<p class="hint">{prose(remark)}</p>' for remark in difference.remarks]
     return "".join(parts)
 
 

@@ -11,7 +11,7 @@ from taskscape.report.glossary import shown
 from taskscape.report.groups import Group, first_of_each, group
 from taskscape.report.run import Run
 from taskscape.report.times import Times
-from taskscape.serialization import nearest
+from taskscape.serialization import counted, nearest
 
 
 class Comparison:
@@ -34,6 +34,17 @@ class Comparison:
             for name, spec in self.specs.items()
         }
         self.metrics = shown({name for g in self.groups for name in g.means}, self.specs)
+
+    @property
+    def subject(self) -> str:
+        """A sentence on what is compared: the number of runs, the split, and which epochs."""
+        runs = [run for g in self.groups for run in g.runs]
+        experiments = counted(len(self.groups), "experiment", "experiments")
+        repeated = f" of {experiments}: mean ± standard deviation over seeds" if len(runs) > len(self.groups) else ""
+        result = runs[0].result
+        words = dict.fromkeys(run.last_words for run in runs if run.last)
+        epochs = f"; means of the {' or the '.join(words)}" if words else ""
+        return f"{counted(len(runs), 'run', 'runs')}{repeated}, on the split {result.split}{result.tta_words}{epochs}."
 
     def best(self, name: str, show: Show) -> set[int]:
         """Return the group that is the best in a metric (``best_group``).

@@ -65,7 +65,7 @@ def as_csv(compared: Comparison) -> str:
 def as_markdown(compared: Comparison) -> str:
     """Return a table with a row per experiment and a column per metric: mean ± standard deviation.
 
-    Comments below it say what else differs, which seeds there are, and what Δm is computed from.
+    Comments below it say on which split, what else differs, which seeds there are, and what Δm is computed from.
     """
     columns = _columns(compared)
     heads = [f"{column.task}: {column.title}" if column.task else column.title for column in columns]
@@ -157,7 +157,7 @@ def _metric_column(compared: Comparison, name: str) -> _Column:
 
 
 def _notes(compared: Comparison) -> list[str]:
-    """Return what a reader of the page is told about the comparison, one line each: differences, seeds, Δm."""
+    """Return what a reader of the page is told about the comparison, one line each: split, differences, seeds, Δm."""
     groups = compared.groups
     differences = [
         f"{heading(name)}: " + "; ".join(f"{g.name} {value}" for g, value in zip(groups, values, strict=True))
@@ -165,7 +165,7 @@ def _notes(compared: Comparison) -> list[str]:
     ]
     caution = ["These runs also differ as follows, which may affect the metrics, so nothing is bold."]
     delta_m = [f"Δm, {note}" for note in delta_m_notes(compared)] + delta_m_left_out(compared)
-    notes = [*(caution if differences else []), *differences, *compared.difference.remarks, *delta_m]
+    notes = [compared.subject, *(caution if differences else []), *differences, *compared.difference.remarks, *delta_m]
     return [" ".join(note.split()).replace("starred", "bold") for note in notes]
 
 
