@@ -70,6 +70,12 @@ def test_a_sweep_of_runs_without_the_metric_that_ranks_them_says_so(tmp_path: Pa
     assert json.loads((tmp_path / "results.json").read_text())["best"] is None
 
 
+def test_a_run_of_a_search_whose_folder_was_deleted_has_no_result(tmp_path: Path) -> None:
+    deleted = SweptRun.read(tmp_path / "gone", {"optimizer.lr": "1"}, "finished", "", "taskscape train joint")
+    table = SweepTable("rates", [deleted, swept(tmp_path, "1e-3", 0, 30.0, 1.5)], ["optimizer.lr"], "semseg/miou", MIOU)
+    assert "gone: finished, its result was deleted" in write_sweep(table, tmp_path).read_text()
+
+
 def test_a_users_file_that_was_edited_during_a_sweep_is_named(tmp_path: Path) -> None:
     runs = [swept(tmp_path, "1e-3", seed, 30.0, 1.5) for seed in range(3)]
     for versions, is_named in ((("a", "a", "a"), False), (("a", "a", "b"), True)):

@@ -26,7 +26,7 @@ class SweptRun:
     state: str
     """finished, pruned, failed or unfinished."""
     note: str
-    """Why it failed, or when it was pruned."""
+    """Why it failed, when it was pruned, or that its result was deleted."""
     command: str
     """The command that trains this run alone."""
     curves: Mapping[str, Curve]
@@ -38,9 +38,11 @@ class SweptRun:
 
     @classmethod
     def read(cls, path: Path, values: Mapping[str, str], state: str, note: str, command: str) -> "SweptRun":
-        """Read a run's result from its folder; only its curves if it is not finished."""
-        if state != "finished":
-            return cls(path, values, state, note, command, read_curves(RunFolder(path)))
+        """Read a run's result from its folder; only its curves if it is not finished, or if its result was deleted."""
+        folder = RunFolder(path)
+        if state != "finished" or not folder.result().is_file():
+            note = "its result was deleted" if state == "finished" else note
+            return cls(path, values, state, note, command, read_curves(folder))
         run = Run.load(path)
         return cls(path, values, state, note, command, run.curves, run.result, run.code)
 
