@@ -45,6 +45,13 @@ def test_a_trial_adds_up(store: Path, precision: str, capsys: pytest.CaptureFixt
     assert "tiny, near[a]: batches of 4 images" in capsys.readouterr().out
 
 
+def test_the_load_is_that_of_other_programs(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    phases: list[str] = []
+    monkeypatch.setattr("os.getloadavg", lambda: (float(len(phases)), 0.0, 0.0), raising=False)
+    measured = bench(replace(tiny(store), precision="fp32"), with_memory=False, seconds=0.1, say=phases.append)
+    assert phases and measured.environment["load"] == "0.0"
+
+
 @pytest.mark.parametrize(
     ("operator", "kind"),
     [

@@ -74,6 +74,9 @@ def bench(
     """
     experiment.check()
     device = find_device(experiment.device)
+    conditions = environment(device) | {"processor": processor()}
+    if hasattr(os, "getloadavg"):  # of other programs: later it would include the benchmark's own threads
+        conditions["load"] = f"{os.getloadavg()[0]:.1f}"
     say("preparing a batch")
     store = experiment.data.few(experiment.batch_size).open()["train"]
     experiment = experiment.for_data(store)
@@ -103,9 +106,6 @@ def bench(
         say("measuring memory")
     memory_use = memory(experiment, way, batch) if with_memory else None
     height, width = batch.image.shape[-2:]
-    conditions = environment(device) | {"processor": processor()}
-    if hasattr(os, "getloadavg"):
-        conditions["load"] = f"{os.getloadavg()[0]:.1f}"
     return Bench(
         with_way(experiment, way),
         conditions,
