@@ -2,6 +2,7 @@ import csv
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from statistics import stdev
 from typing import Any
 
 import pytest
@@ -97,6 +98,20 @@ def test_a_delta_m_that_is_asked_for_and_missing_is_explained(make_run: MakeRun,
     text = write_comparison(runs, tmp_path / "page.html", delta_m=["semseg/miou"]).read_text("utf-8")
     assert "one: none, no single-task run of its protocol for segmentation" in text
     assert "Δm" not in write_comparison(runs, tmp_path / "page.html").read_text("utf-8")
+
+
+def test_delta_m_has_a_deviation_over_the_seeds_of_the_network(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run("single", ("depth",)), *(make_run(f"both{i}", settings={"seed": i}) for i in range(3))]
+    for run, errors in zip(runs[1:], ((2.2, 0.1), (2.0, 0.1), (1.6, 0.11)), strict=True):
+        metrics = Run.load(run).result.metrics
+        change_result(run, metrics={**metrics, "depth/abs_err": errors[0], "depth/abs_rel": errors[1]})
+    per_run = [5.0, 0.0, -5.0]  # the means of the relative changes, in percent
+    text = write_comparison(runs, tmp_path / "a.html", delta_m=["depth/abs_err", "depth/abs_rel"]).read_text("utf-8")
+    row = next(line for line in text.split("<tr>") if "Δm against" in line)
+    assert f"0.00 <small>± {stdev(per_run):.2f}</small>" in row
+    change_result(runs[-1], metrics={})
+    text = write_comparison(runs, tmp_path / "a.html", delta_m=["depth/abs_err"]).read_text("utf-8")
+    assert re.search(r"\+5\.00</span></td>", text), "over two of three seeds, without a deviation"
 
 
 def test_metrics_that_delta_m_leaves_out_are_named(make_run: MakeRun, tmp_path: Path) -> None:
@@ -506,13 +521,16 @@ def test_tables_for_papers_have_means_deviations_and_delta_m(make_run: MakeRun, 
     assert r"$\Delta$m, \% $\downarrow$" in latex
     (row,) = [line for line in lines if line.startswith("a\\_b")]
     assert row == r"a\_b ($\times$ 3) & 54.60 $\pm$ 0.60 & 81.90 $\pm$ 0.90 & \textbf{1.820} $\pm$ 0.020 & " + (
-        r"\textbf{0.0910} $\pm$ 0.0010 & 0.00 \\"
+        r"\textbf{0.0910} $\pm$ 0.0010 & 0.00 $\pm$ 0.00 \\"
     )
     assert all(line.count(" & ") in (2, 5) for line in lines if line.endswith(r"\\") and not line.startswith("&"))
 
     markdown = write_comparison(runs, tmp_path / "table.md").read_text(encoding="utf-8").splitlines()
     assert markdown[1].startswith("|  | Segmentation: mIoU, % ↑ | Segmentation: Pixel accuracy, % ↑ | Depth: Abs")
-    assert "| a_b (× 3) | 54.60 ± 0.60 | 81.90 ± 0.90 | **1.820** ± 0.020 | **0.0910** ± 0.0010 | 0.00 |" in markdown
+    assert (
+        "| a_b (× 3) | 54.60 ± 0.60 | 81.90 ± 0.90 | **1.820** ± 0.020 | **0.0910** ± 0.0010 | 0.00 ± 0.00 |"
+        in markdown
+    )
     end = markdown.index("")
     assert len({line.count("|") for line in markdown[1:end]}) == 1
     assert "<!-- Seeds differ: semseg has 0; depth has 0; a_b has 0, 1, 2. -->" in markdown[end:]

@@ -13,6 +13,7 @@ from taskscape.run_folder.result import Result
 from taskscape.run_folder.samples import Samples, read_samples
 from taskscape.serialization import counted, nearest
 from taskscape.serialization.plain import read_json, read_yaml
+from taskscape.views import view
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,11 @@ class Run:
     def samples(self) -> Samples:
         """Read the sample images with their labels and predictions; empty if the run has none.
 
-        Raises ``ValueError`` that names the file if it is damaged.
+        Raises ``ValueError`` that names the file if it is damaged, and for a modality without a view.
         """
         path = self.folder.samples(self.result.split, self.result.tta)
+        for modality in self.result.tasks.values() if path.is_file() else ():
+            view(modality)
         return read_samples(path, partial(check_samples, tasks=self.result.tasks))
 
 

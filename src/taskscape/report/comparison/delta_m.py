@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
+from statistics import stdev
 
 from taskscape.metrics.delta_m import DeltaM, delta_m
 from taskscape.report.columns import NO_BREAK_SPACE, row
@@ -35,7 +36,7 @@ def delta_m_of(g: Group, single: Mapping[str, Group], chosen: Sequence[str] = ()
 
 def delta_m_row(compared: Comparison) -> list[str]:
     """Return the row of Δm; no row if no group has a Δm."""
-    cells = [_delta_m_cell(change) for change in delta_m_changes(compared)]
+    cells = list(map(_delta_m_cell, delta_m_changes(compared), delta_m_spreads(compared)))
     has_any = any(cell != MISSING for cell in cells)
     return [row(f"Δm against single task{NO_BREAK_SPACE}↓", "%", cells)] if has_any else []
 
@@ -48,7 +49,8 @@ def delta_m_note(compared: Comparison) -> str:
     left_out = " ".join(delta_m_left_out(compared))
     return (
         '<p class="hint note">Δm is the mean over metrics of the relative change against single-task runs with the '
-        "same protocol (data, encoder, epochs, optimizer, losses), signed so that + is worse and − is better. "
+        "same protocol (data, encoder, epochs, optimizer, losses), signed so that + is worse and − is better. Its "
+        "deviation is over the seeds of the column; that of the single-task runs is not included. "
         f"{escape(left_out)}</p>" + folded("Runs and metrics behind Δm", "".join(f"<p>{escape(n)}</p>" for n in notes))
     )
 
@@ -104,13 +106,28 @@ def delta_m_changes(compared: Comparison) -> list[DeltaM | None]:
     return [delta_m_of(g, single_task_groups(g, compared.groups), compared.delta_m_metrics) for g in compared.groups]
 
 
+def delta_m_spreads(compared: Comparison) -> list[float | None]:
+    """Return the standard deviation of Δm over the runs of each group, against the same means of single-task runs.
+
+    It is None for a single run, and unless all runs have all metrics of Δm.
+    """
+    spreads = []
+    for g, change in zip(compared.groups, delta_m_changes(compared), strict=True):
+        reference = _reference(single_task_groups(g, compared.groups))
+        of_runs = [delta_m(run.result.metrics, reference, g.specs, change.metrics) for run in g.runs] if change else []
+        percents = [of_run.percent for of_run in of_runs if of_run is not None]
+        spreads.append(stdev(percents) if len(percents) == len(g.runs) > 1 else None)
+    return spreads
+
+
 def _title(compared: Comparison, name: str) -> str:
     return f"{compared.specs[name].title} ({task_word(name.split('/')[0], compared.tasks)})"
 
 
-def _delta_m_cell(change: DeltaM | None) -> str:
+def _delta_m_cell(change: DeltaM | None, spread: float | None) -> str:
     if change is None:
         return MISSING
+    text, deviation = signed(change.percent, 2), "" if spread is None else f" <small>± {spread:.2f}</small>"
     if round(change.percent, 2) == 0:
-        return "0.00"
-    return f'<span class="{"worse" if change.percent > 0 else "good"}">{signed(change.percent, 2)}</span>'
+        return text + deviation
+    return f'<span class="{"worse" if change.percent > 0 else "good"}">{text}</span>{deviation}'

@@ -9,7 +9,7 @@ from itertools import groupby
 from statistics import fmean, stdev
 
 from taskscape.report.columns import of_runs
-from taskscape.report.comparison.delta_m import delta_m_changes, delta_m_left_out, delta_m_notes
+from taskscape.report.comparison.delta_m import delta_m_changes, delta_m_left_out, delta_m_notes, delta_m_spreads
 from taskscape.report.comparison.runs import Comparison
 from taskscape.report.glossary import arrow, by_task, signed
 from taskscape.report.words import MISSING, heading, task_word
@@ -137,7 +137,8 @@ def _columns(compared: Comparison) -> list[_Column]:
     changes = [None if change is None else change.percent for change in delta_m_changes(compared)]
     if any(change is not None for change in changes):
         means = [MISSING if change is None else signed(change, 2) for change in changes]
-        columns.append(_Column("", "Δm, % ↓", means, [""] * len(means)))
+        deviations = ["" if spread is None else f" ± {spread:.2f}" for spread in delta_m_spreads(compared)]
+        columns.append(_Column("", "Δm, % ↓", means, deviations))
     return columns
 
 
