@@ -25,7 +25,7 @@ from torch import Tensor
 from taskscape.batch import Sample, Target
 from taskscape.data import Augmentation, Packed, RawData, RawIndex, RawSample
 from taskscape.data.readers.files import require, stems
-from taskscape.losses import L1, Loss, PixelLoss
+from taskscape.losses import L1, Loss, LossTerm
 from taskscape.metrics import MetricSpec, TaskMetric
 from taskscape.modalities import Modality
 from taskscape.models import DeeplabJointConfig
@@ -102,18 +102,22 @@ offer_view(Elevation, ElevationView)
 
 
 @dataclass(frozen=True)
-class Relief(PixelLoss):
-    """|prediction - value| + weight · |slope of the prediction - slope of the value| along the columns."""
+class Relief(Loss):
+    """|prediction - value|, and weight · |slope of the prediction - slope of the value| from column to column.
+
+    A loss of single pixels would be a ``PixelLoss``. A slope needs two valid pixels: where a pixel is not valid, the
+    prediction may be anything.
+    """
 
     name: ClassVar[str] = "relief"
 
     weight: float = 0.5
     """Weight of the slopes."""
 
-    def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
-        error = prediction - value
-        slope = torch.nn.functional.pad(error.diff(dim=-1), (0, 1))
-        return (error.abs() + self.weight * slope.abs()).mean(1)
+    def term(self, prediction: Tensor, target: Target) -> LossTerm:
+        error = (prediction.float() - target.value)[:, 0].masked_fill(~target.valid, 0)
+        slope = error.diff(dim=-1) * (target.valid[..., 1:] & target.valid[..., :-1])
+        return LossTerm(error.abs().sum() + self.weight * slope.abs().sum(), target.valid.sum())
 
 
 class ElevationMetric(TaskMetric):

@@ -180,6 +180,18 @@ def test_a_task_with_modality_view_loss_metric_and_reader(here: Path, capsys: py
     assert np.asarray(Image.open(here / "predicted" / "000.elevation.png")).dtype == np.uint16
 
 
+@pytest.mark.parametrize("command", [["train"], ["sweep", "--seed", "0", "1"]])
+def test_a_task_without_a_view_is_refused_before_training(
+    command: list[str], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The report that ends a run failed, and named the sample images as damaged."""
+    (here / "no_view.py").write_text(EXAMPLE.read_text().replace("offer_view(Elevation, ElevationView)", ""))
+    with pytest.raises(SystemExit):
+        main([command[0], "no_view.py:experiment", *command[1:], "--out", "run"])
+    assert "tasks.elevation: Elevation has no view" in capsys.readouterr().err
+    assert not (here / "run" / "experiment.yaml").exists()
+
+
 def test_the_worst_epoch_is_not_kept_for_a_users_metric(here: Path) -> None:
     """The selection uses the direction in the metric's spec: for within_10m, higher is better."""
     from taskscape.serialization import load_name
@@ -273,6 +285,18 @@ def test_a_store_keeps_the_code_of_its_modalities_and_does_not_run_it(
         Manifest.of(Path("terrain"))
     shutil.copy("terrain/code/own_task.py", ".")
     assert "elevation" in Manifest.of(Path("terrain")).fields
+
+
+def test_the_loss_of_the_example_does_not_read_invalid_pixels(here: Path) -> None:
+    """It learned slopes towards predictions of neighbors without a label."""
+    loss = load_name(Path("own_task.py"), "Relief")()
+    torch.manual_seed(0)
+    prediction, value, valid = torch.randn(2, 1, 4, 6), torch.randn(2, 1, 4, 6), torch.rand(2, 4, 6) < 0.7
+    changed = prediction.masked_fill(~valid[:, None], 50.0).requires_grad_()
+    changed_loss = loss(changed, value, valid)
+    changed_loss.backward()
+    assert changed_loss == loss(prediction, value, valid) and changed.grad is not None
+    assert not changed.grad[~valid[:, None]].any()
 
 
 def test_a_loss_of_ones_own_is_called_like_the_packages(here: Path) -> None:

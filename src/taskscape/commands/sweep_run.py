@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskscape.commands.experiment import named_by_flag, scaled
+from taskscape.commands.required_views import require_views
 from taskscape.commands.shared import if_interrupted
 from taskscape.commands.sweep_flags import Options
 from taskscape.commands.sweep_plan import resume_command
@@ -46,6 +47,7 @@ class SweepRun:
         from taskscape.sweeps.sweep import Monitor
 
         first = self.experiment([word for axis in self.words.axes for word in axis.points[0].words])
+        require_views(first)
         first.check()
         monitor = Monitor.of(first)
         if self.options.search is not None:

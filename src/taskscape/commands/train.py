@@ -11,6 +11,7 @@ from taskscape.commands.call import HELP, call
 from taskscape.commands.experiment import named_by_flag, parse, scaled
 from taskscape.commands.layout import filled, usage
 from taskscape.commands.recipes import by_group, described_recipe, print_group, read_recipe
+from taskscape.commands.required_views import require_views
 from taskscape.commands.shared import if_interrupted, require_run
 from taskscape.commands.topics import asks_for_help, help_of
 from taskscape.imports import quick_imports
@@ -76,6 +77,7 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
     if resume is None:
         from taskscape.run_folder.fresh import fresh_folder, short_name
 
+        require_views(experiment)
         with named_by_flag():
             _train(experiment, fresh_folder(out, short_name(recipe)), resume=False)
         return

@@ -92,7 +92,10 @@ class PixelLoss(Loss):
 
     @abstractmethod
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
-        """Return the loss of every pixel, (B, H, W)."""
+        """Return the loss of every pixel alone, (B, H, W).
+
+        Pixels that are not valid have the value 0 and any prediction; their loss is not counted.
+        """
 
     def normalizer(self, prediction: Tensor, value: Tensor, valid: Tensor) -> Tensor:
         """Return the divisor of the mean: the number of valid pixels."""

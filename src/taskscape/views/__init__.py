@@ -77,5 +77,6 @@ def view(modality: Modality) -> View[Any]:
     name = type(modality).__name__
     raise ValueError(
         f"{name} has no view, so it cannot be shown: define a subclass of taskscape.views.View and call "
-        f"taskscape.views.offer_view({name}, …) in the file that defines {name}"
+        f"taskscape.views.offer_view({name}, …) in the file that defines {name}; for a trained run, in its copy in the "
+        "run's folder code"
     )
