@@ -20,7 +20,7 @@ from taskscape.training.compilation import reusable_buffers
 from taskscape.training.finite import check_finite
 from taskscape.training.optimization import AdamConfig, AdamWConfig, OptimizerConfig, SGDConfig, parameter_groups
 from taskscape.training.step import TrainingStep
-from taskscape.weighting import FixedConfig, UncertaintyConfig
+from taskscape.weighting import FixedConfig, GradNormConfig, UncertaintyConfig
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig
 from tiny import Tiny
 
@@ -181,6 +181,24 @@ def test_gradients_are_clipped() -> None:
     step(batch(), 0)
     norm = torch.stack([p.grad.norm() for p in step.network.parameters() if p.grad is not None]).norm()
     assert norm.item() == pytest.approx(1e-3, rel=1e-4)
+
+
+def test_clipping_leaves_what_a_weighting_learns() -> None:
+    whole, clipped = training_step(UncertaintyConfig()), training_step(UncertaintyConfig(), gradient_clip=1e-3)
+    for step in (whole, clipped):
+        step(batch(), 0)
+    for learned, expected in zip(clipped.weighting.parameters(), whole.weighting.parameters(), strict=True):
+        assert expected.grad is not None and expected.grad.any()
+        torch.testing.assert_close(learned.grad, expected.grad)
+
+
+def test_every_group_keeps_its_learning_rate() -> None:
+    step = training_step(
+        GradNormConfig(lr=0.02), SGDConfig(lr=0.5), learning_rate=lambda index: 1 / (1 + index), gradient_clip=1.0
+    )
+    for index in (0, 3):
+        step(batch(), index)
+        assert [group["lr"] for group in step.optimizer.param_groups] == [0.5 / (1 + index), 0.02 / (1 + index)]
 
 
 def test_the_learning_rate_is_a_function_of_the_step() -> None:

@@ -254,6 +254,39 @@ def test_perspective_of_a_plane() -> None:
     assert after[24, 32] == pytest.approx(depth[24, 32], rel=0.02)
 
 
+@pytest.mark.parametrize("zoom", [1.0, 2.0])
+@pytest.mark.parametrize(("x_draw", "y_draw"), [(1.0, 0.5), (0.5, 1.0), (0.25, 0.0)])
+def test_perspective_magnifies_by_its_amount_at_the_edges(zoom: float, x_draw: float, y_draw: float) -> None:
+    """The depth of a wall changes by the factor 1 ± perspective at the edges of the window and not at its center."""
+    height, width = 40, 64
+    y, x = torch.meshgrid(torch.arange(height).float(), torch.arange(width).float(), indexing="ij")
+    everywhere = torch.ones(1, height, width, dtype=torch.bool)
+    batch = Batch(
+        torch.stack([x / 63, y / 39, 0 * x])[None],
+        {"depth": Target(torch.full((1, 1, height, width), 10.0), everywhere)},
+        torch.zeros(1, dtype=torch.long),
+    )
+    drawn = draws(1, perspective_x=x_draw, perspective_y=y_draw)
+    changed = augmented(Augmentation(scale_choices=(zoom,), perspective=0.3), batch, drawn)
+    source_x, source_y = changed.image[0, 0] * 63, changed.image[0, 1] * 39
+    clear = changed.targets["depth"].valid[0] & (source_x > 0) & (source_x < 63) & (source_y > 0) & (source_y < 39)
+    assert clear.float().mean() > 0.5
+    across = (source_x - 31.5) / (width / zoom / 2) * (2 * x_draw - 1)
+    down = (source_y - 19.5) / (height / zoom / 2) * (2 * y_draw - 1)
+    expected = 10 / zoom * (1 + 0.3 * (across + down))
+    torch.testing.assert_close(changed.targets["depth"].value[0, 0][clear], expected[clear], rtol=1e-4, atol=0)
+
+
+def test_labels_behind_the_camera_are_finite_and_not_valid() -> None:
+    """A distorted image seen from the side shows points beyond the horizon."""
+    batch = random_batch((32, 48))
+    every = Augmentation(perspective=0.49, lens=Lens(distortion=0.9))
+    changed = augmented(every, batch, draws(3, perspective_x=1.0, perspective_y=1.0, distortion=1.0))
+    depth = changed.targets["depth"]
+    assert (depth.value > 0).all() and depth.value.isfinite().all() and changed.image.isfinite().all()
+    assert not depth.valid[:, -1, -1].any() and depth.valid.any()
+
+
 def test_without_perspective_one_number_divides_the_depth() -> None:
     """A perspective step without effect takes the other code path, and gives the same bits."""
     batch, drawn = random_batch((12, 17), count=5), draw(3, 1, range(5))
@@ -274,6 +307,13 @@ def test_a_crop_larger_than_the_image_is_not_valid_around_it() -> None:
     assert larger.image.shape == (3, 3, 8, 8)
     assert larger.targets["semseg"].valid.sum() == batch.targets["semseg"].valid.sum()
     assert torch.equal(larger.targets["depth"].valid[:, 2:6, 2:6], batch.targets["depth"].valid)
+
+
+def test_the_share_of_a_crop_outside_the_image_is_that_at_the_largest_zoom() -> None:
+    assert Augmentation(crop=(8, 8)).outside((4, 8)) == pytest.approx(0.5)
+    assert Augmentation(crop=(8, 8), scale_choices=(0.5, 1.0), scale_range=(1.0, 1.5)).outside((4, 8)) == 0.25
+    assert Augmentation(scale_choices=(0.5,)).outside((4, 8)) == 0.75
+    assert Augmentation(crop=(8, 8), scale_choices=(2.0,)).outside((4, 8)) == 0
 
 
 def test_draws_are_of_the_sample_and_of_nothing_else() -> None:
@@ -301,6 +341,16 @@ def test_color_agrees_with_torchvision(step: str, factor: float) -> None:
     expected = getattr(tv, f"adjust_{step}")(batch.image, factor)
     torch.testing.assert_close(changed.image, expected, rtol=0, atol=2e-3)
     assert changed.targets is batch.targets
+
+
+def test_colors_change_one_after_the_other() -> None:
+    """Saturation, brightness, then contrast about the mean gray, as torchvision computes them."""
+    batch = random_batch((9, 12))
+    batch = batch._replace(image=batch.image * 0.3 + 0.3)
+    every = Augmentation(brightness=1.0, contrast=1.0, saturation=1.0)
+    changed = augmented(every, batch, draws(3, brightness=0.6, contrast=0.7, saturation=0.3))
+    expected = tv.adjust_contrast(tv.adjust_brightness(tv.adjust_saturation(batch.image, 0.6), 1.2), 1.4)
+    torch.testing.assert_close(changed.image, expected, rtol=0, atol=2e-3)
 
 
 def test_hue_turns_colors_and_leaves_grays() -> None:

@@ -219,6 +219,14 @@ def test_mixing_keeps_mean_and_contrast() -> None:
     assert not torch.allclose(mixed, image, atol=0.02)
 
 
+def test_smooth_noise_has_unit_variance_at_its_nodes() -> None:
+    """All scales have a node in the corner, where their independent numbers add up."""
+    count = 600
+    drawn = draw(0, 0, range(count))._replace(texture_noise=np.ones(count))
+    factor = Texture(noise=0.05)(torch.full((count, 3, 8, 12), 0.5), drawn) / 0.5
+    assert ((factor - 1) / 0.05)[..., 0, 0].std() == pytest.approx(1.0, rel=0.1)
+
+
 def test_off_and_weak_settings() -> None:
     batch = random_batch()
     assert Augmentation()(batch, draw(0, 0, range(4)), FIELDS) is batch

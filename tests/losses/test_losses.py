@@ -42,6 +42,7 @@ EXAMPLES = [
     CrossEntropy(label_smoothing=0.2),
     CrossEntropyJaccard(),
     CrossEntropyJaccard(class_weights=(0.5, 1.0, 2.0, 0.1, 3.0), jaccard=3.0),
+    CrossEntropyJaccard(class_weights=(0.5, 1.0, 2.0, 0.1, 3.0), label_smoothing=0.2),
     CrossEntropy(class_weights=(0.5, 1.0, 2.0, 0.1, 3.0), label_smoothing=0.2),
     KLDivergence(),
     KLDivergence(label_smoothing=0.3),
@@ -220,8 +221,8 @@ def test_invalid_pixels_count_for_nothing(loss, garbage):
     if isinstance(loss, OF_CLASSES):
         garbage = int(max(min(garbage, 2**62), -(2**62)))
     other = Target(target.value.masked_fill(invalid, garbage), target.valid)
-    elsewhere = prediction.masked_fill(~target.valid[:, None], -1e6)
-    for changed in (prediction, elsewhere):
+    elsewhere = [prediction.masked_fill(~target.valid[:, None], number) for number in (-1e6, -1e30)]
+    for changed in (prediction, *elsewhere):
         value_2, slope_2 = gradient(loss, changed, other)
         assert value_2 == value
         assert torch.equal(slope_2, slope)
@@ -265,7 +266,8 @@ def test_scale_of_the_prediction():
     forgiving = SILog(gamma=0.0)
     torch.testing.assert_close(mean(forgiving, 3 * prediction, target), mean(forgiving, prediction, target))
     direction, normals = example(Cosine())
-    torch.testing.assert_close(mean(Cosine(), 3 * direction, normals), mean(Cosine(), direction, normals))
+    for factor in (3, 1e-6):
+        torch.testing.assert_close(mean(Cosine(), factor * direction, normals), mean(Cosine(), direction, normals))
 
 
 def test_the_best_scale_is_forgiven():
@@ -282,6 +284,15 @@ def test_an_image_of_one_kind_alone_counts_the_mean_of_its_pixels():
         label = torch.full_like(logit, value)
         entropy = F.binary_cross_entropy_with_logits(logit, label)
         torch.testing.assert_close(mean(BalancedCrossEntropy(), logit, Target(label, valid)), entropy / 2)
+
+
+def test_weights_may_add_up_to_less_than_one():
+    """A few pixels of classes with small weights: the mean is divided by the sum of the weights, whatever it is."""
+    prediction, target = example(CrossEntropy())
+    weights = (0.5, 1.0, 2.0, 0.1, 3.0)
+    for kind in (CrossEntropy, CrossEntropyJaccard):
+        small = kind(class_weights=tuple(1e-5 * weight for weight in weights))
+        torch.testing.assert_close(mean(small, prediction, target), mean(kind(weights), prediction, target))
 
 
 def test_classes_weighted_alike_are_the_plain_mean():
@@ -498,6 +509,15 @@ def test_ids_without_a_class_are_ignored(kind):
     with pytest.raises(ValueError, match="class 255 of 300 would be ignored"):
         kind()(many, ids)
     assert kind(ignore_index=-1)(many, ids).isfinite()
+
+
+@pytest.mark.parametrize("kind", OF_CLASSES)
+@pytest.mark.parametrize("ignored", [0, 2])
+def test_a_class_is_ignored_in_training_too(kind, ignored):
+    """Training calls ``term``, whose targets have a mask."""
+    prediction, target = example(kind())
+    others = target._replace(valid=target.valid & (target.value != ignored))
+    torch.testing.assert_close(mean(kind(ignore_index=ignored), prediction, target), mean(kind(), prediction, others))
 
 
 @every_loss

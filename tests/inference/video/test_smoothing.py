@@ -72,17 +72,27 @@ def test_a_share_of_nearly_all_equals_the_frame_before() -> None:
     torch.testing.assert_close(blended, first, atol=0.02, rtol=0)
 
 
-def test_the_past_follows_the_camera() -> None:
+@pytest.mark.parametrize("part", [1, 2])
+def test_the_past_follows_the_camera(part: int) -> None:
+    """Raw outputs may have a smaller size than the frames, in which everything moves by fewer pixels."""
     smoother = smoothing.Smoother({"depth": Depth()}, 0.5)
     scene = F.interpolate(torch.randn(1, 1, 12, 26, generator=torch.Generator().manual_seed(0)), (72, 156))
-    noise = [0.3 * raws(n)["depth"] for n in range(6)]
+    noise = [0.3 * raws(n)["depth"][..., ::part, ::part] for n in range(6)]
     for number in range(6):
-        true = scene[..., 6 * number : 6 * number + SIZE[1]]
+        true = F.avg_pool2d(scene[..., 6 * number : 6 * number + SIZE[1]], part)
         smoothed = smoother(shot(6 * number), {"depth": true + noise[number]})["depth"]
-    inner = (..., slice(12, -12), slice(12, -36))
+    inner = (..., slice(12 // part, -12 // part), slice(12 // part, -36 // part))
     error = (smoothed - true)[inner].pow(2).mean()
     assert error < 0.6 * noise[5][inner].pow(2).mean()
     assert smoother.cuts == 0
+
+
+def test_what_comes_into_view_has_no_past() -> None:
+    whole = textured()
+    similarity, flow = smoothing.likeness(whole[..., 24 : 24 + SIZE[1]], whole[..., : SIZE[1]])
+    assert not similarity[..., SIZE[1] - 22 :].any()
+    assert similarity[..., 8:-8, 8 : SIZE[1] - 32].mean() > 0.9
+    assert abs(flow[..., 8:-8, 8 : SIZE[1] - 32][:, 0].mean() - 24) < 0.5
 
 
 def test_a_cut_forgets_the_past() -> None:
