@@ -183,6 +183,15 @@ def test_gradients_are_clipped() -> None:
     assert norm.item() == pytest.approx(1e-3, rel=1e-4)
 
 
+def test_what_a_weighting_learns_gets_no_gradient_of_a_step_that_was_not_taken() -> None:
+    plain, other = training_step(GradNormConfig(optimizer="adam")), training_step(GradNormConfig(optimizer="adam"))
+    (left_over,) = other.weighting.parameters()
+    left_over.grad = torch.tensor([1e3, -1e3])
+    for step in (plain, other):
+        step(batch(), 0)
+    assert torch.equal(left_over, next(plain.weighting.parameters()))
+
+
 def test_clipping_leaves_what_a_weighting_learns() -> None:
     whole, clipped = training_step(UncertaintyConfig()), training_step(UncertaintyConfig(), gradient_clip=1e-3)
     for step in (whole, clipped):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from taskscape import modalities
 from taskscape.batch import Target
-from taskscape.losses import L1, MSE, Loss, LossTerm, SILog
+from taskscape.losses import L1, MSE, Laplace, Loss, LossTerm, SILog
 from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_7, CITYSCAPES_19, NYUV2_40
 from taskscape.serialization import offered
 from taskscape.tasks import (
@@ -113,6 +113,31 @@ def test_depth_stays_within_its_range() -> None:
     torch.testing.assert_close(task.decode(torch.tensor([-1e9, 1e9])), torch.tensor([1.0, 80.0]))
     inverse = Depth("inverse", min_depth=1.0, max_depth=80.0)
     torch.testing.assert_close(inverse.decode(torch.tensor([-3.0, 0.0, 9.0])), torch.tensor([80.0, 80.0, 1.0]))
+
+
+@pytest.mark.parametrize("representation", ["meters", "log", "inverse"])
+def test_the_relative_slope_is_that_of_the_logarithm_of_depth(representation: Representation) -> None:
+    encoding = Depth(representation).encoding
+    meters = torch.tensor([0.7, 5.0, 120.0], dtype=torch.float64)
+    nearer, farther = meters * (1 - 1e-6), meters * (1 + 1e-6)
+    change = encoding.represent(farther) - encoding.represent(nearer)
+    expected = ((farther.log() - nearer.log()) / change).abs()
+    torch.testing.assert_close(encoding.relative_slope(meters), expected, rtol=1e-5, atol=0)
+
+
+def test_a_limit_of_depth_moves_if_the_other_is_set_beyond_it() -> None:
+    assert Depth(min_depth=100.0).range == (100.0, 300.0) and Depth(max_depth=1.0).range == (0.5, 1.0)
+    assert Depth(min_depth=400.0).range == (400.0, 240000.0)  # as far apart as by default
+    assert Depth(max_depth=0.3).range == pytest.approx((0.0005, 0.3))
+
+
+@pytest.mark.parametrize("loss", [L1(), SILog()])
+def test_labels_are_clamped_as_predictions_are(loss: L1 | SILog) -> None:
+    task = Depth("log", min_depth=1.0, max_depth=80.0, loss=loss)
+    meters = torch.tensor([0.2, 1.0, 30.0, 80.0, 500.0]).view(1, 1, 1, 5)
+    perfect = task.encode(meters.clamp(1.0, 80.0))
+    least = compute_loss(task, perfect, target(meters.clamp(1.0, 80.0)))
+    torch.testing.assert_close(compute_loss(task, perfect, target(meters)), least)
 
 
 def test_normalization_by_default_is_that_of_miniscapes() -> None:
@@ -220,6 +245,13 @@ def test_range_and_normalization_suit_the_data(
     assert task.for_values(lambda: depth) == (task, [])  # a resumed run keeps its numbers
 
 
+@pytest.mark.parametrize(("outside", "farthest"), [(40, 300.0), (60, 1200.0)])
+def test_one_percent_of_the_labels_may_lie_outside_of_the_range(outside: int, farthest: float) -> None:
+    streets = depths(3, 150)
+    streets[:outside] = 600.0  # of 5000
+    assert Depth().for_values(lambda: streets)[0].range[1] == farthest
+
+
 def test_what_is_set_stays_and_a_range_that_loses_labels_is_warned_of() -> None:
     near = depths(0.08, 0.62)
     task, sentences = Depth(min_depth=0.3, max_depth=80.0, mean=0.0, std=1.0).for_values(lambda: near)
@@ -233,6 +265,27 @@ def test_what_is_set_stays_and_a_range_that_loses_labels_is_warned_of() -> None:
         Depth(min_depth=100.0).for_values(lambda: near)
 
 
+def test_a_few_outliers_do_not_widen_the_range() -> None:
+    near = depths(0.08, 0.62)
+    expected = Depth().for_values(lambda: near)[0].range
+    near[:3], near[-3:] = 1e-3, 1e5  # of 5000
+    assert Depth().for_values(lambda: near)[0].range == expected
+
+
+def test_depth_that_hardly_varies_has_a_spread_of_a_twentieth_of_it() -> None:
+    task, _ = Depth("meters").for_values(lambda: depths(1.99, 2.01))
+    assert task.normalization == (2.0, 0.1)
+
+
+def test_rescaled_depth_keeps_the_width_of_its_errors() -> None:
+    task = Depth(loss=Laplace())
+    raw, whole = torch.randn(2, 2, task.channels, 4, 5)
+    scaled = task.match_scale(raw, whole)
+    assert scaled.shape == raw.shape and torch.equal(scaled[:, 1:], raw[:, 1:])
+    nearer = (task.decode(scaled) <= task.decode(whole)).flatten(1).float().mean(1)
+    torch.testing.assert_close(nearer, torch.full((2,), 0.5), rtol=0, atol=0.051)
+
+
 def test_constant_depth_has_a_spread() -> None:
     for representation in get_args(Representation):
         task, _ = Depth(representation, metric=False).for_values(lambda: np.ones(9, np.float32))
@@ -242,6 +295,8 @@ def test_constant_depth_has_a_spread() -> None:
 def test_a_network_of_values_starts_within_the_range() -> None:
     assert Depth().start_value(10.0) == Depth(max_depth=80.0).start_value(10.0) == 10.0
     assert Depth(min_depth=0.04, max_depth=1.2).start_value(10.0) == 0.22
+    assert Depth(min_depth=5.0).start_value(10.0) == 10.0 and Depth(min_depth=6.0).start_value(10.0) == 42.0
+    assert Depth(max_depth=20.0).start_value(10.0) == 10.0 and Depth(max_depth=18.0).start_value(10.0) == 3.0
     assert SurfaceNormals().start_value(10.0) == 10.0
 
 

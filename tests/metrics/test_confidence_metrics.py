@@ -81,6 +81,12 @@ def test_the_best_order_has_no_area_and_the_more_noise_the_more():
     assert all(oracle <= error + 1e-9 for error, oracle in zip(plot["error"], plot["oracle"], strict=True))
 
 
+@pytest.mark.parametrize("uncertainty", [5e3, 1e30, float("inf")])
+def test_any_large_uncertainty_ranks_last(uncertainty):
+    found = computed([0.5] * 4, [1, 1, 1, 0], uncertainty=[0.1, 0.2, 0.3, uncertainty], error=[0.1, 0.1, 0.1, 5.0])
+    assert found.compute()["ause"] == 0
+
+
 def test_an_uncertainty_that_says_nothing_is_a_random_order():
     right = np.arange(100) % 4 > 0
     found = computed(np.full(100, 0.75), right).compute()

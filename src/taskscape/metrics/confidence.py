@@ -177,7 +177,7 @@ class ConfidenceMetrics(TaskMetric):
 
 def _bins(x: Tensor) -> Tensor:
     """Return the bin of each number: 0 for zero and tiny numbers, then logarithmic."""
-    octaves = x.float().clamp(min=2.0 ** (_FIRST_OCTAVE - 1)).log2() - _FIRST_OCTAVE
+    octaves = x.float().clamp(2.0 ** (_FIRST_OCTAVE - 1), 2.0 ** (_FIRST_OCTAVE + _OCTAVES)).log2() - _FIRST_OCTAVE
     return (octaves * _PER_OCTAVE).floor().long().clamp(-1, _BINS - 2) + 1
 
 
