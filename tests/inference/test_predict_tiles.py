@@ -75,9 +75,10 @@ def test_settings_out_of_range_are_named() -> None:
 # -- predictions -------------------------------------------------------------------------------------------------------
 
 
-def test_an_image_in_one_tile_is_predicted_as_without_tiles(run: Path, predictor: Predictor) -> None:
+def test_an_image_in_one_tile_is_predicted_in_one_piece(run: Path, predictor: Predictor) -> None:
     image = np.asarray(rgb(40, 60))
-    plain, tiled = predictor.predict(image), load(run, tiles=Tiles((40, 60)), device="cpu").predict(image)
+    tiles = Tiles((40, 60), anchor=False)
+    plain, tiled = predictor.predict(image), load(run, tiles=tiles, device="cpu").predict(image)
     for task in plain:
         np.testing.assert_array_equal(tiled[task], plain[task])
 
@@ -96,7 +97,7 @@ def test_tiles_of_a_network_with_a_small_field_of_view_give_its_whole_prediction
 
 def test_tiles_divide_the_scaled_image_where_a_height_is_given(run: Path) -> None:
     shapes = []
-    predictor = load(run, tiles=Tiles((16, 16)), height=24, device="cpu")
+    predictor = load(run, tiles=Tiles((16, 16), anchor=False), height=24, device="cpu")
     hook = predictor.model.network.register_forward_pre_hook(lambda _, arguments: shapes.append(arguments[0].shape))
     prediction = predictor.predict(np.asarray(rgb(48, 64)))
     hook.remove()
@@ -174,6 +175,16 @@ def test_only_the_depth_of_tiles_is_anchored(predictor: Predictor) -> None:
     np.testing.assert_array_equal(anchored["semseg"], free["semseg"])
     np.testing.assert_array_equal(anchored["normals"], free["normals"])
     away = [np.abs(np.log(np.median(one["depth"]) / np.median(whole["depth"]))) for one in (anchored, free)]
+    assert away[0] < 0.02 and away[0] < away[1]
+
+
+@pytest.mark.parametrize("size", [(20, 28), (150, 210)])
+def test_the_depth_of_an_image_in_one_tile_is_anchored_too(size: tuple[int, int], predictor: Predictor) -> None:
+    image = np.asarray(rgb(*size))
+    tiled = replace(predictor, tiles=Tiles((160, 220)), evaluated=(50, 70)).predict(image)
+    plain, whole = predictor.predict(image), replace(predictor, height=50).predict(image)
+    np.testing.assert_array_equal(tiled["semseg"], plain["semseg"])
+    away = [np.abs(np.log(np.median(one["depth"]) / np.median(whole["depth"]))) for one in (tiled, plain)]
     assert away[0] < 0.02 and away[0] < away[1]
 
 

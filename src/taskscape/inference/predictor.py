@@ -84,7 +84,8 @@ class Predictor:
 
     def predict_together(self, images: Sequence[RgbArray]) -> list[Prediction]:
         """Predict (H, W, 3) uint8 RGB images of one size in one batch; equal to ``predict`` up to rounding."""
-        if self.tiles is not None and not self.in_one_tile(images[0].shape[:2]):
+        size = images[0].shape[:2]
+        if self.tiles is not None and (not self.in_one_tile(size) or self._anchored(self.network_size(size))):
             return [self._in_tiles(rgb) for rgb in images]
         raws = self.raw_outputs(np.stack(images) if len(images) > 1 else images[0][None])
         return [self.decode(rgb, {name: raw[i : i + 1] for name, raw in raws.items()}) for i, rgb in enumerate(images)]
@@ -121,7 +122,7 @@ class Predictor:
         assert self.tiles is not None and self.tiles.size is not None
         size = self.network_size(rgb.shape[:2])
         resized = None if size == rgb.shape[:2] else scaled(torch.tensor(rgb)[None], size)
-        anchors = self._anchors(rgb, size) if self.tiles.anchor else {}
+        anchors = self._anchors(rgb, size)
 
         def tile(rows: slice, columns: slice) -> Tensor:
             if resized is not None:
@@ -142,10 +143,16 @@ class Predictor:
         raw_bands = [raws for _, raws in bands]
         return self.decode(rgb, {name: torch.cat([raws[name] for raws in raw_bands], 2) for name in self.model.tasks})
 
+    def _anchored(self, size: tuple[int, int]) -> list[str]:
+        """Return the tasks whose tiles of a scaled image of this (H, W) are matched to the whole image."""
+        if self.tiles is None or not self.tiles.anchor or self.evaluated[0] in (0, size[0]):
+            return []
+        return [name for name, task in self.model.tasks.items() if task.depends_on_size]
+
     def _anchors(self, rgb: RgbArray, size: tuple[int, int]) -> dict[str, Tensor]:
-        """Return the raw outputs for the image at the height of evaluation, by task, for tasks that depend on size."""
-        names = [name for name, task in self.model.tasks.items() if task.depends_on_size]
-        if not names or not 0 < self.evaluated[0] < size[0]:
+        """Return the raw outputs for the image at the height of evaluation, by task, for those that need them."""
+        names = self._anchored(size)
+        if not names:
             return {}
         raws = replace(self, height=self.evaluated[0], tiles=None).raw_outputs(rgb)
         return {name: raws[name] for name in names}

@@ -20,8 +20,8 @@ class Tiles(RangedSettings):
     """Compute an image in overlapping tiles at full resolution; memory grows only with the width of the image.
 
     Where tiles overlap, their raw outputs, such as class scores and the logarithm of depth, are blended with weights
-    that rise as a squared sine from a tile's edge and add up to 1 everywhere. Images that fit into one tile are
-    predicted in one piece.
+    that rise as a squared sine from a tile's edge and add up to 1 everywhere. An image that fits into one tile is a
+    tile of its own.
     """
 
     size: tuple[Count, Count] | None = None
@@ -30,7 +30,8 @@ class Tiles(RangedSettings):
     """Minimum overlap of neighboring tiles, as a share of a tile's height and width."""
     anchor: bool = True
     """Multiply the depth of each tile by a factor that matches it to the depth of the whole image, predicted at the
-    height at which the network was evaluated. Without this, objects look nearer in enlarged images."""
+    height at which the network was evaluated. Without this, objects look nearer in larger images, and farther in
+    smaller ones."""
 
     def along(self, length: int, side: int) -> "list[tuple[int, Tensor]]":
         """Return the start of each tile of length ``side`` along an axis, and the weights of its pixels.

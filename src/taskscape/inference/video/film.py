@@ -49,7 +49,7 @@ class Film:
 
     def predict(self, rgb: RgbArray) -> Prediction:
         """Predict the next frame, (H, W, 3)."""
-        if self.predictor.tiles is not None and not self.predictor.in_one_tile(self.size):
+        if self.predictor.tiles is not None:  # not smoothed
             return self.predictor.predict_together([rgb])[0]
         return self.predictor.decode(rgb, self.smoother(rgb, self.predictor.raw_outputs(rgb)))
 
