@@ -140,6 +140,19 @@ def test_outputs_that_are_not_finite_are_refused(value: float) -> None:
         evaluate(broken, {"a": GlowTask()}, batches(3), CPU)
 
 
+def test_the_time_per_image_leaves_out_the_first_of_several_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("taskscape.evaluation.evaluator.now", lambda device: clock[0])
+    seconds = iter([60.0, 1.0, 2.0, 60.0])
+
+    def slow(image: Tensor) -> Outputs:
+        clock[0] += next(seconds)
+        return red(image)
+
+    assert evaluate(slow, {"a": GlowTask()}, batches(3), CPU).seconds_per_image == pytest.approx(3.0 / 4)
+    assert evaluate(slow, {"a": GlowTask()}, batches(1), CPU).seconds_per_image == pytest.approx(60.0 / 2)
+
+
 def test_a_metric_without_a_spec_is_an_error() -> None:
     with pytest.raises(ValueError, match="GlowMetrics, the metric of task a, computes other without a spec"):
         evaluate(red, {"a": GlowTask(extra=True)}, batches(1), CPU)
@@ -272,3 +285,14 @@ def test_a_task_without_output_prediction_or_target_is_named() -> None:
         evaluator.update(maps, data[0].targets)
     with pytest.raises(ValueError, match="no target for the task b; there is a"):
         evaluator.update(maps | {"b": maps["a"]}, data[0].targets)
+
+
+def test_a_prediction_of_another_shape_is_not_broadcast() -> None:
+    """A metric of one's own gave a number for (B, H, W) beside (B, 1, H, W)."""
+    batch = batches(1)[0]
+    evaluator = Evaluator({"a": GlowTask()}, CPU)
+    with pytest.raises(ValueError, match=r"prediction of a is \(2, 1, 4, 6\), and its target is \(2, 4, 6\)"):
+        evaluator.update({"a": torch.zeros(2, 1, 4, 6)}, batch.targets)
+    arrays: Any = {"a": np.zeros((2, 4, 6))}
+    with pytest.raises(ValueError, match="the prediction of a is of type ndarray"):
+        evaluator.update(arrays, batch.targets)

@@ -48,3 +48,13 @@ class Sample(NamedTuple):
     """The name of this image in its source, such as a file stem."""
     originals: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]] | None = None
     """Labels and masks at their size before resizing, (H', W'). Set only if the loss from resizing is measured."""
+
+
+def require_tensor(name: str, x: Any) -> None:
+    """Raise ``ValueError`` for anything but a tensor, such as an array of NumPy; ``name`` says what it is."""
+    from torch import Tensor
+
+    if not isinstance(x, Tensor):
+        raise ValueError(
+            f"{name} is of type {type(x).__name__}: give a tensor, such as torch.from_numpy(x) of an array"
+        )

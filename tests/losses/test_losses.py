@@ -543,3 +543,11 @@ def test_a_gpu_gives_the_same(loss):
         y.backward()
         found.append((y.detach().cpu(), x.grad.cpu()))
     torch.testing.assert_close(*found)
+
+
+@every_loss
+def test_arrays_are_no_tensors(loss):
+    prediction, target = example(loss)
+    for wrong in ((prediction.numpy(), target), (prediction, target.value.numpy(), target.valid)):
+        with pytest.raises(ValueError, match="is of type ndarray: give a tensor"):
+            loss(*wrong)

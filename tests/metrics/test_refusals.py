@@ -137,3 +137,20 @@ def test_all_maps_of_a_confidence_have_one_shape(name: str, shape: tuple[int, ..
 def test_a_confidence_takes_what_is_right_not_labels() -> None:
     with pytest.raises(ValueError, match=r"value is 0 … 2: it must be whether the prediction is right"):
         ConfidenceMetrics().update(torch.rand(SHAPE), ids())
+
+
+def test_a_boundary_that_is_nan_needs_a_mask() -> None:
+    """It counted as no boundary."""
+    label = torch.zeros(2, 1, 6, 8)
+    label[0, 0, 0, 0] = float("nan")
+    with pytest.raises(ValueError, match="value has NaN at valid pixels"):
+        BoundaryMetrics().update(torch.full_like(label, 0.5), label)
+    BoundaryMetrics().update(torch.full_like(label, 0.5), label, ~label.isnan()[:, 0])
+
+
+@pytest.mark.parametrize(("metric", "channels"), METRICS, ids=lambda x: type(x).__name__)
+def test_arrays_are_no_tensors(metric: TaskMetric, channels: int) -> None:
+    x: Any = torch.full((2, channels, 6, 8), 0.5)
+    for batch in ((x.numpy(), x), (x, x.numpy()), (x, x, VALID.numpy())):
+        with pytest.raises(ValueError, match=r"is of type ndarray: give a tensor, such as torch.from_numpy\(x\)"):
+            metric.update(*batch)

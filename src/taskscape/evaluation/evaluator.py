@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from taskscape.batch import Batch, Target
+from taskscape.batch import Batch, Target, require_tensor
 from taskscape.devices import find_device, with_float64
 from taskscape.evaluation.finite import NotFinite
 from taskscape.evaluation.timing import now
@@ -87,11 +87,17 @@ class Evaluator:
     def update(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Target]) -> None:
         """Update with the decoded predictions of a batch, shaped as in ``taskscape.batch.Target``.
 
-        Raises ``ValueError`` for a task without a prediction or a target.
+        Raises ``ValueError`` for a task without a prediction or a target, or with a prediction of another shape.
         """
         require_all(self.metrics, predictions, "prediction")
         require_all(self.metrics, targets, "target")
         for name, metric in self.metrics.items():
+            require_tensor(f"the prediction of {name}", predictions[name])
+            shape, expected = tuple(predictions[name].shape), tuple(targets[name].value.shape)
+            if shape != expected:  # a metric of the user might broadcast them
+                raise ValueError(
+                    f"the decoded prediction of {name} is {shape}, and its target is {expected}: they must be the same"
+                )
             metric.update(predictions[name].to(self.device), *(part.to(self.device) for part in targets[name]))
         self.images += len(next(iter(targets.values())).valid)
 

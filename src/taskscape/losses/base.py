@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from taskscape.batch import Target
+from taskscape.batch import Target, require_tensor
 from taskscape.modalities import IGNORE_INDEX
 from taskscape.serialization import named
 from taskscape.serialization.ranges import RangedSettings
@@ -50,12 +50,14 @@ class Loss(RangedSettings, ABC):
 
         ``prediction`` is (B, C, H, W). ``target`` is a ``Target``, or only its values, in the shape of the prediction;
         ``valid``, (B, H, W) bool, is then their mask, by default true everywhere. Raises ``ValueError`` for other
-        shapes, and for NaN and infinite values at valid pixels.
+        types and shapes, and for NaN and infinite values at valid pixels.
         """
         if isinstance(target, Target):
             if valid is not None:
                 raise ValueError("a Target has its own mask: leave out valid, or give the values alone")
             target, valid = target
+        for what, x in {"the prediction": prediction, "the target": target}.items():
+            require_tensor(what, x)
         return self.mean(self.term(prediction, self.target_of(prediction, target, valid)))
 
     @abstractmethod

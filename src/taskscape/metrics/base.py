@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from taskscape.batch import require_tensor
 from taskscape.distributed import all_reduce_coalesced_, world_size
 from taskscape.metrics.spec import MetricSpec
 
@@ -120,11 +121,12 @@ class TaskMetric(nn.Module, ABC):
 def check_shapes(prediction: Tensor, value: Tensor, valid: Tensor | None, channels: int | None) -> Tensor:
     """Return the mask of a batch; true everywhere if ``valid`` is None.
 
-    Raises ``ValueError`` unless predictions and labels are (B, channels, H, W), or (B, H, W) without channels, and the
-    mask is (B, H, W) bool.
+    Raises ``ValueError`` unless predictions and labels are tensors, (B, channels, H, W), or (B, H, W) without channels,
+    and the mask is (B, H, W) bool.
     """
     axes = ("B", "H", "W") if channels is None else ("B", str(channels), "H", "W")
     for name, x in {"prediction": prediction, "value": value}.items():
+        require_tensor(name, x)
         if x.ndim != len(axes) or (channels is not None and x.shape[1] != channels) or x.shape != value.shape:
             raise ValueError(
                 f"{name} is {tuple(x.shape)} and the labels are {tuple(value.shape)}: both must be ({', '.join(axes)})"
@@ -132,6 +134,7 @@ def check_shapes(prediction: Tensor, value: Tensor, valid: Tensor | None, channe
     pixels = (len(value), *value.shape[-2:])
     if valid is None:
         return torch.ones(pixels, dtype=torch.bool, device=value.device)
+    require_tensor("valid", valid)
     if valid.shape != pixels or valid.dtype != torch.bool:
         raise ValueError(f"valid is {valid.dtype} {tuple(valid.shape)}: it must be bool {pixels}")
     return valid

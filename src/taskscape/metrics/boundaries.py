@@ -79,9 +79,12 @@ class BoundaryMetrics(TaskMetric):
     def update(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> None:
         """Update with (B, 1, H, W) probabilities and labels of 0 or 1.
 
-        Raises ``ValueError`` for values outside 0 … 1 at valid pixels, such as logits, and for other shapes.
+        Raises ``ValueError`` for values outside 0 … 1 at valid pixels, such as logits, for labels that are NaN, and for
+        other shapes.
         """
         valid = check_shapes(prediction, value, valid, 1)
+        if (value.squeeze(1).isnan() & valid).any():
+            raise ValueError("value has NaN at valid pixels: mask pixels without a label with valid")
         for name, x in {"prediction": prediction, "value": value}.items():
             if (((x < 0) | (x > 1)).squeeze(1) & valid).any():
                 raise ValueError(
