@@ -11,6 +11,7 @@ from PIL import Image
 
 from predicting import main, make_run, rgb, three_tasks
 from taskscape.inference import load
+from taskscape.inference.outputs import Maps
 from taskscape.inference.pipeline import predict_all
 from taskscape.inference.predict import predict
 from taskscape.inference.prediction import Prediction
@@ -52,6 +53,17 @@ def test_a_batch_gives_what_single_images_give(run: Path, photos: Path) -> None:
         np.testing.assert_allclose(found[name]["normals"], alone["normals"], atol=1e-4)
         assert (found[name]["semseg"] == alone["semseg"]).mean() > 0.999
         assert found[name].file == path and found[name].views == found["0"].views
+
+
+def test_files_with_several_images_are_named(run: Path, tmp_path: Path) -> None:
+    notes: list[str] = []
+    rgb().save(tmp_path / "one.tif")
+    predict(load(run, device="cpu"), tmp_path / "one.tif", tmp_path / "out", outputs=[Maps(False)], note=notes.append)
+    assert not any("several images" in note for note in notes)
+    for name in ("a.tif", "b.gif", "c.png"):
+        rgb().save(tmp_path / name, save_all=True, append_images=[Image.new("RGB", (70, 50))])
+    predict(load(run, device="cpu"), tmp_path, tmp_path / "out", outputs=[Maps(False)], note=notes.append)
+    assert "3 files, such as a, have several images: only the first one is predicted" in notes
 
 
 def test_what_cannot_be_written_ends_the_work(run: Path, photos: Path) -> None:

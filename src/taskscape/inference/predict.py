@@ -1,15 +1,17 @@
 """Predict image files and write the predictions to files."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from taskscape.data.readers.images import pages_of
 from taskscape.inference.outputs import Maps, Output, opened
 from taskscape.inference.pipeline import predict_all
 from taskscape.inference.predictor import Predictor
 from taskscape.inference.saving import endings
 from taskscape.inference.sources import name_images, require_kept
 from taskscape.progress import ProgressCallback
-from taskscape.serialization import show_size
+from taskscape.serialization import agreeing, show_size
 from taskscape.serialization.arguments import checked
 
 MAPS = (Maps(),)
@@ -57,7 +59,12 @@ def predict(
             sources, predictor, lambda prediction: [path for w in writers for path in w.write(prediction)], done
         )
         written = [path for writer in writers for path in writer.finish()] + outcome.written
-    sentences = [*about_sizes(predictor, outcome.sizes), *(n for writer in writers for n in writer.notes())]
+    predicted = {name: sources[name] for name in outcome.sizes}
+    sentences = [
+        *about_sizes(predictor, outcome.sizes),
+        *_about_pages(predicted),
+        *(n for writer in writers for n in writer.notes()),
+    ]
     for sentence in dict.fromkeys(sentences):  # two outputs may make the same assumption about the camera
         note(sentence)
     if outcome.sizes:
@@ -87,6 +94,19 @@ def about_sizes(predictor: Predictor, sizes: Mapping[str, tuple[int, int]]) -> l
     is_evaluated = example[0] == predictor.evaluated[0]
     reason = "which was evaluated at this height" if is_evaluated else "as requested"
     return [_counted(large, f"resized to {target} for the network, {reason}; --tiles computes at full resolution")]
+
+
+def _about_pages(files: Mapping[str, Path]) -> list[str]:
+    """Return a sentence about files with several images, such as the pages of a TIFF."""
+    names = []
+    for name, file in files.items():
+        with suppress(ValueError, OSError):  # damaged after the first image, or moved meanwhile
+            if pages_of(file) > 1:
+                names.append(name)
+    if not names:
+        return []
+    which = names[0] if len(names) == 1 else f"{len(names)} files, such as {names[0]},"
+    return [f"{which} {agreeing(len(names), 'has', 'have')} several images: only the first one is predicted"]
 
 
 def _counted(sizes: Mapping[str, tuple[int, int]], treatment: str) -> str:

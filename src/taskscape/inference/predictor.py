@@ -73,9 +73,11 @@ class Predictor:
     def predict(self, image: AnyImage) -> Prediction:
         """Predict an image: a file, a Pillow image, an (H, W, 3) RGB array, or a (3, H, W) tensor.
 
-        uint8 values are in 0..255, floating-point values in 0..1; gray and transparent images are supported. Raises
-        ``ValueError`` for other types and shapes, for a file that is not an image, and if the network outputs NaN or
-        infinity; ``FileNotFoundError`` for a missing file.
+        uint8 values are in 0..255, floating-point values in 0..1; gray and transparent images are supported. Of a file
+        with several images, such as a TIFF with pages, the first one is predicted.
+
+        Raises ``ValueError`` for other types and shapes, for a file that is not an image, and if the network outputs
+        NaN or infinity; ``FileNotFoundError`` for a missing file.
         """
         prediction = self.predict_together([as_rgb(image, self.image_range)])[0]
         if not isinstance(image, str | os.PathLike):
