@@ -48,6 +48,13 @@ def test_both_predictors_by_hand(store: Path) -> None:
     assert found.constant["normals/mean"] == found.by_position["normals/mean"] == pytest.approx(0, abs=1e-3)
 
 
+def test_predictors_may_be_fitted_to_a_part_of_the_images(store: Path) -> None:
+    found = baseline(Store.open(store, "train"), Store.open(store, "val"), most=1)
+    mean = 2 ** (4 / 3)  # of 1, 2, 8 in the first image
+    assert found.constant["depth/abs_err"] == pytest.approx((3 * (mean - 2) + 4 - mean) / 4)
+    assert found.by_position["depth/abs_err"] == pytest.approx((1 + 0 + 4 + mean - 2) / 4)
+
+
 def test_every_field_is_measured_by_what_its_modality_says(store: Path) -> None:
     found = baseline(Store.open(store, "train"), Store.open(store, "val"))
     assert found.constant.keys() <= found.specs.keys() and "grader" in found.constant

@@ -73,6 +73,21 @@ def test_every_version_of_the_image_is_seen_and_turned_back() -> None:
     torch.testing.assert_close(SurfaceNormals().decode(only["normals"]), F.normalize(ramp))
 
 
+def test_what_is_made_smaller_is_averaged() -> None:
+    """Every fourth of the stripes is not just sampled: neither in the image nor in the outputs for a larger one."""
+    seen: list[Tensor] = []
+
+    def forward(image: Tensor) -> Outputs:
+        seen.append(image)
+        stripes = (torch.arange(image.shape[-1]) % 4 % 3 == 0).to(image).expand(len(image), 1, *image.shape[-2:])
+        return Outputs({"depth": stripes}, {}, ())
+
+    stripes = (torch.arange(64) % 4 % 3 == 0).double().expand(1, 3, 16, 64)  # 1 0 0 1
+    found = [TestTimeAugmentation((scale,), mirror=False)(forward, {"depth": Depth()}, stripes) for scale in (0.25, 4)]
+    torch.testing.assert_close(seen[0][..., 1:-1], torch.full((1, 3, 4, 14), 0.5, dtype=torch.float64))
+    torch.testing.assert_close(found[1]["depth"][..., 1:-1], torch.full((1, 1, 16, 62), 0.5, dtype=torch.float64))
+
+
 def test_words() -> None:
     for name, tta in TTA.items():
         assert find_tta(name) == tta and tta.word == name
