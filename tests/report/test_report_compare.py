@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import stdev
 from typing import Any
 
+import numpy as np
 import pytest
 from fake_runs import MODALITIES, change_result
 
@@ -211,6 +212,13 @@ def test_nothing_is_starred_within_the_spread_over_seeds_or_with_one_seed(make_r
     assert best_group([[1.0], [2.0]], True, str) == best_group([[1.0, 2.0]], True, str) == set()
     text = write_comparison([runs[0], runs[2]], tmp_path / "page.html").read_text()
     assert 'class="best"' not in text and "One seed each" in text
+
+
+@pytest.mark.parametrize(("count", "share"), [(2, 1 / 3), (3, 1 / 5), (5, 1 / 10)])
+def test_stars_by_chance_are_as_frequent_as_pages_say(count: int, share: float) -> None:
+    rng, trials = np.random.default_rng(0), 4000
+    draws = rng.normal(size=(trials, 2, count)).tolist()
+    assert sum(bool(best_group(groups, True, str)) for groups in draws) / trials == pytest.approx(share, abs=0.025)
 
 
 def test_what_differs_besides_the_thing_compared_stands_above_the_table(make_run: MakeRun, tmp_path: Path) -> None:
@@ -512,6 +520,7 @@ def test_tables_for_papers_have_means_deviations_and_delta_m(make_run: MakeRun, 
     lines = latex.splitlines()
     assert lines[1] == r"\begin{tabular}{lrrrrr}"
     comments = lines[lines.index(r"\end{tabular}") + 1 :]
+    assert comments[1].startswith("% Bold is a value that is better than those of all other experiments by more than")
     assert comments[0] == "% 5 runs of 3 experiments: mean ± standard deviation over seeds, on the split val."
     assert "% Seeds differ: semseg has 0; depth has 0; a_b has 0, 1, 2." in comments
     assert "% Δm, a_b: against segmentation: semseg, depth: depth; over mIoU (segmentation), Pixel accuracy" in latex

@@ -13,6 +13,12 @@ Show = Callable[[float], str]
 """Formats a number."""
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 STAR = "★"
+MEANING_OF_BEST = (
+    "a value that is better than those of all other experiments by more than the spread over seeds. By chance alone, "
+    "one of two equal experiments would have one in a third of the metrics with two seeds each, in a fifth with three, "
+    "and in a tenth with five."
+)
+"""The end of a sentence on what a star or bold print marks (``best_group``)."""
 _MAX_LENGTH = 44
 """Maximum number of characters of a text cell."""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from taskscape.metrics.delta_m import metrics_of
-from taskscape.report.columns import STAR
+from taskscape.report.columns import MEANING_OF_BEST, STAR
 from taskscape.report.comparison import text
 from taskscape.report.comparison.classes import class_table
 from taskscape.report.comparison.costs import cost_section
@@ -76,7 +76,7 @@ def _page(compared: Comparison) -> str:
     """Return the whole page."""
     groups = compared.groups
     metrics = metric_table(compared)
-    star = "A star marks a value that is better than all others in its row by more than the spread over seeds. "
+    star = f"A star marks {MEANING_OF_BEST} "
     return page(
         " · ".join(g.name for g in groups) if len(groups) <= 3 else f"{len(groups)} experiments compared",
         "taskscape · comparison of runs",

@@ -8,7 +8,7 @@ from html import escape
 from itertools import groupby
 from statistics import fmean, stdev
 
-from taskscape.report.columns import of_runs
+from taskscape.report.columns import MEANING_OF_BEST, of_runs
 from taskscape.report.comparison.delta_m import delta_m_changes, delta_m_left_out, delta_m_notes, delta_m_spreads
 from taskscape.report.comparison.runs import Comparison
 from taskscape.report.glossary import arrow, by_task, signed
@@ -73,7 +73,7 @@ def as_markdown(compared: Comparison) -> str:
     for i, name in enumerate(_names(compared)):
         cells = [f"**{c.means[i]}**" if i in c.best else c.means[i] for c in columns]
         lines.append(_markdown_row([name, *(cell + c.deviations[i] for cell, c in zip(cells, columns, strict=True))]))
-    if notes := [f"<!-- {note.replace('-->', '-- >')} -->" for note in _notes(compared)]:
+    if notes := [f"<!-- {note.replace('-->', '-- >')} -->" for note in _notes(compared, columns)]:
         lines += ["", *notes]
     return "\n".join(lines) + "\n"
 
@@ -104,7 +104,7 @@ def as_latex(compared: Comparison) -> str:
             *body,
             r"\bottomrule",
             r"\end{tabular}",
-            *(f"% {note}" for note in _notes(compared)),
+            *(f"% {note}" for note in _notes(compared, columns)),
             "",
         ]
     )
@@ -157,7 +157,7 @@ def _metric_column(compared: Comparison, name: str) -> _Column:
     )
 
 
-def _notes(compared: Comparison) -> list[str]:
+def _notes(compared: Comparison, columns: Sequence[_Column]) -> list[str]:
     """Return what a reader of the page is told about the comparison, one line each: split, differences, seeds, Δm."""
     groups = compared.groups
     differences = [
@@ -166,7 +166,15 @@ def _notes(compared: Comparison) -> list[str]:
     ]
     caution = ["These runs also differ as follows, which may affect the metrics, so nothing is bold."]
     delta_m = [f"Δm, {note}" for note in delta_m_notes(compared)] + delta_m_left_out(compared)
-    notes = [compared.subject, *(caution if differences else []), *differences, *compared.difference.remarks, *delta_m]
+    bold = [f"Bold is {MEANING_OF_BEST}"] if any(column.best for column in columns) else []
+    notes = [
+        compared.subject,
+        *bold,
+        *(caution if differences else []),
+        *differences,
+        *compared.difference.remarks,
+        *delta_m,
+    ]
     return [" ".join(note.split()).replace("starred", "bold") for note in notes]
 
 
