@@ -109,6 +109,39 @@ def test_the_probability_of_being_right_is_how_often_it_is_so(name: str) -> None
     assert ((estimate.probability >= 0) & (estimate.probability <= 1)).all() and (estimate.uncertainty >= 0).all()
 
 
+@pytest.mark.parametrize("name", ["depth", "inverse", "meters", "relative"])
+def test_the_uncertainty_of_depth_is_the_scale_of_its_relative_error(name: str) -> None:
+    task, (raw, target) = SURE[name], raw_and_target(name)
+    distribution = task.distribution
+    assert distribution is not None
+    if name == "relative":  # the scale of an image says nothing
+        target = target._replace(value=target.value * torch.tensor([0.2, 1.0, 3.0, 50.0]).view(4, 1, 1, 1))
+    ratio = distribution.error(task.decode(raw), target) / distribution.estimate(raw).uncertainty
+    assert ratio.median().item() == pytest.approx(math.log(2), rel=0.06)  # the median of a Laplace density's errors
+
+
+@pytest.mark.parametrize("name", ["normals", "albedo"])
+def test_the_uncertainty_is_the_expected_error(name: str) -> None:
+    task, (raw, target) = SURE[name], raw_and_target(name)
+    distribution = task.distribution
+    assert distribution is not None
+    error, uncertainty = distribution.error(task.decode(raw), target), distribution.estimate(raw).uncertainty
+    for part in (uncertainty < uncertainty.median(), uncertainty >= uncertainty.median()):
+        assert error[part].mean().item() == pytest.approx(uncertainty[part].mean().item(), rel=0.05)
+
+
+@every_task
+def test_the_likelihood_of_valid_pixels_does_not_depend_on_the_others(name: str) -> None:
+    distribution, (raw, target) = SURE[name].distribution, raw_and_target(name, 20)
+    assert distribution is not None
+    valid = torch.arange(20).expand(target.valid.shape) % 2 == 0
+    invalid = ~valid if target.value.ndim == 3 else ~valid[:, None]
+    for garbage in (255, -1, 0):
+        others = Target(target.value.masked_fill(invalid, garbage), valid)
+        expected = distribution.nll(raw, target)[valid]
+        assert expected.isfinite().all() and torch.equal(distribution.nll(raw, others)[valid], expected)
+
+
 @every_task
 def test_a_wider_distribution_is_less_sure(name: str) -> None:
     task, (raw, _) = SURE[name], raw_and_target(name, 50)
