@@ -24,6 +24,7 @@ from taskscape.report.groups import group
 from taskscape.report.protocol import same_protocol
 from taskscape.report.run import Run
 from taskscape.report.times import Times
+from taskscape.report.yardsticks import single_task_runs
 from taskscape.run_folder import Progress
 
 MakeRun = Callable[..., Path]
@@ -156,6 +157,22 @@ def test_delta_m_is_against_runs_of_the_same_protocol_only(make_run: MakeRun) ->
     change_result(alike, data="other")
     groups[-1] = group(load(alike))[0]
     assert set(single_task_groups(groups[0], groups)) == {"semseg"}
+
+
+def test_delta_m_is_against_the_single_task_run_with_the_most_similar_network(make_run: MakeRun) -> None:
+    def with_network(name: str, tasks: tuple[str, ...], seed: int = 0, **network: Any) -> Path:
+        return make_run(name, tasks, settings={"seed": seed, "network": network})
+
+    plain, segnet = {"type": "plain", "encoder": "resnet18"}, {"type": "segnet-split", "width": 1}
+    first = with_network("plain", ("depth",), **plain)
+    wide, slim = (with_network(f"segnet{width}", ("depth",), **segnet | {"width": width}) for width in (2, 1))
+    with_network("segnet-other-seed", ("depth",), seed=1, **segnet)
+    attention = {"type": "segnet-attention", "width": 1}
+    for network, expected in ((plain, first), (segnet, slim), (segnet | {"width": 2}, wide), (attention, slim)):
+        joint = with_network(f"joint-{expected.name}-{network['type']}", ("semseg", "depth"), **network)
+        groups = group(load(joint, first, wide, slim))
+        assert single_task_groups(groups[0], groups)["depth"].name == expected.name
+        assert single_task_runs(Run.load(joint))["depth"].name == expected.name
 
 
 def test_single_task_runs_of_several_seeds_are_averaged_before_the_change(make_run: MakeRun) -> None:

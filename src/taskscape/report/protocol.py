@@ -39,6 +39,12 @@ def same_protocol(run: Run, single: Run) -> bool:
     )
 
 
+def similarity(run: Run, single: Run) -> tuple[bool, int]:
+    """Return how similar the networks of two runs are: whether their type is the same, and how many settings are."""
+    network, other = (flatten(r.settings.get("network") or {}) for r in (run, single))
+    return network.get("type") == other.get("type"), len(network.items() & other.items())
+
+
 def _protocol(run: Run, task: str) -> Mapping[str, str]:
     settings = flatten({name: value for name, value in run.settings.items() if name not in _MAY_DIFFER})
     networks = flatten({"network": run.settings.get("network", {})})

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from taskscape.report.protocol import same_protocol, single_task
+from taskscape.report.protocol import same_protocol, similarity, single_task
 from taskscape.report.run import Run
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
@@ -68,11 +68,11 @@ def without_tta(run: Path, result: Result) -> Result | None:
 def single_task_runs(run: Run) -> dict[str, Run]:
     """Return the single-task run of the same protocol for each task, from the folders beside a run's.
 
-    A run with the same seed is preferred.
+    If there are several, it is the one with the most similar network, and among these one with the same seed.
     """
     if len(run.result.tasks) < 2:
         return {}
-    single_runs: dict[str, Run] = {}
+    candidates: dict[str, list[Run]] = {}
     for path in sorted(run.folder.path.resolve().parent.iterdir()):
         result = RunFolder(path).result(run.result.split, run.result.tta)
         if path.name == run.name or not result.is_file():
@@ -85,7 +85,9 @@ def single_task_runs(run: Run) -> dict[str, Run]:
             continue
         task = single_task(candidate)
         if task is not None and same_protocol(run, candidate):
-            is_better = candidate.settings.get("seed") == run.settings.get("seed")
-            if task not in single_runs or is_better:
-                single_runs[task] = candidate
-    return {task: single_runs[task] for task in run.result.tasks if task in single_runs}
+            candidates.setdefault(task, []).append(candidate)
+
+    def preference(single: Run) -> tuple[tuple[bool, int], bool]:
+        return similarity(run, single), single.settings.get("seed") == run.settings.get("seed")
+
+    return {task: max(candidates[task], key=preference) for task in run.result.tasks if task in candidates}

@@ -10,18 +10,23 @@ from taskscape.report.comparison.runs import Comparison
 from taskscape.report.glossary import signed
 from taskscape.report.groups import Group
 from taskscape.report.html import folded
-from taskscape.report.protocol import same_protocol, single_task
+from taskscape.report.protocol import same_protocol, similarity, single_task
 from taskscape.report.words import MISSING, task_word
 
 
 def single_task_groups(g: Group, groups: Iterable[Group]) -> dict[str, Group]:
-    """Return the first single-task group of the same protocol for each task of a group."""
-    single: dict[str, Group] = {}
+    """Return the single-task group of the same protocol for each task of a group.
+
+    If there are several, it is the one with the most similar network, and else the first.
+    """
+    candidates: dict[str, list[Group]] = {}
     for other in groups:
         task = single_task(other.runs[0])
         if task is not None and all(same_protocol(g.runs[0], run) for run in other.runs):
-            single.setdefault(task, other)
-    return single
+            candidates.setdefault(task, []).append(other)
+    return {
+        task: max(others, key=lambda other: similarity(g.runs[0], other.runs[0])) for task, others in candidates.items()
+    }
 
 
 def delta_m_of(g: Group, single: Mapping[str, Group], chosen: Sequence[str] = ()) -> DeltaM | None:
