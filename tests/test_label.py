@@ -20,11 +20,12 @@ from taskscape.batch import Sample
 from taskscape.cli import main
 from taskscape.data import Manifest, Packed, Store, StoreWriter
 from taskscape.data.check import check
-from taskscape.inference.label import KIND, _filled, label
-from taskscape.inference.labelers import NetworkLabeler, OnnxLabeler
+from taskscape.inference.label import KIND, _arrays, _filled, _Predicted, label
+from taskscape.inference.labelers import Label, NetworkLabeler, OnnxLabeler
 from taskscape.modalities import Depth, Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.serialization import unstructure
+from taskscape.tasks import Depth as RelativeDepth
 from taskscape.tasks import SemanticSegmentation
 from tiny import tiny
 
@@ -202,11 +203,22 @@ def test_relative_depth_is_filled_in_the_unit_of_what_is_known() -> None:
     true = np.linspace(1, 9, 24, dtype=np.float32).reshape(4, 6)
     near, everywhere, relative = true < 4, np.ones((4, 6), np.bool_), Depth(metric=False)
     stored = relative.pack(true / np.median(true[near]), near)
-    filled = _filled(relative.as_label(true), everywhere, stored, relative)
+    filled = _filled(relative.as_label(true, everywhere), everywhere, stored, relative)
     assert np.array_equal(filled[near], stored[near])
     np.testing.assert_allclose(filled / filled[0, 0], true, rtol=1e-6)
     nothing = relative.empty((4, 6))
-    assert np.array_equal(_filled(relative.as_label(true), everywhere, nothing, relative), relative.as_label(true))
+    assert np.array_equal(
+        _filled(relative.as_label(true, everywhere), everywhere, nothing, relative), relative.as_label(true, everywhere)
+    )
+
+
+def test_relative_depth_has_its_median_where_it_is_kept() -> None:
+    """Such as without the sky, whose depth is left out."""
+    predicted = torch.linspace(1, 9, 48).view(2, 1, 4, 6)
+    task, included = RelativeDepth(metric=False), np.arange(48).reshape(2, 4, 6) % 24 < 10
+    values, valid = _arrays(_Predicted("depth", task, "depth", None), Label(predicted, None), included)
+    assert [np.median(value[mask]) for value, mask in zip(values, valid, strict=True)] == pytest.approx([1, 1])
+    np.testing.assert_allclose(values[1] / values[1][0, 0], predicted[1, 0] / predicted[1, 0, 0, 0], rtol=1e-6)
 
 
 def test_a_store_that_was_changed_is_not_taken_for_the_one_that_was_labeled(run: Path, tmp_path: Path) -> None:

@@ -232,11 +232,11 @@ def _write(
 def _arrays(predicted: _Predicted, label: Label, included: Mask) -> tuple[list[Array], Mask]:
     """Return the labels of a batch as in samples, and the (B, H, W) mask of pixels that are included and confident."""
     modality = predicted.task.modality
-    values = [modality.as_label(value) for value in modality.to_array(label.value)]
     valid = np.ones_like(included) if predicted.task.predicts_classes else included.copy()
     if label.confidence is not None and predicted.threshold is not None:
         valid &= (label.confidence >= predicted.threshold).cpu().numpy()
-    return values, valid
+    values = modality.to_array(label.value)
+    return [modality.as_label(*label_of_image) for label_of_image in zip(values, valid, strict=True)], valid
 
 
 def _included(labels: Mapping[str, Label], excluded: Mapping[str, Sequence[int]], image: Tensor) -> Mask:

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from taskscape.batch import Target
 from taskscape.devices import on_device
-from taskscape.modalities.base import Array, Counts, Modality
+from taskscape.modalities.base import Array, Counts, Mask, Modality
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +44,7 @@ class Albedo(Modality):
         return np.where(stored.any(-1, keepdims=True), stored, 1)
 
     @override
-    def as_label(self, values: Array) -> Array:
+    def as_label(self, values: Array, valid: Mask) -> Array:
         return values.clip(0, 1)
 
     @override

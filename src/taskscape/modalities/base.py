@@ -99,8 +99,11 @@ class Modality(ABC):
         array: Array = pixels.reshape(*pixels.shape[:3], *self.shape).cpu().numpy()
         return array
 
-    def as_label(self, values: Array) -> Array:
-        """Convert a prediction, (H, W) + ``shape``, to a label for a store; unchanged unless overridden."""
+    def as_label(self, values: Array, valid: Mask) -> Array:
+        """Convert a prediction, (H, W) + ``shape``, to a label for a store; unchanged unless overridden.
+
+        ``valid``, (H, W), marks the pixels that are stored.
+        """
         return values
 
     def align_to_label(self, values: Array, label: Array, is_labeled: Mask) -> Array:

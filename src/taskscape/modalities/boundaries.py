@@ -34,7 +34,7 @@ class Boundaries(Modality):
             raise ValueError("a boundary label is neither 0 nor 1: mark other pixels as not valid")
 
     @override
-    def as_label(self, values: Array) -> Array:
+    def as_label(self, values: Array, valid: Mask) -> Array:
         """Return 1 where a boundary is more probable than not."""
         return (values > 0.5).astype(np.uint8)
 

@@ -73,9 +73,11 @@ class Depth(Modality):
             raise ValueError("a valid depth is not a positive, finite number of meters: mark such pixels as not valid")
 
     @override
-    def as_label(self, values: Array) -> Array:
-        """Return relative depth with a median of 1."""
-        return values if self.metric else (values / np.median(values)).astype(np.float32)
+    def as_label(self, values: Array, valid: Mask) -> Array:
+        """Return relative depth whose valid pixels have a median of 1."""
+        if self.metric or not valid.any():
+            return values
+        return np.asarray(values / np.median(values[valid]), np.float32)
 
     @override
     def align_to_label(self, values: Array, label: Array, is_labeled: Mask) -> Array:
