@@ -120,6 +120,17 @@ def test_brightness_of_an_image_is_forgiven_and_what_is_invalid_counts_for_nothi
     assert other.compute() == pytest.approx(plain.compute(), rel=1e-6)
 
 
+def test_an_image_without_a_label_in_any_window_has_no_lmse() -> None:
+    prediction, value, valid = example((45, 64))
+    valid[1:, :40] = False  # the windows end before row 40
+    valid[1:, 40:] = True
+    alone, all_images = AlbedoMetrics(), AlbedoMetrics()
+    alone.update(prediction[:1], value[:1], valid[:1])
+    all_images.update(prediction, value, valid)
+    assert all_images.compute()["lmse"] == pytest.approx(alone.compute()["lmse"], rel=1e-12)
+    assert all_images.compute()["si_mse"] != pytest.approx(alone.compute()["si_mse"], rel=1e-3)
+
+
 def test_metrics_of_nothing_or_of_a_diverged_network() -> None:
     prediction, value, valid = example((9, 30))
     metrics = AlbedoMetrics()

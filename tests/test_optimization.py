@@ -35,6 +35,7 @@ from taskscape.weighting import FixedConfig, GradNormConfig, UncertaintyConfig, 
         (Constant(), {0: 1.0, 5: 1.0, 10: 1.0}),
         (Poly(), {0: 1.0, 5: 0.5**0.9, 10: 0.0}),
         (Poly(power=2.0), {0: 1.0, 7.5: 0.0625}),
+        (Poly(power=1.0, per_epoch=True), {0.99: 1.0, 4.01: 0.6, 4.99: 0.6, 5: 0.5}),
         (Step(step_size=4, gamma=0.1), {0: 1.0, 3.99: 1.0, 4: 0.1, 9: 0.01}),
         (Cosine(), {0: 1.0, 5: 0.5, 10: 0.0}),
         (OneCycle(pct_start=0.25, start=0.04, end=0.0), {0: 0.04, 2.5: 1.0, 6.25: 0.5, 10: 0.0}),
@@ -45,6 +46,11 @@ from taskscape.weighting import FixedConfig, GradNormConfig, UncertaintyConfig, 
 def test_schedules(schedule: Schedule, expected: dict[float, float]) -> None:
     for epoch, factor in expected.items():
         assert schedule.factor(epoch, 10) == pytest.approx(factor, abs=1e-12)
+
+
+@pytest.mark.parametrize("schedule", [Poly(), Poly(power=2.0), Cosine(), OneCycle()])
+def test_a_schedule_stays_at_its_end(schedule: Schedule) -> None:
+    assert schedule.factor(10.5, 10) == schedule.factor(13, 10) == schedule.factor(10, 10)
 
 
 def test_torch_agrees_where_it_has_the_same_schedule() -> None:
@@ -78,11 +84,25 @@ def test_some_parameters_may_lack_a_gradient_at_first(config: OptimizerConfig) -
     assert torch.equal(b, alone) and not torch.equal(a, b)
 
 
-def test_sgd_is_torchs() -> None:
+SETTINGS: dict[type[OptimizerConfig], dict[str, Any]] = {
+    SGDConfig: {"lr": 0.1, "momentum": 0.8, "weight_decay": 0.01, "nesterov": True},
+    AdamConfig: {"lr": 0.1, "betas": (0.8, 0.7), "weight_decay": 0.02},
+    AdamWConfig: {"lr": 0.1, "betas": (0.8, 0.7), "weight_decay": 0.5},
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "of_torch"),
+    [(SGDConfig, torch.optim.SGD), (AdamConfig, torch.optim.Adam), (AdamWConfig, torch.optim.AdamW)],
+)
+@pytest.mark.parametrize("changed", [False, True])
+def test_optimizers_are_those_of_torch(config: Any, of_torch: Any, changed: bool) -> None:
+    """With all settings, and with the defaults of their own."""
+    settings = SETTINGS[config] if changed else {name: getattr(config(), name) for name in SETTINGS[config]}
     ours, theirs = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
     optimizers = [
-        SGDConfig(lr=0.1, momentum=0.9, weight_decay=0.01).build([{"params": [ours]}]),
-        torch.optim.SGD([theirs], lr=0.1, momentum=0.9, weight_decay=0.01, fused=True),
+        config(**SETTINGS[config] if changed else {}).build([{"params": [ours]}]),
+        of_torch([theirs], **settings, fused=True),
     ]
     for step in range(4):
         for parameter, optimizer in zip((ours, theirs), optimizers, strict=True):
