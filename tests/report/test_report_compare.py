@@ -25,7 +25,7 @@ from taskscape.report.protocol import same_protocol
 from taskscape.report.run import Run
 from taskscape.report.times import Times
 from taskscape.report.yardsticks import single_task_runs
-from taskscape.run_folder import Progress
+from taskscape.run_folder import EpochMean, Progress
 
 MakeRun = Callable[..., Path]
 
@@ -397,6 +397,17 @@ def test_predictions_of_several_networks_stand_side_by_side(make_run: MakeRun, t
     assert '<section id="images"' not in write_comparison(runs, tmp_path / "page.html").read_text()
 
 
+def test_means_of_last_epochs_have_images_and_confusions_of_the_best_ones(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run("one"), make_run("two", settings={"epochs": 9})]
+    for run in runs:
+        change_result(run, last_epochs=EpochMean(2, {"semseg/miou": 55.0}))
+    words = "first run of each column, at its best epoch.", "Confusion matrices are of the best epochs."
+    page = write_comparison(runs, tmp_path / "page.html", last_epochs=True).read_text("utf-8")
+    assert "means of the last 2 epochs" in page and all(part in page for part in words)
+    page = write_comparison(runs, tmp_path / "page.html").read_text("utf-8")
+    assert not any(part in page for part in words)
+
+
 def test_several_seeds_are_a_mean_with_its_standard_deviation(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [make_run(f"r{i}", settings={"seed": i}, scale=1 + 0.1 * i) for i in range(3)]
     singles = [make_run(task, (task,)) for task in ("semseg", "depth", "normals")]
@@ -570,7 +581,10 @@ def test_the_table_for_programs_has_a_row_per_run(make_run: MakeRun, tmp_path: P
         ("depth", "depth", "0"), ("x", "x-0", "0"), ("x", "x-1", "1"),
     ]  # fmt: skip
     assert rows[0]["semseg/miou"] == "" and float(rows[2]["semseg/miou"]) == pytest.approx(66)
-    assert "semseg/iou/<b>kerb</b> & co" in rows[0] and "parameters" in rows[0]
+    assert "semseg/iou/<b>kerb</b> & co" in rows[0] and "parameters" in rows[0] and "unfinished" not in rows[0]
+    change_result(runs[2], progress=Progress(2, 4, finished=False))
+    with write_comparison(runs, tmp_path / "runs.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["unfinished"] for row in csv.DictReader(file)] == ["", "", "2 of 4 epochs"]
 
 
 def test_a_best_value_is_bold_and_names_are_escaped(make_run: MakeRun, tmp_path: Path) -> None:

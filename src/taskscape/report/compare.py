@@ -76,6 +76,8 @@ def _page(compared: Comparison) -> str:
     """Return the whole page."""
     groups = compared.groups
     metrics = metric_table(compared)
+    means = any(run.last for g in groups for run in g.runs)
+    of_best, at_best = (" Confusion matrices are of the best epochs.", ", at its best epoch") if means else ("", "")
     star = f"A star marks {MEANING_OF_BEST} "
     return page(
         " · ".join(g.name for g in groups) if len(groups) <= 3 else f"{len(groups)} experiments compared",
@@ -89,7 +91,7 @@ def _page(compared: Comparison) -> str:
                 metrics + delta_m_note(compared),
             ),
             ("Settings", "Settings that differ between columns.", settings_table(groups)),
-            ("Pairs", "Pairwise differences between columns, seed by seed.", pair_tables(groups)),
+            ("Pairs", f"Pairwise differences between columns, seed by seed.{of_best}", pair_tables(groups)),
             ("Cost", "", cost_section(compared)),
             ("Curves", "One line per run.", curve_section(compared)),
             (
@@ -99,7 +101,7 @@ def _page(compared: Comparison) -> str:
             ),
             (
                 "Images",
-                "Predictions for the same images, by the first run of each column.",
+                f"Predictions for the same images, by the first run of each column{at_best}.",
                 side_by_side(groups),
             ),
         ],

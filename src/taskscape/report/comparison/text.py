@@ -41,11 +41,16 @@ _TO_LATEX = str.maketrans(
 
 
 def as_csv(compared: Comparison) -> str:
-    """Return a row per run: its experiment, folder name and seed, all metrics, its cost, and times if measured."""
+    """Return a row per run: its experiment, folder name and seed, all metrics, its cost, and times if measured.
+
+    If any run is unfinished, the column ``unfinished`` has the epochs of such runs.
+    """
+    any_unfinished = any(g.unfinished for g in compared.groups)
     rows = []
     for g in compared.groups:
         for run in g.runs:
             row = {"experiment": g.name, "run": run.name, "seed": run.settings.get("seed")}
+            row |= {"unfinished": run.unfinished} if any_unfinished else {}
             row |= {name: run.result.metrics[name] for name in run.result.specs if name in run.result.metrics}
             row |= {name: run.result.cost[name] for name in ("parameters", "flops") if name in run.result.cost}
             if compared.times is not None:
