@@ -176,6 +176,13 @@ def test_one_color_scale_for_the_whole_film(predictor: Predictor, tmp_path: Path
         assert np.abs(error).mean() < 4
 
 
+def test_the_frames_for_the_color_scale_are_spread_over_the_film(tmp_path: Path) -> None:
+    """Though it has only one key frame."""
+    frames = [np.full((36, 48, 3), 2 * number, np.uint8) for number in range(80)]
+    spread = Video(clips.write(tmp_path / "clip.mp4", range(0, 3200, 40), frames=frames)).spread(8)
+    assert [round(float(rgb.mean()) / 20) for rgb in spread] == list(range(8))
+
+
 def test_maps_of_each_frame_are_those_of_images(predictor: Predictor, tmp_path: Path) -> None:
     path = clips.write(tmp_path / "clip.mp4")
     predict_video(predictor, path, tmp_path / "out", replace(DEPTH, maps=True))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import islice
+from itertools import dropwhile, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -115,12 +115,16 @@ class Video:
         """
         reformatter = VideoReformatter()
 
-        def first(length: int, seek: Fraction | None = None) -> list[RgbArray]:
+        def first(length: int, start: Fraction | None = None) -> list[RgbArray]:
             """Return the first frames, or those from a time in seconds on; none if they cannot be decoded."""
             with suppress(FFmpegError), self._opened() as (container, stream):
-                if seek is not None:
-                    container.seek(int(seek / self.time_base), stream=stream)
-                return [self._upright(frame, reformatter) for frame in islice(self._decoded(container, stream), length)]
+                frames = self._decoded(container, stream)
+                if start is not None:
+                    container.seek(int(start / self.time_base), stream=stream)  # to the key frame before it
+                    frames = dropwhile(
+                        lambda frame: frame.pts is not None and frame.pts * self.time_base < start, frames
+                    )
+                return [self._upright(frame, reformatter) for frame in islice(frames, length)]
             return []
 
         if self.count <= count:
