@@ -61,6 +61,13 @@ def test_means_over_different_seeds_are_named(tmp_path: Path) -> None:
     assert "1 of 2 runs; 9.00 without the image" in text and "40.00 <small>(1 of 2)</small>" in text
 
 
+def test_curves_of_many_settings_are_those_of_the_best(tmp_path: Path) -> None:
+    for count, words in ((40, "one line per run."), (41, "one line per run of the 40 best settings.")):
+        runs = [swept(tmp_path, f"1e-{rate}", 0, 30.0 + rate, 1.0) for rate in range(count)]
+        table = SweepTable("rates", runs, ["optimizer.lr", "seed"], "semseg/miou", MIOU)
+        assert words in write_sweep(table, tmp_path).read_text()
+
+
 def test_a_sweep_of_runs_without_the_metric_that_ranks_them_says_so(tmp_path: Path) -> None:
     run = swept(tmp_path, "1e-3", 0, 30.0, 1.0)
     assert run.result is not None

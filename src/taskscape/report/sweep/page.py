@@ -26,6 +26,7 @@ def sweep_page(table: SweepTable, folder: Path) -> str:
     groups = table.groups()
     states = [run.state for run in table.runs]
     state_counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    drawn = f" of the {_DRAWN} best settings" if len(groups) > _DRAWN else ""
     missing = f"{len(table.runs)} of " if table.planned > len(table.runs) else ""
     runs = missing + counted(max(table.planned, len(table.runs)), "run", "runs")
     axes = " × ".join(map(setting_words, table.axes)) or "one experiment"
@@ -43,7 +44,7 @@ def sweep_page(table: SweepTable, folder: Path) -> str:
             ),
             ("Settings", "One line per setting; stronger colors are better.", _parallel(table, groups)),
             ("Slices", f"{table.spec.title} over each numeric setting.", _slices(table, groups)),
-            ("Curves", "Validation over epochs; one line per run.", _curves(table, groups)),
+            ("Curves", f"Validation over epochs; one line per run{drawn}.", _curves(table, groups)),
         ],
     )
 
