@@ -197,6 +197,15 @@ def test_maps_of_each_frame_are_those_of_images(predictor: Predictor, tmp_path: 
     assert sorted((tmp_path / "out" / "clip.frames").iterdir()) == maps
 
 
+def test_maps_of_an_earlier_command_that_stay_are_named(predictor: Predictor, tmp_path: Path) -> None:
+    notes: list[str] = []
+    for times in (range(0, 400, 40), range(0, 400, 40), range(0, 200, 40)):
+        clip = clips.write(tmp_path / "clip.mp4", times)
+        predict_video(predictor, clip, tmp_path / "out", replace(DEPTH, maps=True), note=notes.append)
+        earlier = [note for note in notes if "clip.frames still has maps of an earlier command" in note]
+        assert len(earlier) == (len(times) == 5)
+
+
 def test_a_segment_depends_on_its_frames_alone(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     written = set()

@@ -85,12 +85,22 @@ def predict_video(
     seconds = time.perf_counter() - started
     for sentence in _notes(video, parts.frames - num_resumed, seconds, has_sound, film):
         note(f"{path.name}: {sentence}")
+    if maps is not None and sum(1 for _ in maps.glob("[0-9]*")) > film.parts.frames * _maps_per_frame(predictor):
+        note(
+            f"{path.name}: {maps.name} still has maps of an earlier command, which {description.name} no longer "
+            "describes"
+        )
     if outdated := [file.name for file in earlier if file not in files and file.is_file()]:
         note(
             f"{path.name}: {', '.join(outdated)} of an earlier command remains; {description.name} no longer "
             "describes it"
         )
     return [*files, description]
+
+
+def _maps_per_frame(predictor: Predictor) -> int:
+    """Return the number of files that ``Prediction.save_images`` writes for a frame, without pictures."""
+    return len(predictor.views) + len(predictor.confidence_views)
 
 
 def _version_of(path: Path) -> dict[str, Any]:
