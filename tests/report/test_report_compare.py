@@ -372,7 +372,9 @@ def test_differences_are_of_the_same_seeds(make_run: MakeRun, tmp_path: Path) ->
     change_result(b[0], metrics=without)
     change_result(b[1], metrics=without)
     text = write_comparison([*a, *b], tmp_path / "page.html").read_text()
-    assert re.search(r"mIoU, segmentation.*?</th><td>\S+</td><td>–</td><td>–</td>", text)  # of no seed in both
+    assert re.search(
+        r"mIoU, segmentation.*?</th><td>\S+<small>of the means</small></td><td>–</td><td>–</td>", text
+    )  # of no seed in both
 
 
 def test_any_two_groups_are_paired_up_to_a_number(make_run: MakeRun, tmp_path: Path) -> None:

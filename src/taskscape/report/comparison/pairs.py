@@ -60,16 +60,17 @@ def _differences(before: Group, after: Group) -> str:
 
 
 def _row(before: Group, after: Group, name: str, spec: MetricSpec) -> str:
-    """Return the difference of a metric seed by seed; without common seeds, that of the means."""
+    """Return the difference of a metric seed by seed; that of the means if no common seed has it in both groups."""
     changes = paired(before, after, name)
     difference = fmean(changes) if changes else after.means[name] - before.means[name]
     better = sum((change > 0) == spec.higher_is_better and change != 0 for change in changes)
     seeds_better = f"{better} of {len(changes)}" if changes else MISSING
     spread = spec.show(stdev(changes)) if len(changes) > 1 else MISSING
+    of_means = "" if changes or before.by_seed.keys().isdisjoint(after.by_seed) else small("of the means")
     title = spec.title if "/" not in name else f"{spec.title}, {task_word(name.split('/')[0], before.tasks)}"
     return (
         f"<tr><th scope=row>{escape(title)} {direction(spec)}{small(spec.unit)}</th>"
-        f"<td>{signed(difference, spec.digits)}</td><td>{spread}</td><td>{seeds_better}</td></tr>"
+        f"<td>{signed(difference, spec.digits)}{of_means}</td><td>{spread}</td><td>{seeds_better}</td></tr>"
     )
 
 
