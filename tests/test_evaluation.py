@@ -296,3 +296,13 @@ def test_a_prediction_of_another_shape_is_not_broadcast() -> None:
     arrays: Any = {"a": np.zeros((2, 4, 6))}
     with pytest.raises(ValueError, match="the prediction of a is of type ndarray"):
         evaluator.update(arrays, batch.targets)
+
+
+def test_what_is_no_batch_and_no_output_is_named() -> None:
+    batch = batches(1)[0]
+    tuples: Any = [(batch.image, batch.targets)]  # as of StoreDataset
+    with pytest.raises(ValueError, match=r"a batch is of type tuple: give taskscape.batch.Batch"):
+        evaluate(red, {"a": GlowTask()}, tuples, CPU)
+    maps: Any = lambda image: {"a": image[:, :1]}  # noqa: E731
+    with pytest.raises(ValueError, match=r"outputs of type dict: they must be taskscape.models.Outputs"):
+        evaluate(maps, {"a": GlowTask()}, [batch], CPU)

@@ -12,7 +12,7 @@ from torchvision.transforms.v2 import functional as tv
 
 from taskscape.batch import Batch, Target
 from taskscape.data import Augmentation
-from taskscape.data.augment import Draws, draw
+from taskscape.data.augment import Draws, Light, Sensor, draw
 from taskscape.data.augment.lens import Lens
 from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19
@@ -54,6 +54,19 @@ def expect(batch: Batch, source: Batch, move: Callable[[Tensor], Tensor], depth:
 def test_off_means_untouched() -> None:
     batch = random_batch((5, 7))
     assert augmented(Augmentation(), batch, draw(0, 0, range(3))) is batch
+
+
+@pytest.mark.parametrize(
+    "settings", [{"light": Light(gamma=0.3)}, {"sensor": Sensor(read_noise=0.1)}, {"crop": (4, 4)}]
+)
+def test_images_of_integers_are_flipped_and_otherwise_refused(settings: dict) -> None:
+    """Light and sensor clamped them to 0 … 1: black and white."""
+    batch = random_batch((5, 7))
+    integers = batch._replace(image=(batch.image * 255).byte())
+    with pytest.raises(ValueError, match=r"image is torch.uint8: give floating-point numbers in 0..1"):
+        augmented(Augmentation(**settings), integers, draw(0, 0, range(3)))
+    flipped = augmented(Augmentation(flip=True), integers, draws(3, flip=0))
+    assert torch.equal(flipped.image, integers.image.flip(-1))
 
 
 @pytest.mark.parametrize("size", [(5, 8), (4, 7), (1, 1), (1, 6), (6, 1)])

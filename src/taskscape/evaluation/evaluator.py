@@ -53,8 +53,9 @@ def evaluate(
     """Evaluate a network on the batches of all processes.
 
     Each process passes its own part of the images and gets the metrics of all. ``also`` is called with each batch and
-    the network's outputs for it. Raises ``ValueError`` for a network in training mode, for a task without an output or
-    a target, for outputs that are not finite, and for metrics without a spec.
+    the network's outputs for it. Raises ``ValueError`` for a network in training mode, for anything but ``Batch`` and
+    ``Outputs``, for a task without an output or a target, for outputs that are not finite, and for metrics without a
+    spec.
     """
     require_evaluation_mode(forward)
     device = find_device(device)
@@ -62,9 +63,18 @@ def evaluate(
     times: list[tuple[float, int]] = []
     with torch.no_grad():
         for batch in batches:
+            if not isinstance(batch, Batch):
+                raise ValueError(
+                    f"a batch is of type {type(batch).__name__}: give taskscape.batch.Batch(image, targets, indices)"
+                )
             started = now(device)
             outputs = forward(batch.image)
             times.append((now(device) - started, len(batch.image)))
+            if not isinstance(outputs, Outputs):
+                raise ValueError(
+                    f"the network gives outputs of type {type(outputs).__name__}: they must be "
+                    "taskscape.models.Outputs(final, {}, ()), where final has the raw map of each task"
+                )
             final = outputs.final
             require_all(tasks, final, "output of the network")
             not_finite.update(final)

@@ -88,8 +88,11 @@ class Augmentation(RangedSettings):
         """Return the batch augmented with ``draws``; ``modalities`` holds the modality of each label, by name.
 
         Images are sampled bilinearly; labels take the nearest pixel, so that nothing is mixed across edges. Pixels from
-        outside the source image are black, and their labels invalid.
+        outside the source image are black, and their labels invalid. Raises ``ValueError`` for images of integers in a
+        ``Batch``, except if they are only flipped.
         """
+        if isinstance(batch, Batch) and not batch.image.is_floating_point() and self != Augmentation(flip=self.flip):
+            raise ValueError(f"the image is {batch.image.dtype}: give floating-point numbers in 0..1, image / 255")
         zooms = any(factor != 1.0 for factor in (*self.scale_choices, *self.scale_range))
         if self.crop or self.rotation or self.perspective or self.lens.distortion or zooms:
             batch = self._resampled(batch, draws, modalities)
