@@ -167,6 +167,14 @@ def test_plots(seed):
         np.testing.assert_allclose(by_distance[name], np.histogram(true, edges, weights=error)[0] / counts)
 
 
+def test_a_bin_without_pixels_is_merged_with_the_next_one():
+    value = torch.tensor([[[[1.01, 101.0]]]])
+    plot = evaluated(value + 1, value, torch.ones(1, 1, 2, dtype=torch.bool)).plots()["error_by_distance"]
+    step = 2 ** (1 / 8)
+    np.testing.assert_allclose(plot["edges"], [1.0, step, 0.25 * step ** np.ceil(8 * np.log2(101 / 0.25))])
+    assert plot["pixels"] == [1, 1]
+
+
 def test_what_lies_outside_the_edges_is_in_the_end_bins():
     value = torch.tensor([[[[1e-3, 1e5]]]])
     histogram = evaluated(value, value, torch.ones(1, 1, 2, dtype=torch.bool)).plots()["histogram"]

@@ -180,6 +180,7 @@ def test_classes_turn_into_those_of_another_set() -> None:
 def test_normals_slightly_longer_than_1_keep_their_direction() -> None:
     axes = np.concatenate([np.eye(3), -np.eye(3)]).astype(np.float32)[None]
     stored = Normals().pack(axes * np.float32(1.009), np.ones((1, 6), bool))
+    np.testing.assert_array_equal(stored, 127 * axes)  # the format of stores
     np.testing.assert_array_equal(Normals().to_array(Normals().unpack(torch.from_numpy(stored)[None]).value)[0], axes)
     np.testing.assert_array_equal(encode_8bit(axes * 1.009), encode_8bit(axes))
 

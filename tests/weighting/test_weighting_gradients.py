@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -348,3 +348,56 @@ def test_any_aggregator_of_torchjd(mode: str) -> None:
     assert weights.size == 0
     with pytest.raises(ValueError, match="resumed"):
         GradVac(TASKS, mode=mode)
+
+
+def linear(vectors: torch.Tensor, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return losses whose gradients at x are these vectors, one for each task."""
+    return {f"task {k}": 1 + (x.float().flatten() * vector).sum() for k, vector in enumerate(vectors)}
+
+
+def test_a_direction_that_would_raise_all_losses_is_reversed() -> None:
+    """The weights of equal projections have a negative sum, because of a short gradient between two long ones."""
+    x = torch.nn.Parameter(torch.zeros(3))
+    vectors = torch.tensor([[2.0, 1.0, 1.0], [2.0, -1.0, 1.0], [0.1, 0.0, 0.1]])
+    losses = linear(vectors, x)
+    weights = IMTLGConfig().build(list(losses)).backward(losses, BalancingContext.of(losses, shared=[x], tasks=[]))
+    assert weights is not None and x.grad is not None
+    projections = (vectors / vectors.norm(dim=1, keepdim=True)) @ x.grad
+    assert projections.min() > 0
+    torch.testing.assert_close(projections, projections.mean().expand(3), rtol=1e-4, atol=0)
+    assert float(sum(weights.values())) == pytest.approx(-1, rel=1e-5)
+
+
+@pytest.mark.parametrize("options", [CAGradConfig(), MGDAConfig(), UPGradConfig()])
+def test_long_gradients_are_multiplied_in_parts(options: GradientConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for columns in (2**16, 7):
+        monkeypatch.setattr("taskscape.weighting.task_gradients._COLUMNS_AT_ONCE", columns)
+        x = torch.nn.Parameter(torch.zeros(50))
+        losses = linear(torch.randn(3, 50, generator=torch.Generator().manual_seed(0)), x)
+        options.build(list(losses)).backward(losses, BalancingContext.of(losses, shared=[x], tasks=[]))
+        found.append(x.grad)
+    torch.testing.assert_close(found[0], found[1])
+
+
+def test_gradients_at_narrow_features_are_combined_in_float32() -> None:
+    x = torch.nn.Parameter(torch.zeros(6))
+    vectors = torch.randn(2, 6, generator=torch.Generator().manual_seed(1)).bfloat16().float()
+    vectors[1, :3] = -2 * vectors[0, :3]
+    features = x.bfloat16()
+    losses = linear(vectors, features)
+    context = BalancingContext.of(losses, shared=[x], tasks=[], features=[features])
+    weights = PCGradConfig(mode="features").build(list(losses)).backward(losses, context)
+    a, b = vectors.double()
+    assert weights is not None and a @ b < 0
+    expected = [1 - (a @ b / (a @ a)).item(), 1 - (a @ b / (b @ b)).item()]
+    assert [weight.item() for weight in weights.values()] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(("scale", "length"), [("min", 1.0), ("median", 1.0), ("rmse", 8.5**0.5)])
+def test_the_common_length_of_two_components(scale: Literal["min", "median", "rmse"], length: float) -> None:
+    x = torch.nn.Parameter(torch.zeros(2))
+    losses = linear(torch.tensor([[1.0, 0.0], [0.0, 4.0]]), x)
+    options = AlignedMTLConfig(scale=scale)
+    options.build(list(losses)).backward(losses, BalancingContext.of(losses, shared=[x], tasks=[]))
+    assert x.grad is not None and x.grad.tolist() == pytest.approx([length / 2, length / 2], rel=1e-5)
