@@ -317,6 +317,10 @@ def test_files_for_runtimes(form: str, run: Path, tmp_path: Path) -> None:
             small = np.asarray(picture.resize((57, 32), Image.Resampling.NEAREST))
             assert picture.size == Image.open(photo).size
         assert np.abs(small.astype(int) - expected).max() <= 2  # steps of the scale
+    deep = tmp_path / "deep.png"
+    Image.fromarray(np.full((32, 57), 40_000, np.uint16)).save(deep)
+    refused = subprocess.run([*command[:3], str(deep), str(tmp_path)], capture_output=True, text=True)
+    assert refused.returncode == 1 and "more than 8 bits" in refused.stderr
 
 
 OPENED = """
