@@ -53,7 +53,7 @@ def test_normals_and_boundaries() -> None:
     assert p.item() == pytest.approx((0.5 + 0.8) / 2)
     for score in (1e4, -1e4):  # the probability is 1 or 0, whose logit would be infinite
         certain = boundaries.merge([pixels(score), pixels(score)], "mean")
-        assert certain.isfinite() and boundaries.decode(certain).item() == pytest.approx(score > 0, abs=1e-6)
+        assert certain.isfinite() and boundaries.decode(certain).item() == pytest.approx(float(score > 0), abs=1e-6)
 
 
 def test_every_version_of_the_image_is_seen_and_turned_back() -> None:

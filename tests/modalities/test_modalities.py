@@ -185,6 +185,14 @@ def test_normals_slightly_longer_than_1_keep_their_direction() -> None:
     np.testing.assert_array_equal(encode_8bit(axes * 1.009), encode_8bit(axes))
 
 
+@pytest.mark.parametrize("modality", [Normals(), Albedo()], ids=["Normals", "Albedo"])
+def test_labels_with_zeros_are_labels(modality: Modality) -> None:
+    """Such as a wall seen from the side, or pure red: only a pixel whose components are all 0 has no label."""
+    values, valid = np.eye(3, dtype=np.float32)[None], np.ones((1, 3), bool)
+    target = modality.unpack(torch.from_numpy(modality.pack(values, valid))[None])
+    assert target.valid.all() and np.array_equal(modality.to_array(target.value)[0], values)
+
+
 def test_normals_as_8_bit_images() -> None:
     normals = labels(Normals())
     normals[0] = 0
