@@ -154,3 +154,10 @@ def test_arrays_are_no_tensors(metric: TaskMetric, channels: int) -> None:
     for batch in ((x.numpy(), x), (x, x.numpy()), (x, x, VALID.numpy())):
         with pytest.raises(ValueError, match=r"is of type ndarray: give a tensor, such as torch.from_numpy\(x\)"):
             metric.update(*batch)
+
+
+@pytest.mark.parametrize(("start", "reduce"), [([], "sum"), (torch.zeros(2), "mean"), (torch.tensor(-1e9), "sum")])
+def test_states_are_sums(start: Any, reduce: Any) -> None:
+    """Another reduction was a sum all the same, and every reset began with the number."""
+    with pytest.raises(ValueError, match="the state most of DepthMetrics must be a tensor of zeros"):
+        DepthMetrics().add_state("most", start, reduce)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.batch import require_tensor
+from taskscape.devices import is_quick_to_read
 from taskscape.distributed import all_reduce_coalesced_, world_size
 from taskscape.metrics.spec import MetricSpec
 
@@ -38,7 +39,16 @@ class TaskMetric(nn.Module, ABC):
         self._summed = False
 
     def add_state(self, name: str, zeros: Tensor, dist_reduce_fx: Literal["sum"] = "sum") -> None:
-        """Add a state that is summed over batches and processes, as the attribute ``name``."""
+        """Add a state that is summed over batches and processes, as the attribute ``name``.
+
+        Raises ``ValueError`` for anything but a tensor of zeros and a sum, such as the lists of torchmetrics.
+        """
+        is_tensor = isinstance(zeros, Tensor)
+        if not is_tensor or (is_quick_to_read(zeros) and zeros.any()) or dist_reduce_fx != "sum":
+            raise ValueError(
+                f"the state {name} of {type(self).__name__} must be a tensor of zeros, with dist_reduce_fx='sum': "
+                "states are summed over batches and processes"
+            )
         self._states[name] = zeros
         self.register_buffer(name, zeros.clone(), persistent=False)
 
