@@ -333,6 +333,8 @@ def test_draws_are_of_the_sample_and_of_nothing_else() -> None:
     together = np.array(draw(3, 5, [7, 1, 4]))
     assert together.shape == (len(Draws._fields), 3) and (together >= 0).all() and (together < 1).all()
     assert np.array_equal(np.array(draw(3, 5, [4]))[:, 0], together[:, 2])
+    stream = np.random.Philox(key=[3, 1], counter=[0, 0, 5, 4])  # on which the weights of a seed depend
+    assert np.array_equal(np.random.Generator(stream).random(len(Draws._fields)), together[:, 2])
     others = [draw(3, 5, [7]), draw(3, 6, [7]), draw(4, 5, [7]), draw(3, 5, [8])]
     assert len({tuple(np.array(one)[:, 0]) for one in others}) == 4
     assert all(part.shape == (0,) for part in draw(0, 0, []))
