@@ -43,7 +43,8 @@ class GradNormConfig(WeightingConfig):
 
 
 class GradNorm(Weighting, config=GradNormConfig):
-    """GradNorm, with the w_k as parameters: pass them to the optimizer, and call ``after_step`` after its step.
+    """GradNorm, with the w_k as parameters: pass them to the optimizer, in a group with ``learning_rate``, and call
+    ``after_step`` after its step.
 
     With ``optimizer="adam"``, they do not require a gradient, and ``after_step`` updates them.
     """
