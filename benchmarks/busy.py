@@ -21,11 +21,12 @@ from typing import Any
 
 import torch
 
-from ratios import CPU, WAY, in_format_of, trial_step, with_data
+from ratios import CPU, WAY, with_data
 from speed_tables import busy
 from taskscape import recipes
 from taskscape.parallel import cores
 from taskscape.runs import environment
+from taskscape.runs.fastest import in_format_of, trial_step
 from taskscape.training.freed_memory import freed_memory_kept
 
 SPINS = (300_000, 3_000)
@@ -87,10 +88,10 @@ def main() -> None:
     if arguments.worker:
         print(step(arguments.worker, arguments.seconds))
         return
-    result = {"machine": environment(CPU), "rows": measure(arguments.seconds)}
+    machine, rows = environment(CPU), measure(arguments.seconds)
     if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
-    print(busy(result["rows"]))
+        arguments.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
+    print(busy(rows))
 
 
 if __name__ == "__main__":
