@@ -9,7 +9,7 @@ from torch import Tensor
 from taskscape.devices import with_float64
 from taskscape.errors import TrainingError
 
-REMEDY = "Try a lower --optimizer.lr, --gradient-clip 1, --schedule.warmup 1 or --precision fp32"
+REMEDY = "Try a lower --optimizer.lr, --gradient-clip 1, --schedule.warmup 1, or --precision fp32 if it is another"
 """Advice for a run with values that are not finite."""
 
 
