@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from taskscape.batch import Batch, Target
 from taskscape.data import Augmentation, Loader, Store
 from taskscape.data.augment import Lens, draw
 from taskscape.modalities import Modality, Semseg
+from taskscape.modalities.base import Array
 from taskscape.modalities.class_sets import CITYSCAPES_7, CITYSCAPES_19, CITYSCAPES_19_TO_7
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
 
@@ -146,6 +148,22 @@ def test_a_task_derives_its_target_from_the_augmented_field(make_store: Make) ->
     targets = next(Loader(store, tasks, 7, CPU, augmentation=EVERY).epoch(0)).targets
     assert torch.equal(targets["sky"].value == 1, targets["semseg"].value == 10)
     assert torch.equal(targets["sky"].valid, targets["semseg"].valid)
+
+
+class Scaled(Depth):
+    def image_factors(self, description: Any, split: str) -> Array:
+        return np.arange(1.0, 8.0)
+
+
+def test_a_task_may_scale_the_label_of_each_image(make_store: Make) -> None:
+    store = make_store()
+    indices = np.array([5, 2, 6])
+    scaled = Loader(store, {"depth": Scaled()}, 3, CPU).batch(indices).targets["depth"]
+    plain = Loader(store, {"depth": Depth()}, 3, CPU).batch(indices).targets["depth"]
+    factors = torch.tensor([6.0, 3.0, 7.0]).view(3, 1, 1, 1)
+    assert torch.equal(scaled.valid, plain.valid)
+    valid = plain.valid.unsqueeze(1)
+    torch.testing.assert_close(scaled.value[valid], (plain.value * factors).clamp(0.5, 300)[valid])
 
 
 @pytest.mark.parametrize("augmentation", [None, EVERY])

@@ -31,6 +31,14 @@ def test_weights_add_up_to_one_everywhere(length: int, side: int, overlap: float
         assert one + len(weights) - other >= min(round(side * overlap), side - 1)
 
 
+def test_weights_rise_as_a_squared_sine() -> None:
+    (first, falling), (second, rising) = Tiles(overlap=0.5).along(12, 8)
+    ramp = np.sin((np.arange(4) + 0.5) * np.pi / 8) ** 2
+    assert (first, second) == (0, 4)
+    np.testing.assert_allclose(rising, [*ramp, 1, 1, 1, 1], rtol=1e-6)
+    np.testing.assert_allclose(falling, [1, 1, 1, 1, *ramp[::-1]], rtol=1e-6)
+
+
 @pytest.mark.parametrize("batch", [1, 3])
 def test_tiles_of_a_map_are_the_map(batch: int) -> None:
     whole = torch.randn(1, 2, 61, 83, generator=torch.Generator().manual_seed(0))
@@ -129,6 +137,12 @@ def test_large_images_are_scaled_as_small_ones(size: tuple[int, int], monkeypatc
     expected = bands.scaled(image, size)
     monkeypatch.setattr(bands, "VALUES", 3 * 101 * 7)
     torch.testing.assert_close(bands.scaled(image, size), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_images_are_averaged_when_they_are_made_smaller() -> None:
+    stripes = torch.tensor([255, 0, 0, 255], dtype=torch.uint8).repeat(16)[:, None].expand(1, 32, 64, 3)
+    small = bands.scaled(stripes, (8, 16))
+    torch.testing.assert_close(small[..., 1:-1], torch.full((1, 3, 8, 14), 0.5))
 
 
 def test_a_prediction_in_bands_is_the_same(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
