@@ -32,6 +32,13 @@ def two_heads() -> tuple[nn.Linear, nn.ModuleDict, Tensor, dict[str, Tensor]]:
     return encoder, heads, features, {task: head(features).square().mean() for task, head in heads.items()}
 
 
+def test_the_last_shared_layer_is_the_last_with_a_matrix() -> None:
+    encoder = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 6), nn.BatchNorm1d(6))
+    losses = {"a": encoder(torch.randn(3, 4)).square().mean()}
+    (last,) = BalancingContext.of(losses, shared=encoder.parameters(), tasks=[]).last
+    assert last is encoder[1].weight
+
+
 @pytest.mark.parametrize("mode", ["parameters", "features"])
 def test_heads_that_would_stay_untrained_are_named(mode: Mode) -> None:
     encoder, heads, features, losses = two_heads()
