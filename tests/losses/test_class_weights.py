@@ -81,3 +81,9 @@ def test_a_rule_needs_data_and_its_name_is_checked() -> None:
         loss(torch.zeros(3, 4, 1, 4), Target(IDS, VALID))
     with pytest.raises(ValueError, match=r"class_weights is 'inverse-lg'.*one of.*'inverse-log'"):
         CrossEntropy(class_weights="inverse-lg")  # type: ignore[arg-type]
+
+
+def test_the_median_of_an_even_number_of_frequencies_is_the_mean_of_the_middle_two() -> None:
+    ids = torch.tensor([[[0] * 5 + [1] * 3 + [2] * 1 + [3] * 1]])
+    counts = ClassCounts.of([Target(ids, torch.ones_like(ids, dtype=torch.bool))], 4)
+    assert class_weights("median-frequency", counts) == pytest.approx((0.2 / 0.5, 0.2 / 0.3, 2.0, 2.0), rel=1e-5)
