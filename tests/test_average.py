@@ -69,6 +69,15 @@ def test_a_network_has_its_own_weights_again_after_the_average() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 
 
+def test_a_run_counts_its_steps_from_one(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    update = WeightAverage.update
+    monkeypatch.setattr(WeightAverage, "update", lambda self, step: (steps.append(step), update(self, step))[1])
+    run = trainer(with_average(store), tmp_path / "run")
+    run.run()
+    assert steps == list(range(1, run.step + 1))
+
+
 def test_a_run_measures_and_keeps_the_average_beside_its_weights(store: Path, tmp_path: Path) -> None:
     averaged = trainer(with_average(store), tmp_path / "averaged")
     plain = trainer(replace(with_average(store), ema=0.0), tmp_path / "plain")

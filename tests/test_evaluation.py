@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.batch import Batch, Target
-from taskscape.evaluation import Evaluation, Evaluator, calibrate, collect_samples, evaluate, seconds_of
+from taskscape.evaluation import Evaluation, Evaluator, LossMeans, calibrate, collect_samples, evaluate, seconds_of
 from taskscape.losses import L1, Loss
 from taskscape.metrics import JOINT, DepthMetrics, MetricSpec, TaskMetric
 from taskscape.modalities import Modality
@@ -151,6 +151,19 @@ def test_the_time_per_image_leaves_out_the_first_of_several_batches(monkeypatch:
 
     assert evaluate(slow, {"a": GlowTask()}, batches(3), CPU).seconds_per_image == pytest.approx(3.0 / 4)
     assert evaluate(slow, {"a": GlowTask()}, batches(1), CPU).seconds_per_image == pytest.approx(60.0 / 2)
+
+
+def test_the_loss_of_a_split_is_the_mean_over_its_batches_with_labels() -> None:
+    """As the loss of a training epoch is: a batch with few labels counts as much as one with many."""
+    data, counts = batches(3), (48, 1, 0)
+    means, expected = LossMeans({"a": GlowTask()}), []
+    for batch, count in zip(data, counts, strict=True):
+        value, valid = batch.targets["a"].value.unsqueeze(1), (torch.arange(48) < count).view(2, 4, 6)
+        outputs = red(batch.image)
+        means.update(batch._replace(targets={"a": Target(value, valid)}), outputs)
+        if count:
+            expected.append((outputs.final["a"] - value).abs()[valid.unsqueeze(1)].mean())
+    assert means.compute(CPU) == {"a": pytest.approx(torch.stack(expected).mean().item(), rel=1e-6)}
 
 
 def test_a_metric_without_a_spec_is_an_error() -> None:

@@ -46,6 +46,7 @@ def test_every_form_of_an_image_is_the_same(rgb: np.ndarray, tmp_path: Path) -> 
     gray = rgb[..., 0]
     for one in (gray, Image.fromarray(gray), gray / 255):
         assert np.array_equal(as_rgb(one), np.stack([gray] * 3, -1))
+    assert as_rgb(np.array([[0.0019, 0.0021, 0.999]]))[0, :, 0].tolist() == [0, 1, 255]  # the nearest
 
 
 @pytest.mark.parametrize(

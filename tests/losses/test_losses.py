@@ -270,6 +270,14 @@ def test_scale_of_the_prediction():
         torch.testing.assert_close(mean(Cosine(), factor * direction, normals), mean(Cosine(), direction, normals))
 
 
+def test_a_scale_that_is_far_off_is_finite():
+    """Var(ε) is a difference of large numbers here, which rounding may bring below 0."""
+    loss, meters = SILog(gamma=0.0, per_image=False), torch.full((1, 1, 50, 70), 1.0)
+    for exponent in range(1, 200):
+        value = loss(meters * 1.3**exponent, meters)
+        assert value.isfinite() and value < 0.05
+
+
 def test_the_best_scale_is_forgiven():
     prediction, target = example(ScaleInvariantMSE())
     loss = ScaleInvariantMSE()

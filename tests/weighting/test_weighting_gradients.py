@@ -401,3 +401,22 @@ def test_the_common_length_of_two_components(scale: Literal["min", "median", "rm
     options = AlignedMTLConfig(scale=scale)
     options.build(list(losses)).backward(losses, BalancingContext.of(losses, shared=[x], tasks=[]))
     assert x.grad is not None and x.grad.tolist() == pytest.approx([length / 2, length / 2], rel=1e-5)
+
+
+def test_tasks_without_a_gradient_do_not_stop_the_others() -> None:
+    vectors = torch.tensor([[1.0, 0.0, 0.5], [0.0, 0.0, 0.0], [-0.5, 2.0, 0.0]])
+    found = []
+    for chosen in (vectors, vectors[[0, 2]]):
+        x = torch.nn.Parameter(torch.zeros(3))
+        losses = linear(chosen, x)
+        ConFIGConfig().build(list(losses)).backward(losses, BalancingContext.of(losses, shared=[x], tasks=[]))
+        found.append(x.grad)
+    assert found[1] is not None and found[1].any()
+    torch.testing.assert_close(found[0], found[1])
+
+
+def test_tasks_without_a_gradient_share_the_weight_of_mgda() -> None:
+    x = torch.nn.Parameter(torch.zeros(2))
+    losses = linear(torch.tensor([[0.0, 0.0], [1.0, 2.0], [0.0, 0.0]]), x)
+    weights = MGDAConfig().build(list(losses)).backward(losses, BalancingContext.of(losses, shared=[x], tasks=[]))
+    assert weights is not None and [weight.item() for weight in weights.values()] == [0.5, 0.0, 0.5]

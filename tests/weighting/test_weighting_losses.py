@@ -14,6 +14,7 @@ from taskscape.weighting import (
     Fixed,
     FixedConfig,
     GeometricConfig,
+    GradNorm,
     GradNormConfig,
     IMTLLConfig,
     RandomLossConfig,
@@ -262,6 +263,17 @@ class TestGradNorm:
             expected = np.maximum(expected - 0.1 * by_autograd.numpy(), 1e-8)
             expected *= 3 / expected.sum()
         assert w.sum().item() == pytest.approx(3)
+
+    def test_rates_are_compared_with_their_mean(self) -> None:
+        """Of two equally long gradients, that of the task that trains more slowly than the mean grows."""
+        x = torch.nn.Parameter(torch.zeros(2, 2))
+        weighting = GradNorm(["slow", "quick"])
+        for losses in ((1.0, 1.0), (1.2, 0.8)):
+            weighting.weight.grad = None
+            named = {"slow": losses[0] + x[0].sum(), "quick": losses[1] + x[1].sum()}
+            weighting.backward(named, BalancingContext.of(named, shared=[x], tasks=[], last=[x]))
+        assert weighting.weight.grad is not None
+        assert weighting.weight.grad.tolist() == pytest.approx([-(2**0.5), 2**0.5])
 
     def test_gradients_approach_their_targets(self) -> None:
         q, weighting = Quadratics(scale=(10, 1, 0.3)), build(GradNormConfig(alpha=0.0))

@@ -59,7 +59,7 @@ class CrossEntropyJaccard(WeightedClassLoss):
         intersection, predicted, labels = mean[1:].chunk(3)
         occurs = labels > 0
         iou = intersection / torch.where(occurs, predicted + labels - intersection, 1.0)
-        return mean[0] + self.jaccard * (1 - (iou * occurs).sum() / occurs.sum().clamp(min=1)) * occurs.any()
+        return mean[0] + self.jaccard * (1 - (iou * occurs).sum() / occurs.sum().clamp(min=1))
 
 
 class _Sums(torch.autograd.Function):
