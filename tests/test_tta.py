@@ -46,8 +46,8 @@ def test_depth_becomes_one_in_what_the_network_puts_out() -> None:
 def test_normals_and_boundaries() -> None:
     normals = SurfaceNormals()
     for reduce in ("mean", "max"):
-        merged = normals.decode(normals.merge([pixels(0, 0, 9), pixels(3, 0, 0)], reduce))
-        torch.testing.assert_close(merged, pixels(0.5**0.5, 0, 0.5**0.5))
+        merged = normals.decode(normals.merge([pixels(0, 0, -9), pixels(3, 0, 0)], reduce))
+        torch.testing.assert_close(merged, pixels(0.5**0.5, 0, -(0.5**0.5)))
     boundaries = Boundaries()
     p = boundaries.decode(boundaries.merge([pixels(0.0), pixels(float(np.log(4)))], "mean"))
     assert p.item() == pytest.approx((0.5 + 0.8) / 2)
