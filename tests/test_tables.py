@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import pytest
@@ -50,6 +51,15 @@ def test_nash_mtl_has_the_lowest_delta_m_better_depth_and_worse_segmentation() -
     assert nash["delta_m"] == min(row["delta_m"] for row in WEIGHTINGS.values() if "delta_m" in row)
     assert all(nash[name] < DEPTH[name] for name in DEPTH if name.startswith("depth/"))
     assert all(nash[name] < SEGMENTATION[name] for name in SEGMENTATION if name.startswith("semseg/"))
+
+
+def test_trainings_in_bf16_end_where_those_in_fp32_end() -> None:
+    networks = tables.load("precision_training")["networks"]
+    for by_precision in networks.values():
+        for metric in ("semseg/miou", "depth/si_log_rmse"):
+            exact, rounded = ([run[metric] for run in by_precision[p].values()] for p in ("fp32", "bf16"))
+            assert len(exact) == 3 and abs(fmean(rounded) - fmean(exact)) < stdev(exact)
+    assert "segnet-split" in networks
 
 
 def test_mgda_loses_segmentation_and_random_weights_cost_two_percent() -> None:
