@@ -62,7 +62,9 @@ def run_folder(run: Path, scratch: str) -> Path:
     if run.is_dir():
         return run
     with tarfile.open(run) as archive:
-        archive.extractall(scratch, filter="data")
+        if hasattr(tarfile, "data_filter"):  # from Python 3.11.4
+            archive.extraction_filter = tarfile.data_filter
+        archive.extractall(scratch)
     (experiment,) = Path(scratch).rglob("experiment.yaml")
     return experiment.parent
 
