@@ -2,10 +2,9 @@
 
     python benchmarks/busy.py --json benchmarks/results/busy.json       # on an otherwise idle machine, in five minutes
 
-measures steps of ``joint`` in processes of their own: with one thread and one per core, and with the two settings of
-GNU OpenMP between which the command line chooses, ``GOMP_SPINCOUNT`` 300,000 (the default of the library) and 3,000
-(that of ``taskscape``). Each is measured alone and beside 1 and more processes that only compute. Times are wall-clock
-times.
+measures steps of ``joint`` in processes of their own: with one thread per core, where ``GOMP_SPINCOUNT`` of GNU OpenMP
+is 300,000 (its default) and 3,000 (as the command ``taskscape`` sets it), and with one thread. Each is measured alone,
+beside one process that only computes, and beside one per core. Times are wall-clock times.
 """
 
 import argparse

@@ -120,12 +120,7 @@ class TrainingRun:
                     f"{name} is {now}, and {folder.path} was trained with {before}: a run counts its epochs by "
                     f"batches, so resume it with {before}, or start another one from it"
                 )
-        tasks_before = dict.fromkeys(name.split(".")[1] for name in previous if name.startswith("tasks."))
-        if tasks_before.keys() == experiment.tasks.keys() and [*tasks_before] != [*experiment.tasks]:
-            raise ValueError(
-                f"the tasks are {', '.join(experiment.tasks)}, and {folder.path} was trained with "
-                f"{', '.join(tasks_before)}: list them in this order, in which the checkpoint has their values"
-            )
+        self._require_same_order([*experiment.tasks], previous)
         self._require_same_epochs(trainer, state["processes"])
         try:
             warnings = trainer.load_state(state)
@@ -140,6 +135,15 @@ class TrainingRun:
         return replace(
             experiment, start_from=saved.start_from, start_checksum=saved.start_checksum, continued=continued
         )
+
+    def _require_same_order(self, tasks: list[str], previous: Mapping[str, str]) -> None:
+        """Raise ``ValueError`` if the ``previous`` settings have the same tasks in another order."""
+        before = list(dict.fromkeys(name.split(".")[1] for name in previous if name.startswith("tasks.")))
+        if before != tasks and set(before) == set(tasks):
+            raise ValueError(
+                f"the tasks are {', '.join(tasks)}, and {self.folder.path} was trained with {', '.join(before)}: list "
+                "them in this order, in which the checkpoint has their values"
+            )
 
     def _require_same_epochs(self, trainer: Trainer, processes: int) -> None:
         """Raise ``ValueError`` if an epoch had another number of batches on so many processes than it has now."""

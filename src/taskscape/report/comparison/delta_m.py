@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from statistics import stdev
+from typing import NamedTuple
 
 from taskscape.metrics.delta_m import DeltaM, delta_m
 from taskscape.report.columns import NO_BREAK_SPACE, row
@@ -39,6 +40,22 @@ def delta_m_of(g: Group, single: Mapping[str, Group], chosen: Sequence[str] = ()
     return delta_m(g.means, _reference(single), g.specs, chosen)
 
 
+class _Against(NamedTuple):
+    """A group, the single-task group of the same protocol for each of its tasks, and its Δm against these."""
+
+    group: Group
+    single: Mapping[str, Group]
+    change: DeltaM | None
+
+
+def _against(compared: Comparison) -> list[_Against]:
+    found = []
+    for g in compared.groups:
+        single = single_task_groups(g, compared.groups)
+        found.append(_Against(g, single, delta_m_of(g, single, compared.delta_m_metrics)))
+    return found
+
+
 def delta_m_row(compared: Comparison) -> list[str]:
     """Return the row of Δm; no row if no group has a Δm."""
     cells = list(map(_delta_m_cell, delta_m_changes(compared), delta_m_spreads(compared)))
@@ -64,8 +81,7 @@ def delta_m_notes(compared: Comparison) -> list[str]:
     """Return a sentence per group with the runs and metrics of its Δm, or why it has none; empty if none is wanted."""
     is_wanted = bool(compared.delta_m_metrics) or any(g.single_task for g in compared.groups)
     notes = []
-    for g, change in zip(compared.groups, delta_m_changes(compared), strict=True):
-        single = single_task_groups(g, compared.groups)
+    for g, single, change in _against(compared):
         if change:
             references = ", ".join(f"{task_word(task, g.tasks)}: {s.name}" for task, s in single.items())
             metrics = ", ".join(_title(compared, name) for name in change.metrics)
@@ -84,8 +100,8 @@ def delta_m_notes(compared: Comparison) -> list[str]:
 def delta_m_left_out(compared: Comparison) -> list[str]:
     """Return a sentence per group whose Δm leaves out metrics that only the group or its single-task runs have."""
     sentences = []
-    for g, change in zip(compared.groups, delta_m_changes(compared), strict=True):
-        reference = _reference(single_task_groups(g, compared.groups))
+    for g, single, change in _against(compared):
+        reference = _reference(single)
         names = [] if change is None or compared.delta_m_metrics else [n for n, s in g.specs.items() if s.in_delta_m]
         left_out = [
             name for name in names if change and name not in change.metrics and (name in g.means or name in reference)
@@ -108,7 +124,7 @@ def _tasks_of(g: Group, chosen: Sequence[str]) -> Collection[str]:
 
 def delta_m_changes(compared: Comparison) -> list[DeltaM | None]:
     """Return Δm of each group; None unless there are single-task runs of its protocol for all its tasks."""
-    return [delta_m_of(g, single_task_groups(g, compared.groups), compared.delta_m_metrics) for g in compared.groups]
+    return [found.change for found in _against(compared)]
 
 
 def delta_m_spreads(compared: Comparison) -> list[float | None]:
@@ -117,8 +133,8 @@ def delta_m_spreads(compared: Comparison) -> list[float | None]:
     It is None for a single run, and unless all runs have all metrics of Δm.
     """
     spreads = []
-    for g, change in zip(compared.groups, delta_m_changes(compared), strict=True):
-        reference = _reference(single_task_groups(g, compared.groups))
+    for g, single, change in _against(compared):
+        reference = _reference(single)
         of_runs = [delta_m(run.result.metrics, reference, g.specs, change.metrics) for run in g.runs] if change else []
         percents = [of_run.percent for of_run in of_runs if of_run is not None]
         spreads.append(stdev(percents) if len(percents) == len(g.runs) > 1 else None)
