@@ -1,9 +1,10 @@
 """Which metrics do networks, or weightings, reach after the same short training?
 
 ``learning.py networks`` trains every network, ``learning.py weightings`` one network with every weighting and its
-single-task baselines, all with the same streets, seed, epochs and optimizer. Runs are kept in ``--out``: finished ones
+single-task baselines, all with the same streets, seeds, epochs and optimizer. Runs are kept in ``--out``: finished ones
 are not trained again, interrupted ones are resumed. The time of a step is measured separately, after all training.
-Prints a Markdown table and writes the figures as JSON; with ``--only``, rows of other names in the file are kept.
+Prints a Markdown table and writes the figures as JSON, of several seeds the figure of each; with ``--only``, rows of
+other names in the file are kept.
 
 Δm is the mean relative change of the metrics semseg/miou, semseg/pixel_accuracy, depth/abs_err and depth/abs_rel
 against the single-task networks, signed so that worse is positive: lower is better.
@@ -64,13 +65,14 @@ def weightings(recipe: str | None) -> dict[str, Experiment]:
     return experiments | {name: replace(joint, weighting=config()) for name, config in weighting.CONFIGS.items()}
 
 
-def run_of(name: str, experiment: Experiment, out: Path) -> Run:
-    """Return the run of an experiment, which is trained if it is not finished."""
-    run = out / name.replace(" ", "-")
-    if not RunFolder(run).result().exists():
-        print(f"— {name}", flush=True)
-        runs.train(experiment, run, resume=True)
-    return Run.load(run)
+def group_of(name: str, experiment: Experiment, seeds: int, out: Path) -> Group:
+    """Return the runs of an experiment with seeds 0, 1, …; those that are not finished are trained."""
+    folders = [out / (name.replace(" ", "-") + (f"-seed{seed}" if seed else "")) for seed in range(seeds)]
+    for seed, folder in enumerate(folders):
+        if not RunFolder(folder).result().exists():
+            print(f"— {name}, seed {seed}", flush=True)
+            runs.train(replace(experiment, seed=seed), folder, resume=True)
+    return Group(name, [Run.load(folder) for folder in folders])
 
 
 def seconds_per_step(experiment: Experiment, steps: int) -> float:
@@ -89,14 +91,14 @@ def seconds_per_step(experiment: Experiment, steps: int) -> float:
 
 
 def row(group: Group, step: float, single: dict[str, Group]) -> dict[str, Any]:
-    """Return the figures of one run."""
-    name, result = group.name, group.runs[0].result
-    metrics = {metric: result.metrics[metric] for metric in SHOWN if metric in result.metrics}
-    cost = {"parameters": result.cost["parameters"], "flops": result.cost["flops"], "seconds_per_step": step}
-    figures: dict[str, Any] = {"name": name, **cost, **metrics}
-    if change := delta_m_of(group, single):
-        figures["delta_m"] = change.percent
-    return figures
+    """Return the figures of the runs of one group: a number, or a list with that of each seed."""
+    results = [run.result for run in group.runs]
+    metrics = {metric: [result.metrics[metric] for result in results] for metric in SHOWN if metric in group.means}
+    cost = {"parameters": results[0].cost["parameters"], "flops": results[0].cost["flops"], "seconds_per_step": step}
+    changes = [change.percent for run in group.runs if (change := delta_m_of(Group(group.name, [run]), single))]
+    figures = metrics | ({"delta_m": changes} if changes else {})
+    several = len(results) > 1
+    return {"name": group.name, **cost} | {name: values if several else values[0] for name, values in figures.items()}
 
 
 def image_blind(streets: Streets) -> list[dict[str, Any]]:
@@ -120,6 +122,7 @@ def main() -> None:
     parser.add_argument("--recipe", help="recipe whose network is trained; by default a small one")
     parser.add_argument("--only", nargs="*", help="names to train; by default all")
     parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--seeds", type=int, default=1, help="number of runs of each name")
     parser.add_argument("--streets", type=int, default=800)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--steps", type=int, default=5, help="number of timed steps")
@@ -134,8 +137,8 @@ def main() -> None:
         if arguments.only and name not in arguments.only:
             continue
         try:
-            run = run_of(name, replace(experiment, **budget), arguments.out / arguments.what)
-            groups[name] = Group(name, [run])
+            experiment = replace(experiment, **budget)
+            groups[name] = group_of(name, experiment, arguments.seeds, arguments.out / arguments.what)
         except ValueError as error:
             print(f"{name} is left out: {error}")
     rows = [
@@ -153,6 +156,7 @@ def main() -> None:
             "what": arguments.what,
             "recipe": arguments.recipe,
             "epochs": arguments.epochs,
+            "seeds": arguments.seeds,
             "streets": arguments.streets,
             "batch": arguments.batch,
             "machine": machine,

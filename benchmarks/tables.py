@@ -52,11 +52,19 @@ def learning(rows: Sequence[Mapping[str, Any]], notes: Mapping[str, str] | None 
     cells = [
         [
             f"{row['name']} {(notes or {}).get(row['name'], '')}".strip(),
-            *(form.format(factor * row[key]) if key in row else "–" for key, (_, form, factor) in used.items()),
+            *(_figure(row[key], form, factor) if key in row else "–" for key, (_, form, factor) in used.items()),
         ]
         for row in rows
     ]
     return table(["", *(title for title, _, _ in used.values())], cells)
+
+
+def _figure(value: float | Sequence[float], form: str, factor: float) -> str:
+    """Format a number, or the mean of a number per seed with their standard deviation."""
+    if isinstance(value, Sequence):
+        spread = form.replace("+", "").format(factor * statistics.stdev(value))
+        return f"{form.format(factor * statistics.mean(value))} ± {spread}"
+    return form.format(factor * value)
 
 
 # -- weighting.py ------------------------------------------------------------------------------------------------------
