@@ -14,7 +14,7 @@ from taskscape.serialization.ranges import RangedSettings
 
 Losses = Mapping[str, Tensor]
 """One scalar for each task with a valid pixel in this step. With several processes, each has its part of the loss of
-the global batch: summing over the processes gives the global value and gradient. A loss is never negative."""
+the global batch: summing over the processes gives the global value and gradient."""
 
 _TASKS = "tasks"
 """Key of the tasks in the metadata of a state dict."""
