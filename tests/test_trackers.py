@@ -132,6 +132,22 @@ def test_mlflow_has_what_was_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert found.data.metrics["val/semseg/iou/traffic _light_"] == 40.0
 
 
+@pytest.mark.skipif(find_spec("mlflow") is None, reason="mlflow is not installed")
+def test_mlflow_keeps_one_point_of_a_step_that_is_repeated_after_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "store").as_uri())
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    run = tmp_path / "run"
+    run.mkdir()
+    known_as = track("mlflow", run, VALUES)
+    track("mlflow", run, {2: {"step/loss/semseg": 2.25, "val/loss/semseg": 3.0}, 3: {"step/loss/semseg": 2.0}})
+    for name, steps in (("step/loss/semseg", [1, 2, 3]), ("val/loss/semseg", [2])):
+        assert [point.step for point in MlflowClient().get_metric_history(known_as, name)] == steps
+
+
 def test_names_in_mlflow_stay_different() -> None:
     names = ["a+b", "a_b", "a*b", "traffic (light)"]
     assert [*_allowed_names(names).values()] == ["a_2b_b", "a_b", "a_2a_b", "traffic _light_"]

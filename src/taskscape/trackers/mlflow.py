@@ -42,9 +42,13 @@ class MLflowTracker(Tracker):
 
         self._client = MlflowClient()
         self._pending: list[Any] = []
+        self._last_steps: dict[str, int] = {}
+        """The last step of each metric that an earlier part of the run has sent."""
         if known_as is not None:
             self._id = known_as
             self._client.update_run(known_as, "RUNNING")
+            sent = self._client.get_run(known_as).data.to_proto().metrics
+            self._last_steps = {metric.key: metric.step for metric in sent}
             return
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "taskscape")
         experiment = self._client.get_experiment_by_name(name)
@@ -65,7 +69,9 @@ class MLflowTracker(Tracker):
         from mlflow.entities import Metric
 
         milliseconds, names = int(1000 * time.time()), _allowed_names(values)
-        self._pending += [Metric(names[name], value, milliseconds, step) for name, value in values.items()]
+        # MLflow would keep a second point for a step that is repeated after the last checkpoint.
+        new = [name for name in values if step > self._last_steps.get(names[name], -1)]
+        self._pending += [Metric(names[name], values[name], milliseconds, step) for name in new]
 
     @override
     def flush(self) -> None:
