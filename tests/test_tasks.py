@@ -81,6 +81,14 @@ def test_decoded_output_is_shaped_as_its_target(kind: str) -> None:
 
 
 @every_kind
+def test_output_with_other_channels_is_not_decoded(kind: str) -> None:
+    task = KINDS[kind][0].for_data(kind, KINDS[kind][1])
+    needed = rf"\(2, {task.channels + 2}, 4, 6\): {type(task).__name__} decodes \(B, {task.channels}, H, W\)"
+    with pytest.raises(ValueError, match=needed):
+        task.decode(torch.randn(2, task.channels + 2, 4, 6))
+
+
+@every_kind
 def test_flipping_twice_changes_nothing_and_once_is_a_flip_of_values(kind: str) -> None:
     task, modality = KINDS[kind]
     task = task.for_data(kind, modality)

@@ -52,6 +52,7 @@ class Albedo(Task):
     @override
     def decode(self, raw: Tensor) -> Tensor:
         """Return the logistic function of the output, (B, 3, H, W) in 0..1."""
+        self.check_channels(raw, 3, 4)
         return at_least_float32(raw[:, :3]).sigmoid()
 
     @override

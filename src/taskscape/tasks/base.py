@@ -169,7 +169,18 @@ class Task(RangedSettings, ABC):
 
     @abstractmethod
     def decode(self, raw: Tensor) -> Tensor:
-        """Convert raw output to the modality's values, in the shape and unit of ``Target.value``."""
+        """Convert raw output, (B, channels, H, W), to the modality's values, in the shape and unit of ``Target.value``.
+
+        Raises ``ValueError`` for another number of channels.
+        """
+
+    def check_channels(self, raw: Tensor, *counts: int) -> None:
+        """Raise ``ValueError`` unless raw output is (B, C, H, W), where C is one of ``counts``."""
+        if raw.ndim != 4 or raw.shape[1] not in counts:
+            raise ValueError(
+                f"the raw output is {tuple(raw.shape)}: {type(self).__name__} decodes "
+                f"{' or '.join(f'(B, {count}, H, W)' for count in counts)}"
+            )
 
     def compute_consistency(self, raw: Tensor, reference: Tensor, valid: Tensor) -> LossTerm:
         """Compare raw output with other raw output, ``reference``, as the ground truth where ``valid``.

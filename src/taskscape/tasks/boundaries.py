@@ -84,6 +84,7 @@ class Boundaries(Task):
     @override
     def decode(self, raw: Tensor) -> Tensor:
         """Return the probability of a boundary, (B, 1, H, W)."""
+        self.check_channels(raw, 1)
         return at_least_float32(raw).sigmoid()
 
     @override

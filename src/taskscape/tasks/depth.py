@@ -278,6 +278,8 @@ class Depth(Task):
     @override
     def decode(self, raw: Tensor) -> Tensor:
         """Convert raw output to meters from ``min_depth`` to ``max_depth``, (B, 1, H, W)."""
+        if raw.ndim == 4:  # other shapes are values alone
+            self.check_channels(raw, 1, 2)
         return self.encoding.decode(self._center(raw))
 
     @property

@@ -61,6 +61,7 @@ class SurfaceNormals(Task):
     @override
     def decode(self, raw: Tensor) -> Tensor:
         """Normalize the output to unit length, (B, 3, H, W)."""
+        self.check_channels(raw, 3, 4)
         return F.normalize(at_least_float32(raw[:, :3]), dim=1)
 
     @override

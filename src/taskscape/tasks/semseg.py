@@ -138,6 +138,8 @@ class SemanticSegmentation(Task):
     @override
     def decode(self, raw: Tensor) -> Tensor:
         """Return the class with the highest score, (B, H, W) int64."""
+        if self.classes is not None:
+            self.check_channels(raw, self.channels)
         return raw.max(dim=1).indices  # argmax takes twice as long on a CPU
 
     @override
