@@ -11,6 +11,7 @@ from PIL import Image
 
 from browsers import browser, needs_browser, opened, wait_for_prediction
 from taskscape.export.web import write_folder
+from taskscape.inference.images import as_rgb
 from tiny_pages import network
 
 HAS_ONNX = importlib.util.find_spec("onnx") is not None
@@ -54,9 +55,9 @@ def turned() -> bytes:
     return encoded(half().transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif, quality=95)
 
 
-def transparent() -> Image.Image:
+def transparent(alpha: int) -> Image.Image:
     image = half().convert("RGBA")
-    image.putalpha(128)
+    image.putalpha(alpha)
     return image
 
 
@@ -68,7 +69,9 @@ PICTURES = {
     "gray.png": encoded(half().convert("L"), "PNG"),
     "palette.png": encoded(half().quantize(4), "PNG"),
     "16-bit.png": encoded(of_16_bits(), "PNG"),
-    "transparent.png": encoded(transparent(), "PNG"),
+    "half-transparent.png": encoded(transparent(128), "PNG"),
+    "transparent.png": encoded(transparent(0), "PNG"),
+    "transparent.webp": encoded(transparent(0), "WEBP", lossless=True, exact=True),
     "turned.jpg": turned(),
     "cmyk.jpg": encoded(half().convert("CMYK"), "JPEG", quality=95),
     "progressive.jpg": encoded(half(), "JPEG", quality=95, progressive=True),
@@ -86,6 +89,15 @@ def test_pictures_of_every_kind_are_upright_and_as_bright(page: Any, name: str) 
     ids = np.array(page.evaluate("Array.from(taskscapeFrame.values.get('semseg').data)")).reshape(HEIGHT, WIDTH)
     assert (ids[:, : WIDTH // 2 - 4] == 1).all()
     assert (ids[:, WIDTH // 2 + 4 :] == 0).all()
+
+
+def test_colors_of_transparent_pixels_are_those_of_python(page: Any) -> None:
+    rgba = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 4), np.uint8)
+    rgba[: HEIGHT // 2, :, 3] = 0
+    give(page, "transparent.png", encoded(Image.fromarray(rgba), "PNG"))
+    read = f"Array.from(taskscapeFrame.picture.getContext('2d').getImageData(0, 0, {WIDTH}, {HEIGHT}).data)"
+    pixels = np.array(page.evaluate(read)).reshape(HEIGHT, WIDTH, 4)
+    np.testing.assert_array_equal(pixels[..., :3], as_rgb(rgba))
 
 
 def test_a_picture_of_one_pixel_is_a_picture(page: Any) -> None:

@@ -1,6 +1,7 @@
 /** Opens a file as an upright picture. Errors state what is wrong with the file. */
 
 import { sizeInHeader } from "./header.js";
+import { withoutAlpha } from "./opaque.js";
 
 /** Larger pictures are scaled down to this size. */
 export const LARGEST_SIDE = 4096;
@@ -33,7 +34,10 @@ export async function openPicture(file: Blob, name: string): Promise<HTMLCanvasE
     throw new Error(`${name}${kind} cannot be opened by this browser: choose a JPEG, PNG or WebP picture`);
   }
   try {
-    return toCanvas(bitmap, bitmap.width, bitmap.height);
+    const opaque = await withoutAlpha(bitmap);
+    const canvas = toCanvas(opaque, opaque.width, opaque.height);
+    opaque.close();
+    return canvas;
   } finally {
     bitmap.close();
   }
