@@ -130,6 +130,15 @@ def test_images_whose_predictions_would_have_one_name(tmp_path: Path) -> None:
     assert sorted(path.name for path in named.values()) == ["a.jpg", "a.png", "a.png.jpg", "b.png"]
 
 
+def test_names_that_differ_in_case_stay_apart_where_file_systems_ignore_case(tmp_path: Path) -> None:
+    touched(tmp_path, "a.png", "A.jpg", "b.png")
+    assert sorted(name_images([tmp_path], tmp_path / "out")) == ["A.jpg", "a.png", "b"]
+    touched(tmp_path, "B.png")
+    if len(list(tmp_path.glob("*.png"))) == 3:  # on a file system that distinguishes case
+        with pytest.warns(UserWarning, match=r"(?i)b\.png and b\.png differ only in case"):
+            name_images([tmp_path], tmp_path / "out")
+
+
 def test_predictions_replace_no_other_image(tmp_path: Path) -> None:
     names = endings({"depth": view(Depth())}, ["depth"])
     predicted = ("depth.png", "depth-view.png", "depth.confidence.png", "depth.confidence-view.png", "side-by-side.png")

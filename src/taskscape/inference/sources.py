@@ -20,9 +20,10 @@ VIDEOS = (
 def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
     """Return the images by the names of their predictions: their paths relative to the folder that they share.
 
-    Links keep their own names. Names that differ only in the suffix keep it. Files in ``out`` are not taken from
-    folders; other files in folders, and empty folders, cause a warning. A file that is named directly may have any
-    suffix. Raises ``ValueError`` for a path that does not exist, for a folder inside ``out``, or if there is no image.
+    Links keep their own names. Names that differ only in the suffix, or also in upper and lower case, keep the suffix.
+    Files in ``out`` are not taken from folders; other files in folders, empty folders, and images that differ only in
+    case, cause a warning. A file that is named directly may have any suffix. Raises ``ValueError`` for a path that does
+    not exist, for a folder inside ``out``, or if there is no image.
     """
     images = tuple(images)
     require_images(images)
@@ -54,13 +55,20 @@ def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
     shared = Path(os.path.commonpath([file.parent for file in files]))
     full_names = [file.relative_to(shared).as_posix() for file in files]
     short_names = [file.relative_to(shared).with_suffix("").as_posix() for file in files]
-    counts = Counter(short_names)
+    counts = Counter(name.casefold() for name in short_names)
     names = [
-        short_name if counts[short_name] == 1 else full_name
+        short_name if counts[short_name.casefold()] == 1 else full_name
         for short_name, full_name in zip(short_names, full_names, strict=True)
     ]
     if len(set(names)) < len(names):  # of a.png, a.jpg and a.png.jpg
         names = full_names
+    if alike := [name for name, count in Counter(map(str.casefold, names)).items() if count > 1]:
+        first, second, *_ = (name for name in names if name.casefold() == alike[0])
+        warnings.warn(
+            f"{first} and {second} differ only in case: where file systems ignore case, as on macOS and Windows, the "
+            "predictions of one replace those of the other; rename it",
+            stacklevel=2,
+        )
     return dict(zip(names, files, strict=True))
 
 

@@ -52,6 +52,15 @@ def test_new_files_are_done_once(predictor: Predictor, tmp_path: Path) -> None:
     assert looks(predictor, folder, out, lambda: rgb(20, 30).save(folder / "a.png"))[0] == 1
 
 
+def test_files_that_differ_in_suffix_and_case_keep_both(predictor: Predictor, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a.png", "A.jpg", "b.png"):
+        rgb().save(folder / name)
+    assert looks(predictor, folder, out, lambda: None)[0] == 3
+    assert {path.name for path in out.glob("*.depth.png")} == {"a.png.depth.png", "A.jpg.depth.png", "b.depth.png"}
+
+
 @pytest.mark.parametrize("out", ["in", "."])
 def test_predictions_do_not_go_where_no_file_is_read(out: str, predictor: Predictor, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()

@@ -109,9 +109,10 @@ def watch(
 
 
 def _output_name(name: str, others: Iterable[str]) -> str:
-    """Return a file's name without its extension, unless another file differs only by that."""
+    """Return a file's name without its extension, unless another file differs only by that, or also in case."""
     stem = _stem(name)
-    return name if any(other != name and _stem(other) == stem for other in others) else stem
+    is_alone = all(other == name or _stem(other).casefold() != stem.casefold() for other in others)
+    return stem if is_alone else name
 
 
 def _stem(name: str) -> str:
