@@ -53,6 +53,7 @@ def main() -> None:
         (weighting.MGDA(names), theirs.MGDA()),
         (weighting.CAGrad(names), theirs.CAGrad(0.4)),
         (weighting.NashMTL(names), theirs.NashMTL(arguments.tasks)),
+        (weighting.FairGrad(names, max_norm=0.0), theirs.FairGrad(2.0)),
         (weighting.UPGrad(names), theirs.UPGrad()),
         (weighting.IMTLG(names), theirs.IMTLG()),
         (weighting.AlignedMTL(names), theirs.AlignedMTL()),

@@ -16,6 +16,7 @@ from taskscape.weighting import (
     BalancingContext,
     CAGradConfig,
     ConFIGConfig,
+    FairGradConfig,
     FixedConfig,
     GradDropConfig,
     GradientConfig,
@@ -28,6 +29,7 @@ from taskscape.weighting import (
     UPGradConfig,
     WeightingConfig,
 )
+from taskscape.weighting.fairgrad import fair_weights
 from taskscape.weighting.gramian import Gramian
 from taskscape.weighting.nash_mtl import bargain
 
@@ -172,6 +174,60 @@ def test_nash_mtl_stands_still_where_there_is_nothing_to_agree_on() -> None:
         assert x.grad.norm() == 0 and not any(weights.values())
 
 
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0, 5.0])
+def test_fairgrad(mode: str, alpha: float) -> None:
+    q = Quadratics()
+    gradient, weights = combined(q, FairGradConfig(mode=mode, alpha=alpha, max_norm=0.0))
+    g = rows(q, mode)
+    np.testing.assert_allclose(g @ g.T @ weights, weights ** (-1 / alpha), rtol=1e-9)
+    np.testing.assert_allclose(gradient, at_theta(q, mode, weights @ g), rtol=1e-9)
+    _, limited = combined(q, FairGradConfig(mode=mode, alpha=alpha, max_norm=1e-3))
+    assert np.linalg.norm(limited @ g) == pytest.approx(1e-3)
+    # If all losses are multiplied by c, the step is multiplied by c^((1-α)/(1+α)).
+    tenfold, _ = combined(Quadratics((10.0, 10.0, 10.0)), FairGradConfig(mode=mode, alpha=alpha, max_norm=0.0))
+    np.testing.assert_allclose(tenfold, gradient * 10 ** ((1 - alpha) / (1 + alpha)), rtol=1e-9)
+
+
+def test_fairgrad_with_alpha_of_one_is_nash_mtl(mode: str) -> None:
+    q = Quadratics()
+    for max_norm in (0.0, 1.0):
+        nash = combined(q, NashMTLConfig(mode=mode, max_norm=max_norm))
+        fair = combined(q, FairGradConfig(mode=mode, alpha=1.0, max_norm=max_norm))
+        for found, expected in zip(fair, nash, strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_a_larger_alpha_favors_the_task_that_decreases_least() -> None:
+    q = Quadratics((1.0, 100.0, 1.0))
+    least = []
+    for alpha in (0.1, 1.0, 2.0, 10.0):
+        gradient, _ = combined(q, FairGradConfig(alpha=alpha))
+        least.append((q.gradients() @ gradient).min() / np.linalg.norm(gradient))
+    assert least == sorted(least) and least[0] < 0.5 * least[-1]
+
+
+@pytest.mark.parametrize("alpha", [0.5, 2.0, 10.0])
+def test_fairgrad_with_gradients_of_very_different_length(alpha: float) -> None:
+    matrix = np.random.default_rng(0).normal(size=(4, 12)) * [[1e-6], [1], [1e3], [1e6]]
+    gramian = matrix @ matrix.T
+    weights = fair_weights(*Gramian.of(torch.tensor(gramian)), alpha)
+    lengths = np.sqrt(np.diagonal(gramian))
+    norm = np.sqrt(weights @ gramian @ weights)
+    # In cosines: the equation of a long gradient is about a decrease that is small for its length.
+    np.testing.assert_allclose(gramian @ weights / lengths / norm, weights ** (-1 / alpha) / lengths / norm, atol=1e-9)
+    assert (weights > 0).all()
+
+
+def test_fairgrad_of_dependent_gradients() -> None:
+    """Equal ones share a weight; if one is opposite to another, no direction improves both."""
+    g = np.random.default_rng(0).normal(size=(2, 12))
+    for alpha in (0.1, 1.0, 10.0):
+        equal = fair_weights(*Gramian.of(torch.tensor(g[[0, 1, 0]] @ g[[0, 1, 0]].T)), alpha)
+        assert equal[0] == pytest.approx(equal[2]) and (equal > 0).all()
+        opposite = np.stack([*g, -1e3 * g[0]])
+        assert not fair_weights(*Gramian.of(torch.tensor(opposite @ opposite.T)), alpha).any()
+
+
 @pytest.mark.parametrize("preference", [{}, {"depth": 3.0}])
 def test_aligned_mtl(mode: str, preference: dict[str, float]) -> None:
     q = Quadratics()
@@ -253,7 +309,7 @@ def test_the_direction_does_not_change_with_the_scale_of_a_loss(options: Options
     np.testing.assert_allclose(*directions, atol=1e-9)
 
 
-@pytest.mark.parametrize("options", [MGDAConfig(), UPGradConfig(), NashMTLConfig(), ConFIGConfig()])
+@pytest.mark.parametrize("options", [MGDAConfig(), UPGradConfig(), NashMTLConfig(), FairGradConfig(), ConFIGConfig()])
 def test_no_task_is_harmed(options: WeightingConfig) -> None:
     """Non-conflicting: no gradient has a negative product with the combined one, up to rounding."""
     for scale in ((1.0, 1.0, 1.0), (1.0, 8.0, 1.0)):
@@ -272,6 +328,7 @@ def test_no_task_is_harmed(options: WeightingConfig) -> None:
         UPGradConfig(),
         CAGradConfig(),
         NashMTLConfig(),
+        FairGradConfig(),
         AlignedMTLConfig(),
         IMTLGConfig(),
         ConFIGConfig(),

@@ -16,6 +16,7 @@ from taskscape.weighting import (
     BalancingContext,
     CAGradConfig,
     ConFIGConfig,
+    FairGradConfig,
     IMTLGConfig,
     MGDAConfig,
     NashMTLConfig,
@@ -26,13 +27,22 @@ from taskscape.weighting import (
 )
 from taskscape.weighting.nonnegative import nonnegative_minimum
 
-OF_GRAMIAN = {
+OF_GRAMIAN: dict[str, WeightingConfig] = {
     c.name: c()
-    for c in (AlignedMTLConfig, CAGradConfig, ConFIGConfig, IMTLGConfig, MGDAConfig, NashMTLConfig, UPGradConfig)
+    for c in (
+        AlignedMTLConfig,
+        CAGradConfig,
+        ConFIGConfig,
+        FairGradConfig,
+        IMTLGConfig,
+        MGDAConfig,
+        NashMTLConfig,
+        UPGradConfig,
+    )
 }
 WITH_RANDOM = {**OF_GRAMIAN, "pcgrad": PCGradConfig(), "random-gradient": RandomGradientConfig()}
 SCALE_FREE = ("conflict-free", "imtl-g", "nash-mtl")
-HARMLESS = ("conflict-free", "imtl-g", "mgda", "nash-mtl", "upgrad")
+HARMLESS = ("conflict-free", "fairgrad", "imtl-g", "mgda", "nash-mtl", "upgrad")
 SCALES = [10.0**exponent for exponent in range(-4, 5)]
 SIZES = (2, 3, 5)
 

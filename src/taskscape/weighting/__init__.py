@@ -53,6 +53,7 @@ from taskscape.weighting.base import BalancingContext, Losses, Weighting, Weight
 from taskscape.weighting.cagrad import CAGrad, CAGradConfig
 from taskscape.weighting.conflict_free import ConFIG, ConFIGConfig
 from taskscape.weighting.dwa import DWA, DWAConfig
+from taskscape.weighting.fairgrad import FairGrad, FairGradConfig
 from taskscape.weighting.famo import FAMO, FAMOConfig
 from taskscape.weighting.fixed import Fixed, FixedConfig
 from taskscape.weighting.geometric import Geometric, GeometricConfig

@@ -63,6 +63,11 @@ class Gramian(NamedTuple):
         """Return ‖Σ v_k · g_k / ‖g_k‖‖."""
         return float(np.sqrt(np.maximum(parts @ self.cosines @ parts, 0)))
 
+    def clipped(self, weights: Array, max_norm: float) -> Array:
+        """Return the weights scaled down so that ‖Σ w_k · g_k‖ is at most ``max_norm``; 0 for no limit."""
+        norm = self.norm(weights * self.lengths)
+        return weights * (max_norm / norm) if 0 < max_norm < norm else weights
+
 
 class GramianWeighting(GradientWeighting):
     """A method that combines gradients with weights that are a function of their Gramian.

@@ -71,9 +71,7 @@ class NashMTL(GramianWeighting, config=NashMTLConfig):
             self.previous = dict(zip(names, solution.tolist(), strict=True))
         self.step += 1
         weights = np.array([self.previous.get(task, 0.0) for task in tasks])
-        norm = gramian.norm(weights * gramian.lengths)
-        exceeds_max_norm = 0 < self.config.max_norm < norm
-        return weights * (self.config.max_norm / norm) if exceeds_max_norm else weights
+        return gramian.clipped(weights, self.config.max_norm)
 
     @override
     def get_extra_state(self) -> dict[str, Any]:
