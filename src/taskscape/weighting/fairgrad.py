@@ -28,8 +28,8 @@ class FairGradConfig(GradientConfig):
 
     d = Σ w_k · g_k with <g_k, d> = w_k^(-1/α) and w_k > 0 for every task. For its length, d has the largest sum of the
     α-fair utilities <g_k, d>^(1-α) / (1-α) of the losses' decreases; with α = 1, these are logarithms, and d is that of
-    Nash-MTL. The larger α, the more the smallest decrease counts. If all losses are multiplied by c, d is multiplied by c^((1-α)/(1+α)); if one is, the
-    direction changes as well, unless α is 1.
+    Nash-MTL. The larger α, the more the smallest decrease counts. If all losses are multiplied by c, d is multiplied by
+    c^((1-α)/(1+α)); if one is, the direction changes as well, unless α is 1.
 
     If there is no such d, because some positive combination of the gradients is zero and no direction improves every
     task, the shared layers are not updated. A task that is absent from a step gets no share, and a task that is alone,
