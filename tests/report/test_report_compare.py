@@ -299,6 +299,17 @@ def test_runs_of_the_same_seed_are_named(make_run: MakeRun, tmp_path: Path) -> N
     assert said not in write_comparison([*runs[:2], other], tmp_path / "page.html").read_text("utf-8")
 
 
+def test_runs_of_the_same_seed_count_as_one(make_run: MakeRun, tmp_path: Path) -> None:
+    """The spread of repetitions with one seed is not that over seeds, so nothing is starred by it."""
+    weighting = {"weighting": {"type": "dwa"}}
+    a = [make_run("a0", scale=1.0), make_run("a0-again", scale=1.0)]
+    b = [make_run("b0", scale=1.5, settings=weighting), make_run("b0-again", scale=1.5, settings=weighting)]
+    text = write_comparison([*a, *b], tmp_path / "page.html").read_text("utf-8")
+    assert 'class="best"' not in text and "<small>±" not in text and "One seed each" in text
+    (same,) = group(load(*seeds(make_run, "c", 1.0, {}), make_run("c-again", scale=2.0)))
+    assert len(same.values("depth/abs_rel")) == len(same.by_seed) == len(same.runs) - 1
+
+
 def test_the_same_data_elsewhere_are_the_same(make_run: MakeRun) -> None:
     a, b = make_run("a", settings={"data": {"path": "here"}}), make_run("b", settings={"data": {"path": "there"}})
     for run in (a, b):

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import takewhile
+from itertools import chain, takewhile
 from statistics import fmean
 
 from taskscape.metrics.spec import MetricSpec
@@ -17,7 +17,7 @@ from taskscape.run_folder.settings import WITHOUT_EFFECT
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ only in their seed."""
+    """Runs that differ at most in their seed."""
 
     name: str
     runs: Sequence[Run]
@@ -34,7 +34,7 @@ class Group:
 
     @cached_property
     def means(self) -> Mapping[str, float]:
-        """The mean of each metric over the runs that have it."""
+        """The mean of each metric over the seeds that have it."""
         names = dict.fromkeys(name for run in self.runs for name in run.result.metrics)
         return {name: fmean(self.values(name)) for name in names}
 
@@ -43,10 +43,16 @@ class Group:
         """Whether any run is unfinished."""
         return any(run.unfinished for run in self.runs)
 
-    @property
-    def by_seed(self) -> dict[str, Run]:
-        """The runs by their seed."""
-        return {str(run.settings.get("seed")): run for run in self.runs}
+    @cached_property
+    def by_seed(self) -> Mapping[str, Mapping[str, float]]:
+        """The metrics by seed; of several runs with one seed, their means."""
+        runs: dict[str, list[Mapping[str, float]]] = {}
+        for run in self.runs:
+            runs.setdefault(str(run.settings.get("seed")), []).append(run.result.metrics)
+        return {
+            seed: {name: fmean(m[name] for m in metrics if name in m) for name in dict.fromkeys(chain(*metrics))}
+            for seed, metrics in runs.items()
+        }
 
     @property
     def single_task(self) -> bool:
@@ -54,8 +60,8 @@ class Group:
         return len(self.tasks) == 1
 
     def values(self, metric: str) -> list[float]:
-        """Return the values of a metric, one for each run that has it."""
-        return [run.result.metrics[metric] for run in self.runs if metric in run.result.metrics]
+        """Return the values of a metric, one for each seed that has it."""
+        return [metrics[metric] for metrics in self.by_seed.values() if metric in metrics]
 
     def costs(self, cost: str) -> list[float]:
         """Return the values of a cost, one for each run that has it."""

@@ -28,7 +28,7 @@ def _class_row(compared: Comparison, name: str, label: str) -> str:
     values = [g.values(name) for g in groups]
     show = f"{{:.{class_digits(spec)}f}}".format
     reference = groups[0].means.get(name)
-    cells = [mean_and_deviation(v, show, len(g.runs)) for v, g in zip(values, groups, strict=True)]
+    cells = [mean_and_deviation(v, show, len(g.by_seed)) for v, g in zip(values, groups, strict=True)]
     for i, g in enumerate(groups[1:], 1):
         if reference is not None and name in g.means:
             cells[i] += _change(g.means[name] - reference, spec)

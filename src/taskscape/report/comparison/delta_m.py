@@ -128,16 +128,17 @@ def delta_m_changes(compared: Comparison) -> list[DeltaM | None]:
 
 
 def delta_m_spreads(compared: Comparison) -> list[float | None]:
-    """Return the standard deviation of Δm over the runs of each group, against the same means of single-task runs.
+    """Return the standard deviation of Δm over the seeds of each group, against the same means of single-task runs.
 
-    It is None for a single run, and unless all runs have all metrics of Δm.
+    It is None for a single seed, and unless all seeds have all metrics of Δm.
     """
     spreads = []
     for g, single, change in _against(compared):
         reference = _reference(single)
-        of_runs = [delta_m(run.result.metrics, reference, g.specs, change.metrics) for run in g.runs] if change else []
-        percents = [of_run.percent for of_run in of_runs if of_run is not None]
-        spreads.append(stdev(percents) if len(percents) == len(g.runs) > 1 else None)
+        metrics = g.by_seed.values() if change else ()
+        of_seeds = [delta_m(m, reference, g.specs, change.metrics) for m in metrics]
+        percents = [of_seed.percent for of_seed in of_seeds if of_seed is not None]
+        spreads.append(stdev(percents) if len(percents) == len(g.by_seed) > 1 else None)
     return spreads
 
 

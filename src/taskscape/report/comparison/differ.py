@@ -129,15 +129,15 @@ def _version_remarks(new_settings: Sequence[str]) -> list[str]:
 def _seed_and_environment_remarks(groups: Sequence[Group]) -> list[str]:
     seeds = {g.name: ", ".join(sorted(g.by_seed)) for g in groups}
     remarks = []
-    if all(len(g.runs) == 1 for g in groups):
+    if all(len(g.by_seed) == 1 for g in groups):
         remarks.append(
             "One seed each: the effect of chance is unknown, so nothing is starred. Train each experiment with "
             "--seed 1 and --seed 2 as well; runs that differ only in their seed become one column."
         )
     if repeated := [g.name for g in groups if len(g.by_seed) < len(g.runs)]:
         remarks.append(
-            f"{', '.join(repeated)}: several runs have the same seed. All of them count, which understates the spread: "
-            "keep only one of them."
+            f"{', '.join(repeated)}: several runs have the same seed. They count as one run with their mean, since "
+            "the spread over seeds is larger than that of repetitions with one seed."
         )
     if len(set(seeds.values())) > 1:
         remarks.append("Seeds differ: " + "; ".join(f"{name} has {numbers}" for name, numbers in seeds.items()) + ".")

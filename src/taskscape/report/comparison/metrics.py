@@ -28,6 +28,6 @@ def metric_table(compared: Comparison) -> str:
 
 def _metric_row(compared: Comparison, name: str, yardstick: Sequence[str]) -> str:
     spec = compared.specs[name]
-    cells = [mean_and_deviation(g.values(name), spec.show, len(g.runs)) for g in compared.groups]
+    cells = [mean_and_deviation(g.values(name), spec.show, len(g.by_seed)) for g in compared.groups]
     best = compared.best(name, spec.show)
     return row(f"{spec.title}{NO_BREAK_SPACE}{arrow(spec)}", spec.unit, [*cells, *yardstick], best)

@@ -36,10 +36,7 @@ def pair_tables(groups: Sequence[Group]) -> str:
 
 def paired(before: Group, after: Group, metric: str) -> list[float]:
     """Return after minus before for each common seed with the metric in both groups."""
-    before_runs, after_runs = before.by_seed, after.by_seed
-    metric_pairs = [
-        (before_runs[s].result.metrics, after_runs[s].result.metrics) for s in before_runs if s in after_runs
-    ]
+    metric_pairs = [(before.by_seed[s], after.by_seed[s]) for s in before.by_seed if s in after.by_seed]
     return [b[metric] - a[metric] for a, b in metric_pairs if metric in a and metric in b]
 
 

@@ -40,7 +40,8 @@ class Comparison:
         """A sentence on what is compared: the number of runs, the split, and which epochs."""
         runs = [run for g in self.groups for run in g.runs]
         experiments = counted(len(self.groups), "experiment", "experiments")
-        repeated = f" of {experiments}: mean ± standard deviation over seeds" if len(runs) > len(self.groups) else ""
+        spread = ": mean ± standard deviation over seeds" if any(len(g.by_seed) > 1 for g in self.groups) else ""
+        repeated = f" of {experiments}{spread}" if len(runs) > len(self.groups) else ""
         result = runs[0].result
         words = dict.fromkeys(run.last_words for run in runs if run.last)
         epochs = f"; means of the {' or the '.join(words)}" if words else ""
@@ -54,7 +55,7 @@ class Comparison:
         """
         values = [g.values(name) for g in self.groups]
         if not self.difference.comparable or any(
-            of_runs(v, len(g.runs)) for v, g in zip(values, self.groups, strict=True)
+            of_runs(v, len(g.by_seed)) for v, g in zip(values, self.groups, strict=True)
         ):
             return set()
         return best_group(values, self.specs[name].higher_is_better, show)

@@ -155,7 +155,7 @@ def _metric_column(compared: Comparison, name: str) -> _Column:
         [spec.show(fmean(v)) if v else MISSING for v in values],
         [
             (f" ± {spec.show(stdev(v))}" if len(v) > 1 else "")
-            + (f" ({share})" if (share := of_runs(v, len(g.runs))) else "")
+            + (f" ({share})" if (share := of_runs(v, len(g.by_seed))) else "")
             for v, g in zip(values, compared.groups, strict=True)
         ],
         compared.best(name, spec.show),
