@@ -44,6 +44,14 @@ def test_a_sweep_says_what_is_best_and_draws_metrics_and_losses(tmp_path: Path) 
     assert [row["semseg/miou"] for row in rows] == ["30.0", "34.0", "40.0", "41.0", ""]
 
 
+def test_runs_with_different_monitors_are_ranked_by_the_first(tmp_path: Path) -> None:
+    runs = [swept(tmp_path, "1e-3", 0, 30.0, 1.0), swept(tmp_path, "1e-2", 0, 40.0, 1.0)]
+    said = "all are ranked by mIoU, the monitor of the first run"
+    for axis, expected in (("monitor", True), ("optimizer.lr", False)):
+        text = write_sweep(SweepTable("rates", runs, [axis], "semseg/miou", MIOU), tmp_path).read_text()
+        assert (said in text) is expected
+
+
 def test_means_over_different_seeds_are_named(tmp_path: Path) -> None:
     found = [("1e-3", 0, 30.0, 1.0), ("1e-3", 1, 34.0, 1.0), ("1e-2", 0, 40.0, 1.0), ("1e-2", 1, 30.0, 1.0)]
 

@@ -159,7 +159,10 @@ class SweepRun:
         if best is not None:
             is_mean = any(axis.name == SEED for axis in self.words.axes)
             over = " over the seeds that have a result" if failed else ""
-            what = f"best settings by mean {monitor.name}{over}, first run" if is_mean else f"best by {monitor.name}"
+            by = monitor.name
+            if any(axis.name == "monitor" for axis in self.words.axes):
+                by += ", the monitor of the first run"
+            what = f"best settings by mean {by}{over}, first run" if is_mean else f"best by {by}"
             print(f"{what}: {best['run']}\n  {best['command']}")
         if failed:
             hint = f"; {resume_command(self.folder)} tries again" if self.options.search is None else ""

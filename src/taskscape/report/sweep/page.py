@@ -68,6 +68,11 @@ def _best(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
             f"{counted(fewer, 'setting has', 'settings have')} no result for some seeds, so the means are not over the "
             "same seeds: a setting may lead because its bad runs failed."
         )
+    if "monitor" in table.axes:
+        caution += warning(
+            f"The runs choose their best epochs by different metrics, and all are ranked by {spec.title}, the monitor "
+            "of the first run: runs with another monitor are at a disadvantage."
+        )
     notes = [f"± {spec.show(stdev(values))} over {len(values)} runs"] if len(values) > 1 else []
     notes += [f"{share} runs"] if (share := of_runs(values, len(best_group.runs))) else []
     if best.result is not None and table.monitor in best.result.blind:
