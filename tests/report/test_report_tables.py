@@ -1,5 +1,6 @@
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,16 @@ def test_metrics_on_the_terminal(make_run: MakeRun) -> None:
     assert any("Absolute error" in line and "2.000" in line and "m ↓" in line for line in lines)
     assert not any("kerb" in line for line in lines)
     assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("width", [*range(40, 70)])
+def test_narrow_terminals_show_titles(make_run: MakeRun, width: int) -> None:
+    stream, result = io.StringIO(), Result.load(RunFolder(make_run()).result())
+    print_metrics(replace(result, baselines={"by position": result.metrics}), Console(file=stream, width=width))
+    text = stream.getvalue()
+    for word in ("mIoU", "Absolute", "Relative", "Parameters", "% ↑", "m ↓"):
+        assert word in text, text
+    assert "…" not in text and max(map(len, text.splitlines())) <= width
 
 
 @pytest.mark.parametrize(

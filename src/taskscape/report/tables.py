@@ -8,6 +8,9 @@ from taskscape.report.glossary import arrow, by_task, cost_conditions, cost_text
 from taskscape.run_folder.result import Result
 from taskscape.serialization import counted
 
+_UNLIMITED = 10_000
+"""Columns of a terminal in which any table fits."""
+
 
 def metrics_table(result: Result, plain: Result | None = None) -> Table:
     """Return a table of metrics and cost; metrics per class are shown only in the report.
@@ -28,8 +31,8 @@ def metrics_table(result: Result, plain: Result | None = None) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     if result.blind:
         references["blind"] = result.blind
-        table.add_column("blind", justify="right", style="dim")
-    table.add_column("")
+        table.add_column("blind", justify="right", style="dim", no_wrap=True)
+    table.add_column("", no_wrap=True)
     table.add_column("name", style="dim", no_wrap=True)
     for names in by_task(shown(result.metrics, result.specs)).values():
         for name in names:
@@ -54,5 +57,14 @@ def metrics_table(result: Result, plain: Result | None = None) -> Table:
 
 
 def print_metrics(result: Result, console: Console | None = None, *, plain: Result | None = None) -> None:
-    """Print metrics and cost; arrows show whether higher or lower is better. ``plain`` is as in ``metrics_table``."""
-    (console or Console(markup=False)).print(metrics_table(result, plain))
+    """Print metrics and cost; arrows show whether higher or lower is better. ``plain`` is as in ``metrics_table``.
+
+    A terminal that is too narrow for the titles shows no names.
+    """
+    console = console or Console(markup=False)
+    table = metrics_table(result, plain)
+    titles = [str(cell) for cell in table.columns[0].cells]
+    wrapped = max(map(len, titles)) - max(len(word) for title in titles for word in title.split())
+    if console.measure(table, options=console.options.update(width=_UNLIMITED)).maximum - wrapped > console.width:
+        table.columns.pop()
+    console.print(table)
