@@ -65,14 +65,19 @@ def weightings(recipe: str | None) -> dict[str, Experiment]:
     return experiments | {name: replace(joint, weighting=config()) for name, config in weighting.CONFIGS.items()}
 
 
+def run_of(name: str, experiment: Experiment, out: Path) -> Run:
+    """Return the run of an experiment, which is trained if it is not finished."""
+    run = out / name.replace(" ", "-")
+    if not RunFolder(run).result().exists():
+        print(f"— {name}", flush=True)
+        runs.train(experiment, run, resume=True)
+    return Run.load(run)
+
+
 def group_of(name: str, experiment: Experiment, seeds: int, out: Path) -> Group:
-    """Return the runs of an experiment with seeds 0, 1, …; those that are not finished are trained."""
-    folders = [out / (name.replace(" ", "-") + (f"-seed{seed}" if seed else "")) for seed in range(seeds)]
-    for seed, folder in enumerate(folders):
-        if not RunFolder(folder).result().exists():
-            print(f"— {name}, seed {seed}", flush=True)
-            runs.train(replace(experiment, seed=seed), folder, resume=True)
-    return Group(name, [Run.load(folder) for folder in folders])
+    """Return the runs of an experiment with the seeds 0, 1, …"""
+    names = [f"{name} seed{seed}" if seed else name for seed in range(seeds)]
+    return Group(name, [run_of(name, replace(experiment, seed=seed), out) for seed, name in enumerate(names)])
 
 
 def seconds_per_step(experiment: Experiment, steps: int) -> float:

@@ -204,7 +204,7 @@ def test_numbers_of_numpy_and_torch_are_kept_as_plain_ones() -> None:
         ({"patience": "3"}, "patience is '3', a string: it must be a whole number or None"),
         ({"compile": 1}, "compile is 1: it must be true or false"),
         ({"note": 3}, "note is 3: it must be text or None"),
-        ({"precision": "fp16"}, "precision is 'fp16', a string: it must be one of 'auto', 'fp32', 'bf16'"),
+        ({"precision": "fp16"}, "precision is 'fp16', a string: it must be one of 'fast', 'auto', 'fp32', 'bf16'"),
         ({"trackers": "wandb"}, "trackers is 'wandb', a string: it must be a tuple"),
         ({"tasks": ["depth"]}, r"tasks is \['depth'\]: it must be a mapping"),
         ({"start_from": 3}, "start_from is 3: it must be a path or None"),

@@ -97,7 +97,7 @@ def test_a_class_set_is_saved_whole() -> None:
         ("epochs: true", "run.yaml: epochs: True is not a whole number"),
         ("epochs: 0", "run.yaml: epochs is 0: it must be at least 1"),
         ("compile: 'no'", "run.yaml: compile: 'no' is not true or false"),
-        ("precision: fp8", "run.yaml: precision: 'fp8' is not one of auto, fp32, bf16"),
+        ("precision: fp8", "run.yaml: precision: 'fp8' is not one of fast, auto, fp32, bf16"),
         ("network: {type: deeplab-joint, pretrained: 3}", "run.yaml: network.pretrained: 3 is not true or false and 3"),
         ("weighting: {type: fixed, weights: {depth: much}}", "run.yaml: weighting.weights['depth']: 'much' is not"),
         ("epochs: x\nseed: y", "epochs: 'x' is not a whole number\nrun.yaml: seed: 'y'"),

@@ -114,7 +114,7 @@ def light() -> Iterator[subprocess.Popen[str]]:
         ("--hlep", "did you mean --help?"),
         ("train joint --epochs three", "--epochs"),
         ("train joint --epochs 0", "--epochs 0: it must be at least 1 (taskscape train"),
-        ("train joint --precision fp61", "there is auto, fp32, bf16"),
+        ("train joint --precision fp61", "there is fast, auto, fp32, bf16"),
         ("train joint --optimizer.momentum 0.9", "it belongs to optimizer:sgd"),
         ("train joint weighting:dwaa", "weighting: there is no 'dwaa'; did you mean dwa?"),
         ("train joint netwrok:deeplab-joint", "did you mean network?"),
@@ -607,7 +607,7 @@ def test_words_are_completed() -> None:
     assert "train" in words(["tr"])
     assert {"joint", "segnet-mtan"} <= set(words(["train", ""]))
     assert set(words(["train", "joint", "network:"])) == {f"network:{name}" for name in offered(NetworkConfig)}
-    assert words(["train", "joint", "--precision", ""]) == ["auto", "fp32", "bf16"]
+    assert words(["train", "joint", "--precision", ""]) == ["fast", "auto", "fp32", "bf16"]
     assert "--network.tokens" in words(["train", "joint", "network:transformer", "--network."])
     assert words(["data", ""])[:3] == ["check", "show", "baseline"]
     assert "--tta" in words(["evaluate", "runs/joint", "--"])

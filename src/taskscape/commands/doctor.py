@@ -40,8 +40,9 @@ def doctor(*, json: bool = False, device: str = "auto") -> None:
     """Check the installation, and whether this machine computes correctly in reduced precision.
 
     Checks versions, processor, GPUs, threads, memory and the cache folder. Compares the layers and functions that
-    networks consist of in bf16 with float32, and in float32 with float64. The exit code is 0 if all is fine and 1 if
-    something is off; in that case the last line says whether training avoids the problem.
+    networks consist of in bf16 with float32, and in float32 with float64. Says which of bf16 and float32 is faster. The
+    exit code is 0 if all is fine and 1 if something is off; in that case the last line says whether training avoids the
+    problem.
 
     Args:
         json: Print JSON instead of a table.
@@ -171,7 +172,17 @@ def _precision(device: str) -> list[Line]:
     torch_device = find_device(device)
     # Bf16 is compared with float32, and float32 with float64 if the device supports it.
     fp32_lines = _operators(torch_device, "fp32") if with_float64(torch_device) == torch_device else []
-    return [*fp32_lines, *_operators(torch_device, "bf16")]
+    return [*fp32_lines, *_operators(torch_device, "bf16"), _speed(torch_device)]
+
+
+def _speed(device: "torch.device") -> Line:
+    from taskscape.training.bf16_speed import slow_bf16
+
+    slow = slow_bf16(device)
+    name = f"speed of bf16 on {device}"
+    if slow:
+        return Line(name, f"{slow}: runs compute in fp32, unless --precision asks for bf16")
+    return Line(name, "faster than fp32: runs compute in it, unless --precision asks for fp32")
 
 
 def _operators(device: "torch.device", precision: "Precision") -> list[Line]:

@@ -1,18 +1,22 @@
-"""The self-check of reduced precision in a run: before training, and whenever its network is loaded."""
+"""Reduced precision in a run: whether to use it, and its self-check before training and when a network is loaded."""
 
 import logging
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
+import torch
 from rich.progress import Progress
 from torch import nn
 
 from taskscape import selfcheck
 from taskscape.data import Loader
-from taskscape.distributed import rank, world_size
+from taskscape.distributed import of_first_process, rank, world_size
 from taskscape.progress import reporter
 from taskscape.run_folder import RunFolder
 from taskscape.runs.experiment import Experiment
 from taskscape.selfcheck import findings
+from taskscape.training.bf16_speed import slow_bf16
 from taskscape.training.loop import Trainer
 from taskscape.training.precision import autocast
 
@@ -41,6 +45,25 @@ def verify_precision(trainer: Trainer, experiment: Experiment, progress: Progres
         findings.save(path, all_findings)
     elif rank() == 0:
         path.unlink(missing_ok=True)  # left by an earlier run in this folder
+
+
+def with_faster_precision(
+    experiment: Experiment, device: torch.device, report: Callable[[str], None] = lambda text: None
+) -> Experiment:
+    """Return the experiment with ``precision: fast`` replaced by the precision that this machine is faster with.
+
+    ``report`` is called with a remark if bf16 is slower here. With several processes, each must call it; the first
+    decides.
+    """
+    slow = slow_bf16(device) if experiment.precision in ("fast", "bf16") else ""
+    if experiment.precision == "fast":
+        experiment = replace(experiment, precision=of_first_process("fp32" if slow else "bf16", device))
+        slow = slow and f"{slow}, so this run computes in fp32"
+    elif slow:
+        slow += "; --precision fp32 is faster and as accurate"
+    if slow:
+        report(slow)
+    return experiment
 
 
 def apply_recorded(network: nn.Module, folder: RunFolder) -> None:

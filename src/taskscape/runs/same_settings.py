@@ -25,18 +25,24 @@ _OUTSIDE_TRAINING = (*WITHOUT_EFFECT, *_NOT_COMPARED, "start_from", "device")
 def different_settings(saved: Experiment, requested: Experiment) -> list[str]:
     """Return the settings in which an experiment differs from that saved by a run, by dotted name.
 
-    Settings that the run filled in from its data, and those chosen by ``precision: auto``, are no differences.
+    Settings that the run filled in from its data, and those chosen by ``precision: fast`` or auto, are no differences.
     """
-    if requested.precision == "auto":
-        requested = replace(
-            requested, precision=saved.precision, channels_last=saved.channels_last, compile=saved.compile
-        )
+    requested = with_choices_of(saved, requested)
     old, new = flatten(unstructure(saved)), flatten(unstructure(requested))
     return [
         name
         for name in dict.fromkeys([*new, *old])
         if name not in _NOT_COMPARED and old.get(name) != new.get(name) and not _is_filled_in(name, old, new)
     ]
+
+
+def with_choices_of(saved: Experiment, requested: Experiment) -> Experiment:
+    """Return an experiment whose ``precision: fast`` or auto is replaced by what the saved run chose."""
+    if requested.precision == "fast":
+        return replace(requested, precision=saved.precision)
+    if requested.precision == "auto":
+        return replace(requested, precision=saved.precision, channels_last=saved.channels_last, compile=saved.compile)
+    return requested
 
 
 def require_same_settings(folder: RunFolder, requested: Experiment) -> None:

@@ -1,7 +1,9 @@
 """The trained network of a run, ready to predict."""
 
 import copy
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -21,7 +23,10 @@ from taskscape.serialization.arguments import checked
 from taskscape.serialization.plain import read_text
 from taskscape.tasks import Task
 from taskscape.training import checkpoint
+from taskscape.training.bf16_speed import slow_bf16
 from taskscape.training.precision import autocast
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class TrainedModel(NamedTuple):
@@ -89,13 +94,16 @@ def read_experiment(run: str | Path) -> Experiment:
 def load(run: str | Path, device: str | torch.device = "auto") -> TrainedModel:
     """Load the network of a run with the weights of its best epoch, or a model by its name.
 
-    Names are those of ``taskscape.released.resolve``.
+    Names are those of ``taskscape.released.resolve``. A network that was trained in bf16 computes in fp32 on a machine
+    that is slower in bf16; predictions differ by rounding.
 
     Raises ``FileNotFoundError`` or ``ValueError`` that names the file, if the folder is not a trained run.
     """
     run = resolve(run)
-    experiment = read_experiment(run)
-    torch_device = find_device(device)
+    experiment, torch_device = read_experiment(run), find_device(device)
+    if experiment.precision == "bf16" and (slow := slow_bf16(torch_device)):
+        _LOGGER.info("%s, so the network computes in fp32", slow)
+        experiment = replace(experiment, precision="fp32")
     network = experiment.network.from_scratch().build(experiment.channels)
     checkpoint.load_weights(RunFolder(Path(run)).weights, network)
     if experiment.channels_last:

@@ -20,10 +20,10 @@ from taskscape.run_folder import RunFolder
 from taskscape.runs.build_trainer import assemble
 from taskscape.runs.cost import environment
 from taskscape.runs.experiment import Experiment
-from taskscape.runs.fastest import way_of, with_fastest_way, with_way
+from taskscape.runs.fastest import with_fastest_way
 from taskscape.runs.known_data import remember, require_same
-from taskscape.runs.precision import verify_precision
-from taskscape.runs.same_settings import changes, mixing, trained_settings
+from taskscape.runs.precision import verify_precision, with_faster_precision
+from taskscape.runs.same_settings import changes, mixing, trained_settings, with_choices_of
 from taskscape.runs.start import Start
 from taskscape.runs.trained_model import read_experiment
 from taskscape.serialization import counted, dump, keep_code
@@ -97,8 +97,9 @@ class TrainingRun:
         require_measurable(stores["val"], [sources[monitored]] if monitored in sources else list(sources.values()))
         notes = [experiment.note or ""]
         experiment = experiment.for_data(stores["train"], notes.append)
-        if experiment.precision == "auto" and self.resume:
-            experiment = with_way(experiment, way_of(read_experiment(self.folder.path)))
+        if self.resume:
+            experiment = with_choices_of(read_experiment(self.folder.path), experiment)
+        experiment = with_faster_precision(experiment, device, notes.append)
         if experiment.precision == "auto":
             trial = next(experiment.loader(stores["train"], device, training=True).epoch(0))
             experiment = with_fastest_way(experiment, trial, device, notes.append)
