@@ -1,6 +1,7 @@
 """Every loss weighting against its equation in numpy float64."""
 
 import copy
+import warnings
 
 import numpy as np
 import pytest
@@ -333,3 +334,18 @@ def test_gradnorm_with_an_adam_of_its_own() -> None:
         resumed = build(GradNormConfig(alpha=0.7, lr=0.1, optimizer="adam"))
         resumed.load_state_dict(weighting.state_dict())
         weighting = resumed
+
+
+@pytest.mark.parametrize("options", [FAMOConfig(), GradNormConfig(), GradNormConfig(optimizer="adam")])
+def test_a_loop_that_leaves_out_after_step_is_warned_once(options: WeightingConfig) -> None:
+    q, weighting = Quadratics(), build(options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(50):  # several parts of a batch before each step
+            for _ in range(4):
+                q.step(weighting)
+            weighting.after_step(q.global_losses)
+    with pytest.warns(UserWarning, match=rf"{options.name}: backward was called 100 times without after_step") as said:
+        for _ in range(300):
+            q.step(weighting)
+    assert len(said) == 1

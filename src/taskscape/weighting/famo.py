@@ -11,6 +11,7 @@ from typing_extensions import override
 from taskscape.serialization.ranges import NonNegative, Positive
 from taskscape.weighting.base import Losses, WeightingConfig, stack
 from taskscape.weighting.own_adam import OwnAdam
+from taskscape.weighting.reminder import Reminder
 from taskscape.weighting.weighted_sum import WeightedSum
 
 _TINY = 1e-8
@@ -55,11 +56,13 @@ class FAMO(WeightedSum, config=FAMOConfig):
         self.losses_before: Tensor | None = None
         self.present: tuple[str, ...] = ()
         """The names of the tasks in ``losses_before``, in its order."""
+        self._reminder = Reminder(self.config.name)
 
     @override
     def weights(self, losses: Losses) -> Tensor:
         """Return c · z_k / L_k."""
         self.check_nonnegative(losses)
+        self._reminder.backward()
         self.losses_before, self.present = stack(losses) + _TINY, tuple(losses)
         ratios = torch.softmax(self.select(losses, self.logits), 0) / self.losses_before
         return ratios / ratios.sum()
@@ -67,6 +70,7 @@ class FAMO(WeightedSum, config=FAMOConfig):
     @override
     def after_step(self, losses_again: Callable[[], Mapping[str, Tensor]]) -> None:
         """Update the logits by the decrease of each loss."""
+        self._reminder.after_step()
         assert self.losses_before is not None, "backward comes before after_step"
         losses_after = losses_again()
         if losses_after.keys() != set(self.present):

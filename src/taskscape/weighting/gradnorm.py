@@ -12,6 +12,7 @@ from taskscape.serialization.ranges import NonNegative, Positive
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
 from taskscape.weighting.gradients import global_gradients, reached_parameters, require_visible
 from taskscape.weighting.own_adam import OwnAdam
+from taskscape.weighting.reminder import Reminder
 
 _TINY = 1e-8
 """Lower bound of initial losses and of weights; a weight below zero would reverse the method."""
@@ -67,6 +68,7 @@ class GradNorm(Weighting, config=GradNormConfig):
         self.weight = nn.Parameter(torch.ones(len(tasks)), requires_grad=not has_own_optimizer)
         self.optimizer = OwnAdam([self.weight], self.config.lr) if has_own_optimizer else None
         self.register_buffer("initial", torch.full((len(tasks),), float("nan")))
+        self._reminder = Reminder(self.config.name)
 
     @override
     def check(self, *, shared_parameters: bool, shared_features: bool, compiled: bool) -> None:
@@ -86,6 +88,7 @@ class GradNorm(Weighting, config=GradNormConfig):
         if not self._checked_tasks.issuperset(losses):
             _check_reached(losses, context.last)
             self._checked_tasks |= losses.keys()
+        self._reminder.backward()
         weights = self.select(losses, self.weight.detach())
         norms = torch.linalg.vector_norm(global_gradients(losses, context.last), dim=1)
         rates = self._rates(context.in_order_of(losses))
@@ -111,6 +114,7 @@ class GradNorm(Weighting, config=GradNormConfig):
     @override
     @torch.no_grad()
     def after_step(self, losses_again: Callable[[], Mapping[str, Tensor]]) -> None:
+        self._reminder.after_step()
         if self.optimizer is not None:
             self.optimizer.step()
             self.weight.grad = None
