@@ -218,6 +218,7 @@ def test_features_must_be_there_and_not_compiled(name: str) -> None:
         ("fixed", {"weights": {"semseg": 0.0, "depth": 0.0, "normals": 0.0}}, "all 0"),
         ("cagrad", {"c": -0.1}, "at least 0"),
         ("nash-mtl", {"every": 0}, "at least 1"),
+        ("gradvac", {"beta": 1.5}, "at most 1"),
         ("fairgrad", {"alpha": 20.0}, "at most 10"),
         ("aligned-mtl", {"scale": "max"}, "rmse"),
         ("upgrad", {"preference": {"depth": -2.0}}, "above 0"),
@@ -231,7 +232,7 @@ def test_bad_settings(name: str, settings: dict[str, Any], message: str) -> None
 
 
 MAY_BE_ZERO = {("gradnorm", "alpha"), ("famo", "weight_decay"), ("cagrad", "c"), ("nash-mtl", "max_norm")}
-MAY_BE_ZERO |= {("fairgrad", "max_norm")}
+MAY_BE_ZERO |= {("fairgrad", "max_norm"), ("gradvac", "beta")}
 
 
 @pytest.mark.parametrize("name", CONFIGS)

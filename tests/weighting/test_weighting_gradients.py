@@ -20,6 +20,7 @@ from taskscape.weighting import (
     FixedConfig,
     GradDropConfig,
     GradientConfig,
+    GradVacConfig,
     IMTLGConfig,
     MGDAConfig,
     NashMTL,
@@ -92,6 +93,66 @@ def test_pcgrad(mode: str) -> None:
             total += mine
         found.append(np.abs(combined(q, PCGradConfig(mode=mode))[0] - at_theta(q, mode, total)).max())
     assert min(found) < 1e-12
+
+
+def turned(mine: Array, other: Array, target: float) -> tuple[Array, float]:
+    """Return a gradient with at least this cosine with another one, and its cosine before."""
+    cosine = mine @ other / np.linalg.norm(mine) / np.linalg.norm(other)
+    if cosine < target:
+        sines = np.sqrt([1 - cosine**2, 1 - target**2])
+        lengths = np.linalg.norm(mine) / np.linalg.norm(other)
+        mine = mine + lengths * (target * sines[0] - cosine * sines[1]) / sines[1] * other
+        assert mine @ other / np.linalg.norm(mine) / np.linalg.norm(other) == pytest.approx(target)
+    return mine, cosine
+
+
+def test_gradvac(mode: str) -> None:
+    beta, targets, turns = 0.3, np.zeros(2), 0
+    built = GradVacConfig(mode=mode, beta=beta).build(TASKS).double()
+    for agreement in (0.0, 0.9, 0.2, 1.0, 0.6, 0.9):
+        q = Quadratics((1.0, 1.0 + agreement, 1.0))
+        q.goals[0] += agreement * (q.goals[1] - q.goals[0])
+        g = rows(q, mode, "normals")
+        altered = [turned(g[0], g[1], targets[0]), turned(g[1], g[0], targets[1])]
+        turns += altered[0][1] < targets[0]
+        targets = (1 - beta) * targets + beta * np.array([cosine for _, cosine in altered])
+        gradient, weights = q.step(built, "normals")
+        np.testing.assert_allclose(gradient, at_theta(q, mode, altered[0][0] + altered[1][0]), rtol=1e-9)
+        np.testing.assert_allclose(gradient, at_theta(q, mode, weights @ g), rtol=1e-9)
+    assert 0 < turns < 6
+    # Three tasks: the result for one of the possible orders.
+    before = built.targets.copy()
+    assert before[:2, :2][~np.eye(2, dtype=bool)] == pytest.approx(targets) and not before[2].any()
+    found, g = [], rows(q, mode)
+    for orders in np.ndindex(2, 2, 2):
+        total = np.zeros_like(g[0])
+        for i, order in enumerate(orders):
+            mine, others = g[i], [j for j in range(3) if j != i]
+            for j in others if order == 0 else reversed(others):
+                mine, _ = turned(mine, g[j], before[i, j])
+            total += mine
+        found.append(at_theta(q, mode, total))
+    gradient, _ = q.step(built)
+    assert min(np.abs(gradient - one).max() for one in found) < 1e-12
+
+
+def test_the_first_step_of_gradvac_is_pcgrad(mode: str) -> None:
+    q = Quadratics()
+    for beta in (0.0, 0.5):
+        gradient, _ = combined(q, GradVacConfig(mode=mode, beta=beta), "normals")
+        np.testing.assert_allclose(gradient, combined(q, PCGradConfig(mode=mode), "normals")[0], rtol=1e-9)
+
+
+def test_gradvac_of_gradients_that_agree_fully_or_not_at_all() -> None:
+    """A target of 1 would take an infinite multiple, and an altered gradient of length zero has no cosine."""
+    a = torch.randn(8, generator=torch.Generator().manual_seed(0))
+    built = GradVacConfig(beta=1.0).build(["task 0", "task 1", "task 2"])
+    for others in ([2 * a, a], [-a, -3 * a], [-a, torch.ones(8)], [0 * a, a.flip(0)]):
+        x = torch.nn.Parameter(torch.zeros(8))
+        losses = linear(torch.stack([a, *others]), x)
+        built.backward(losses, BalancingContext.of(losses, shared=[x], tasks=[]))
+        assert x.grad is not None and x.grad.isfinite().all() and x.grad.norm() < 1e4 * a.norm()
+        assert np.isfinite(built.targets).all() and np.abs(built.targets).max() <= 1
 
 
 def test_mgda(mode: str) -> None:
@@ -382,11 +443,11 @@ class TrimmedMean(AggregatorWeighting, config=TrimmedMeanConfig):
 
 
 @dataclass(frozen=True)
-class GradVacConfig(GradientConfig):
-    name: ClassVar[str] = "grad-vac"
+class RememberingConfig(GradientConfig):
+    name: ClassVar[str] = "remembering"
 
 
-class GradVac(AggregatorWeighting, config=GradVacConfig):
+class Remembering(AggregatorWeighting, config=RememberingConfig):
     """An aggregator with its own state."""
 
     def aggregator(self, tasks: Sequence[str], like: torch.Tensor):
@@ -404,7 +465,7 @@ def test_any_aggregator_of_torchjd(mode: str) -> None:
     np.testing.assert_allclose(gradient, at_theta(q, mode, np.median(rows(q, mode), 0)))
     assert weights.size == 0
     with pytest.raises(ValueError, match="resumed"):
-        GradVac(TASKS, mode=mode)
+        Remembering(TASKS, mode=mode)
 
 
 def linear(vectors: torch.Tensor, x: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -17,6 +17,7 @@ from taskscape.weighting import (
     CAGradConfig,
     ConFIGConfig,
     FairGradConfig,
+    GradVacConfig,
     IMTLGConfig,
     MGDAConfig,
     NashMTLConfig,
@@ -40,7 +41,12 @@ OF_GRAMIAN: dict[str, WeightingConfig] = {
         UPGradConfig,
     )
 }
-WITH_RANDOM = {**OF_GRAMIAN, "pcgrad": PCGradConfig(), "random-gradient": RandomGradientConfig()}
+WITH_RANDOM = {
+    **OF_GRAMIAN,
+    "gradvac": GradVacConfig(),
+    "pcgrad": PCGradConfig(),
+    "random-gradient": RandomGradientConfig(),
+}
 SCALE_FREE = ("conflict-free", "imtl-g", "nash-mtl")
 HARMLESS = ("conflict-free", "fairgrad", "imtl-g", "mgda", "nash-mtl", "upgrad")
 SCALES = [10.0**exponent for exponent in range(-4, 5)]

@@ -60,6 +60,7 @@ from taskscape.weighting.geometric import Geometric, GeometricConfig
 from taskscape.weighting.graddrop import GradDrop, GradDropConfig
 from taskscape.weighting.gradients import GradientConfig, GradientWeighting
 from taskscape.weighting.gradnorm import GradNorm, GradNormConfig
+from taskscape.weighting.gradvac import GradVac, GradVacConfig
 from taskscape.weighting.gramian import Gramian, GramianWeighting
 from taskscape.weighting.imtl_g import IMTLG, IMTLGConfig
 from taskscape.weighting.imtl_l import IMTLL, IMTLLConfig
