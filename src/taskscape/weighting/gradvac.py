@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 from typing_extensions import override
 
 from taskscape.serialization.ranges import Fraction
@@ -57,22 +58,26 @@ class GradVac(GramianWeighting, config=GradVacConfig):
     """
 
     config: GradVacConfig
+    targets: Tensor
+    """The targets, (tasks, tasks): the mean cosine of each altered gradient with each gradient."""
 
     def __init__(
         self, tasks: Sequence[str], config: GradVacConfig | None = None, *, seed: int = 0, **options: Any
     ) -> None:
         super().__init__(tasks, config, **options)
         self.generator = StepGenerator(seed)
-        self.targets: Array = np.zeros((len(tasks), len(tasks)))
-        """The targets, (tasks, tasks): the mean cosine of each altered gradient with each gradient."""
+        self.register_buffer("targets", torch.zeros(len(tasks), len(tasks), dtype=torch.float64))
 
     @override
     def weights(self, gramian: Gramian, tasks: Sequence[str]) -> Array:
         numbers = [self.tasks.index(task) for task in tasks]
-        targets = self.targets[np.ix_(numbers, numbers)]
+        present = np.ix_(numbers, numbers)
+        all_targets = self.targets.to("cpu", torch.float64, copy=True).numpy()
+        targets = all_targets[present]
         with self.generator.fork(torch.device("cpu")):
             altered = np.stack([self._alter(k, gramian, targets[k]) for k in range(len(tasks))])
-        self.targets[np.ix_(numbers, numbers)] = targets
+        all_targets[present] = targets
+        self.targets.copy_(torch.from_numpy(all_targets))
         weights: Array = gramian.lengths @ altered * gramian.inverse_lengths
         return weights
 
@@ -91,12 +96,3 @@ class GradVac(GramianWeighting, config=GradVacConfig):
                 v[j] += norm * (target * np.sqrt((1 - cosine**2) / (1 - target**2)) - cosine)
             targets[j] += self.config.beta * (cosine - targets[j])
         return v
-
-    @override
-    def get_extra_state(self) -> dict[str, Any]:
-        """Return the targets."""
-        return {"targets": self.targets.tolist()}
-
-    @override
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        self.targets = np.array(state["targets"])
