@@ -69,7 +69,8 @@ def text(words: str, width: int, soft: bool = False) -> RgbArray:
 
 
 def shortened(words: str, width: int) -> str:
-    """Return text shortened to at most ``width`` pixels by cutting off its start."""
+    """Return text shortened to at most ``width`` pixels by cutting off its start, with control characters as spaces."""
+    words = "".join(character if character.isprintable() else " " for character in words)
     if _font().getlength(words) <= width:
         return words
     while words and _font().getlength("…" + words) > width:

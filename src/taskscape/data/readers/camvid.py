@@ -31,7 +31,7 @@ Cipolla, SegNet, TPAMI 2017.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import ClassVar
 
 from typing_extensions import override
@@ -91,9 +91,10 @@ class CamVid(RawData):
         files, layout = _layout(raw)
         lists = self.lists if self.lists is not None else raw
         list_files = {split: lists / f"{split}.txt" for split in PUBLISHED if (lists / f"{split}.txt").is_file()}
-        if self.lists is not None and not {"train", "val"} <= list_files.keys():
+        is_listed = {"train", "val"} <= list_files.keys()
+        if not is_listed and (self.lists is not None or list_files.keys() - {"test"}):
             raise FileNotFoundError(f"{lists} lacks train.txt or val.txt: write one image name per line")
-        if {"train", "val"} <= list_files.keys():
+        if is_listed:
             parts = {split: _listed_files(files, path) for split, path in list_files.items()}
         elif layout == "original":
             parts = _published_splits(files, raw)
@@ -115,7 +116,7 @@ class CamVid(RawData):
             fields={FIELD: Semseg(CAMVID_11)},
             source={
                 "layout": layout,
-                "splits": "as listed" if list_files else "as published",
+                "splits": "as listed" if is_listed else "as published",
                 "void": "11, 255 and black",
             },
             read=partial(read_mask, ids=ids | {(0, 0, 0): IGNORE_INDEX}, numbers=numbers, size=size),
@@ -181,7 +182,7 @@ def _listed_files(files: _Files, path: Path) -> _Files:
         by_name.setdefault(key.partition("/")[2], []).append(key)
     chosen: dict[str, dict[str, Path]] = {kind: {} for kind in files}
     for line in filter(None, map(str.strip, read_text(path).splitlines())):
-        listed_path = Path(line.split()[0])
+        listed_path = PureWindowsPath(line.split()[0])  # accepts both kinds of slashes
         name = listed_path.stem if listed_path.suffix else listed_path.name
         keys = by_name.get(name, [])
         if len(keys) > 1:

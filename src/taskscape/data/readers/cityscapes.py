@@ -46,6 +46,7 @@ from taskscape.modalities.class_sets import (
     from_cityscapes_ids,
 )
 from taskscape.modalities.depth import METERS_AT_DISPARITY_1
+from taskscape.serialization import listed
 
 WHERE = "Cityscapes is available, after registration, from https://www.cityscapes-dataset.com/downloads"
 PUBLISHED = {"train": 2975, "val": 500}
@@ -82,7 +83,8 @@ class Cityscapes(RawData):
     def contents(self, raw: Path) -> RawIndex:
         kinds = ("leftImg8bit", "gtFine", *(("disparity",) if self.depth else ()))
         wanted = [f"{kind}/{split}" for kind in kinds for split in PUBLISHED]
-        remedy = f"The folders of train and val are needed (labels of test are withheld). {WHERE}"
+        endings = listed([_ENDINGS[kind] for kind in kinds])
+        remedy = f"The files of train and val that end in {endings} are needed (labels of test are withheld). {WHERE}"
         require(raw, wanted, f"Wrong folder, or a part was not downloaded. {remedy}")
         cameras = self.depth and (raw / "camera").is_dir()
         kinds = (*kinds, "camera") if cameras else kinds
@@ -114,7 +116,9 @@ def _files(raw: Path, split: str, kinds: tuple[str, ...]) -> dict[str, dict[str,
     """Return the files by kind and image name."""
     return {
         kind: {
-            path.name.removesuffix(_ENDINGS[kind]): path for path in (raw / kind / split).glob(f"*/*{_ENDINGS[kind]}")
+            path.name.removesuffix(_ENDINGS[kind]): path
+            for path in (raw / kind / split).glob(f"*/*{_ENDINGS[kind]}")
+            if not path.name.startswith(".")
         }
         for kind in kinds
     }

@@ -1,6 +1,6 @@
 """Class masks with colors or numbers, in the style of Pascal VOC."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,8 @@ from taskscape.modalities import IGNORE_INDEX, ClassSet
 from taskscape.modalities.base import Array
 
 FIELD = "semseg"
+BACKGROUND = "background"
+"""The class of pixels without a label."""
 
 _TRANSPARENT = -1
 """Stands for a transparent pixel."""
@@ -55,6 +57,11 @@ def read_class_mask(path: Path, ids: Mapping[Color, int], numbers: Mapping[int, 
         )
 
     return look_up(values, {**table, _TRANSPARENT: IGNORE_INDEX}, message)
+
+
+def background_among(names: Iterable[str]) -> str:
+    """Return the name of the background as these names spell it, such as ``Background``; by default ``background``."""
+    return next((name for name in names if name.casefold() == BACKGROUND), BACKGROUND)
 
 
 def own_classes(names: Sequence[str], colors: Sequence[Color], where: Path) -> ClassSet:

@@ -14,14 +14,15 @@ A ``segmentation`` is a list of polygons, x1, y1, x2, y2, … in pixels from the
 pixels whose centers are inside; or ``size`` and ``counts``, run lengths down the columns, as numbers or compressed.
 The field is ``semseg``: every pixel of an instance has the class of its category; classes are in the order of category
 ids. Crowds are painted first, then the others from the largest area to the smallest. Pixels outside all instances have
-the class ``background``, the first; with ``background`` = ``void`` they have no class. Panoptic data have no
-background: pixels outside all segments have no class. Images that are in no list, and annotations without an area, are
+the class ``background``, the first, as the categories spell it (``Background``); with ``background`` = ``void`` they
+have no class. Panoptic data have no background: pixels outside all segments have no class. Images that are in no list, and annotations without an area, are
 named in a warning.
 
 Images are averaged down to ``size``; labels take the nearest pixel.
 """
 
 import json
+import math
 import re
 import warnings
 from collections import Counter
@@ -36,8 +37,15 @@ from typing_extensions import override
 
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
-from taskscape.data.readers.class_masks import FIELD, labeled_sample, own_classes, voc_color
-from taskscape.data.readers.colors import Color
+from taskscape.data.readers.class_masks import (
+    BACKGROUND,
+    FIELD,
+    background_among,
+    labeled_sample,
+    own_classes,
+    voc_color,
+)
+from taskscape.data.readers.colors import Color, from_hex
 from taskscape.data.readers.files import find_file, require
 from taskscape.data.readers.images import images_in, size_of
 from taskscape.data.readers.labels import look_up
@@ -56,7 +64,6 @@ from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
 from taskscape.serialization import agreeing
 
 WHERE = "COCO is available from https://cocodataset.org/#download (2017 images and annotations)"
-BACKGROUND = "background"
 _ROBOFLOW_FILE = "_annotations.coco.json"
 _MOST_BYTES = 1 << 30
 """Largest size of a JSON file."""
@@ -141,7 +148,8 @@ class _AnnotationFile(NamedTuple):
             _check_unique("categories", [_whole(entry, "id") for entry in categories_by_id])
             _check_unique("images", [_whole(entry, "id") for entry in content["images"]])
             categories = {_whole(entry, "id"): str(entry["name"]) for entry in categories_by_id}
-            colors = {str(entry["name"]): _color(entry["color"]) for entry in categories_by_id if "color" in entry}
+            colors_by_name = {str(entry["name"]): _color(entry.get("color")) for entry in categories_by_id}
+            colors = {name: color for name, color in colors_by_name.items() if color is not None}
             annotations: dict[int, list[dict[str, Any]]] = {_whole(entry, "id"): [] for entry in content["images"]}
             for entry in content["annotations"]:
                 if _whole(entry, "image_id") not in annotations:
@@ -193,14 +201,12 @@ class _AnnotationFile(NamedTuple):
         size = _whole(image, "height"), _whole(image, "width")
         if self.kind == "instances":
             drawn = [(entry, region) for entry in annotations if (region := _region(entry, ids, size)) is not None]
-            drawn.sort(key=lambda pair: (not pair[0].get("iscrowd"), -float(pair[0].get("area") or pair[1].area)))
+            drawn.sort(key=lambda pair: (not float(pair[0].get("iscrowd") or 0), -_area(*pair)))
             return RegionSample(stem, {"image": path}, size, tuple(region for _, region in drawn))
         if len(annotations) != 1:
             raise ValueError(f"it has {len(annotations)} annotations instead of one")
         png = str(annotations[0]["file_name"])
-        segments = tuple(
-            (_whole(entry, "id"), ids[_whole(entry, "category_id")]) for entry in annotations[0]["segments_info"]
-        )
+        segments = tuple((_whole(entry, "id"), _class_of(entry, ids)) for entry in annotations[0]["segments_info"])
         masks = self.path.with_suffix("")
         return PanopticSample(stem, {"image": path, FIELD: find_file(masks, png) or masks / png}, segments)
 
@@ -216,8 +222,10 @@ def _find_lists(raw: Path, kind: Kind) -> dict[str, Path]:
     other: Kind = "panoptic" if kind == "instances" else "instances"
     if list(folder.glob(f"{other}_*.json")):
         raise FileNotFoundError(f"{folder} has {other}_*.json, no {kind}_*.json: pass --kind {other}")
+    others = sorted(path.relative_to(raw).as_posix() for path in [*raw.glob("*.json"), *folder.glob("*.json")])
+    move = f"move {others[0]} to annotations/{kind}_default.json if it is the list, or " if others else ""
     raise FileNotFoundError(
-        f"{raw} has neither annotations/{kind}_*.json nor */{_ROBOFLOW_FILE}: check the folder. {WHERE}"
+        f"{raw} has neither annotations/{kind}_*.json nor */{_ROBOFLOW_FILE}: {move}check the folder. {WHERE}"
     )
 
 
@@ -235,7 +243,8 @@ def _image_folder(raw: Path, name: str, path: Path, first_image: str) -> Path:
         if find_file(candidate, first_image):
             return candidate
     raise ValueError(
-        f"{first_image} is in none of {', '.join(str(candidate) for candidate in candidates[:4]) or path.parent}"
+        f"{first_image} is in none of {', '.join(str(candidate) for candidate in candidates[:4]) or path.parent}; put "
+        "the images into one of them"
     )
 
 
@@ -256,22 +265,34 @@ def _class_set(lists: Mapping[str, _AnnotationFile], with_background: bool) -> C
             raise ValueError(f"{other.path} has different categories from {first.path}: export both with the same")
     names = list(dict.fromkeys(first.categories.values()))
     if with_background:
-        names = [BACKGROUND, *(name for name in names if name != BACKGROUND)]
+        background = background_among(names)
+        names = [background, *(name for name in names if name != background)]
     shift = not with_background  # black is for the background
     colors = [first.colors.get(name, voc_color(index + shift)) for index, name in enumerate(names)]
     return own_classes(names, colors, first.path)
 
 
-def _color(color: Any) -> Color:
+def _color(color: Any) -> Color | None:
+    """Return the color [red, green, blue] or "#rrggbb"; None for another form, since colors are only for display."""
+    if isinstance(color, str):
+        return from_hex(color)
+    if not (isinstance(color, list) and len(color) == 3 and all(isinstance(channel, int | float) for channel in color)):
+        return None
     red, green, blue = (int(channel) & 255 for channel in color)
     return red, green, blue
 
 
+def _class_of(annotation: dict[str, Any], ids: Mapping[int, int]) -> int:
+    """Return the class of an annotation or a segment. Raises ``ValueError`` if its category is not listed."""
+    category = _whole(annotation, "category_id")
+    if category not in ids:
+        raise ValueError(f"an annotation has category {category}, which is not listed")
+    return ids[category]
+
+
 def _region(annotation: dict[str, Any], ids: Mapping[int, int], size: tuple[int, int]) -> Region | None:
     """Return the region of an annotation; None if it has at most a box."""
-    if _whole(annotation, "category_id") not in ids:
-        raise ValueError(f"an annotation has category {annotation['category_id']}, which is not listed")
-    class_id, segmentation = ids[_whole(annotation, "category_id")], annotation.get("segmentation")
+    class_id, segmentation = _class_of(annotation, ids), annotation.get("segmentation")
     if isinstance(segmentation, dict):
         height, width = map(int, segmentation["size"])
         if (height, width) != size:
@@ -281,18 +302,29 @@ def _region(annotation: dict[str, Any], ids: Mapping[int, int], size: tuple[int,
         return Region(class_id, runs=Runs(lengths, (0, 0, height, width), by_column=True))
     if not segmentation:
         return None
-    if not isinstance(segmentation[0], list | tuple):  # a single polygon instead of a list
+    if not isinstance(segmentation, list):
+        raise ValueError(f"segmentation is {segmentation!r:.40}: it must be polygons or run lengths")
+    if not isinstance(segmentation[0], list) or all(len(part) == 2 for part in segmentation):  # a polygon, not a list
         segmentation = [segmentation]
     return Region(class_id, tuple(map(polygon, segmentation)))
+
+
+def _area(annotation: dict[str, Any], region: Region) -> float:
+    """Return the area that an annotation states, or else that of its region."""
+    area = float(annotation.get("area") or 0)
+    return area if area and math.isfinite(area) else region.area
 
 
 def _whole(entry: Mapping[str, Any], key: str) -> int:
     """Return a whole number of an entry. Raises ``KeyError`` or ``ValueError`` that names the key."""
     value = entry[key]
     try:
-        return int(value)
+        number = int(value)
+        if isinstance(value, float) and number != value:
+            raise ValueError
     except (TypeError, ValueError):
         raise ValueError(f"{key} is {value!r}, where a whole number belongs") from None
+    return number
 
 
 def _check_unique(noun: str, ids: list[int]) -> None:

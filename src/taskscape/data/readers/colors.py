@@ -21,6 +21,15 @@ def unpack_color(number: int) -> Color:
     return number >> 16, number >> 8 & 255, number & 255
 
 
+def from_hex(text: str) -> Color | None:
+    """Return the color ``#rrggbb``; None if the text is not of this form."""
+    try:
+        red, green, blue = bytes.fromhex(text.removeprefix("#"))
+    except ValueError:
+        return None
+    return red, green, blue
+
+
 def are_exchanged(unknown: Collection[float], known: Collection[int]) -> bool:
     """Return whether these packed colors, with red and blue exchanged, are all among the known ones."""
     return all(int(pack_colors(unpack_color(int(number))[::-1])) in known for number in unknown)

@@ -15,8 +15,8 @@ CVAT for images 1.1::
                         skeletons and tags have no area, and are only counted in the manifest
     images/NAME         the images, in one subfolder per subset if there are several
 
-Pixels without a label have the class ``background``, the first, in black; with ``background`` = ``void`` they have no
-class. The field is ``semseg``. A single list or subset is divided into train and val by order.
+Pixels without a label have the class ``background``, in any spelling, the first, in black; with ``background`` =
+``void`` they have no class. The field is ``semseg``. A single list or subset is divided into train and val by order.
 
 Images are averaged down to ``size``; labels take the nearest pixel. A pixel belongs to a polygon if its center is
 inside.
@@ -37,8 +37,8 @@ import numpy.typing as npt
 from typing_extensions import override
 
 from taskscape.data.readers.base import RawData, RawIndex
-from taskscape.data.readers.class_masks import FIELD, own_classes, voc_color
-from taskscape.data.readers.colors import Color
+from taskscape.data.readers.class_masks import BACKGROUND, FIELD, background_among, own_classes, voc_color
+from taskscape.data.readers.colors import Color, from_hex
 from taskscape.data.readers.files import find_file, read_text, require
 from taskscape.data.readers.images import size_of
 from taskscape.data.readers.regions import Points, Region, RegionSample, Runs, check_regions, read_regions
@@ -47,7 +47,6 @@ from taskscape.data.readers.voc import IMAGES, LISTS, MASKS, read_mask, samples_
 from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
 
 LABELMAP, XML = "labelmap.txt", "annotations.xml"
-BACKGROUND = "background"
 _LINE = re.compile(r"(.+):(\s*\d+\s*,\s*\d+\s*,\s*\d+\s*)(?::.*)?")
 """A line of labelmap.txt; names may contain colons."""
 _BLACK = (0, 0, 0)
@@ -83,8 +82,9 @@ class Cvat(RawData):
     def _read_masks(self, raw: Path) -> RawIndex:
         require(raw, (LABELMAP, IMAGES, MASKS, LISTS), _REMEDY)
         labelmap = _read_labelmap(raw / LABELMAP)
-        colors = labelmap if BACKGROUND in labelmap or _BLACK in labelmap.values() else {BACKGROUND: _BLACK, **labelmap}
-        names = [name for name in colors if name != BACKGROUND or self.background == "class"]
+        background = background_among(labelmap)
+        colors = labelmap if background in labelmap or _BLACK in labelmap.values() else {background: _BLACK, **labelmap}
+        names = [name for name in colors if name != background or self.background == "class"]
         classes = own_classes(names, [colors[name] for name in names], raw / LABELMAP)
         index = {name: names.index(name) if name in names else IGNORE_INDEX for name in colors}
         numbers = {position: index[name] for position, name in enumerate(labelmap)}
@@ -106,10 +106,11 @@ class Cvat(RawData):
         labels = root.iterfind("./meta//labels/label")
         colors = {label.findtext("name", ""): label.findtext("color", "") for label in labels}
         if self.background == "class":
-            colors.pop(BACKGROUND, None)
-            colors = {BACKGROUND: "#000000", **colors}
+            background = background_among(colors)
+            colors.pop(background, None)
+            colors = {background: "#000000", **colors}
         classes = own_classes(
-            list(colors), [_from_hex(color, index) for index, color in enumerate(colors.values())], path
+            list(colors), [from_hex(color) or voc_color(index) for index, color in enumerate(colors.values())], path
         )
         lists: dict[str, list[RegionSample]] = {}
         left_out: Counter[str] = Counter()
@@ -159,15 +160,6 @@ def _read_labelmap(path: Path) -> dict[str, Color]:
     return colors
 
 
-def _from_hex(color: str, index: int) -> Color:
-    """Return the color ``#rrggbb``; if it is not one, the VOC color of the index."""
-    try:
-        red, green, blue = bytes.fromhex(color.removeprefix("#"))
-    except ValueError:
-        return voc_color(index)
-    return red, green, blue
-
-
 def _parse(path: Path) -> "ET.Element[str]":
     """Return the root of an XML file. Raises ``ValueError`` if the file is damaged, too large or not an export."""
     if (size := path.stat().st_size) > _MOST_BYTES:
@@ -187,7 +179,7 @@ def _parse(path: Path) -> "ET.Element[str]":
 def _sample(raw: Path, image: "ET.Element[str]", classes: ClassSet, left_out: Counter[str]) -> RegionSample:
     name, subset = image.attrib["name"], image.get("subset", "")
     size = int(image.attrib["height"]), int(image.attrib["width"])
-    shapes = sorted(image, key=lambda shape: int(shape.get("z_order", 0)))
+    shapes = sorted(image, key=lambda shape: float(shape.get("z_order", 0)))
     regions = []
     for shape in shapes:
         if shape.tag not in _SHAPES:
@@ -195,7 +187,11 @@ def _sample(raw: Path, image: "ET.Element[str]", classes: ClassSet, left_out: Co
             continue
         if shape.attrib["label"] not in classes.classes:
             raise ValueError(f"label {shape.attrib['label']!r} is not one of {', '.join(classes.classes)}")
-        regions.append(_SHAPES[shape.tag](classes.classes.index(shape.attrib["label"]), shape.attrib))
+        class_id = classes.classes.index(shape.attrib["label"])
+        try:
+            regions.append(_SHAPES[shape.tag](class_id, shape.attrib))
+        except ValueError as error:
+            raise ValueError(f"a {shape.tag} of {shape.attrib['label']} has invalid numbers ({error})") from error
     path = _find_image(raw, name, subset)
     return RegionSample(Path(name).with_suffix("").as_posix(), {"image": path}, size, tuple(regions))
 

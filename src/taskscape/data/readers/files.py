@@ -73,6 +73,9 @@ def match_files(
                     f"{where}: {len(lacking)} of {len(names)} {kind} files {agreeing(len(lacking), 'is', 'are')} "
                     f"missing, such as {listed(lacking)}: {hint}"
                 )
+    if not complete and names:
+        counts = listed([f"{len(paths)} {kind}" for kind, paths in files.items()])
+        raise ValueError(f"{where}: no image has every kind of file ({counts}): download or unpack the rest. {remedy}")
     if not complete or (published is not None and len(complete) != published and not partial):
         expected = f", {published} are published" if published is not None else ""
         raise ValueError(f"{where} has {counted(len(complete), 'image', 'images')}{expected}: {hint}")
@@ -123,13 +126,15 @@ def read_json(path: Path) -> Any:
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """Return the file with this name, in any Unicode normalization form; None if there is none.
+    """Return the file with this name, in any Unicode normalization form and with / or \\; None if there is none.
 
     Raises ``ValueError`` if the name leads out of the folder.
     """
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise ValueError(f"the name {name!r} leads out of the folder")
-    forms = dict.fromkeys((name, normalized(name), unicodedata.normalize("NFD", name)))
+    with_slashes = name.replace("\\", "/")
+    if Path(with_slashes).is_absolute() or ".." in Path(with_slashes).parts:
+        raise ValueError(f"the name {name!r} leads out of the folder: write it relative to the folder of the images")
+    spellings = (name, normalized(name), with_slashes, normalized(with_slashes))
+    forms = dict.fromkeys((*spellings, *(unicodedata.normalize("NFD", spelling) for spelling in spellings)))
     return next((folder / form for form in forms if (folder / form).is_file()), None)
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from taskscape.data.readers.opening import open_image
-from taskscape.data.readers.pillow import count_pages, load_upright, raw_mode, read_deep_color
+from taskscape.data.readers.pillow import count_pages, load_upright, raw_mode, read_deep_color, scale_maximum
 
 SUFFIXES = (
     ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff",
@@ -51,10 +51,13 @@ def read_image_with_size(
     """
     with open_image(path, load=False) as image:
         deep_color = ";16" in raw_mode(image) and image.mode in ("RGB", "RGBA", "LA")
-        is_pgm = image.format == "PPM"  # its header gives the value of white, and Pillow has scaled accordingly
+        is_pgm, maximum = image.format == "PPM", scale_maximum(image) or 65535
         upright = load_upright(image, path)
         if upright.mode == "F" or upright.mode.startswith("I"):
-            gray = _to_8bit(np.asarray(upright), FULL_RANGE if is_pgm else value_range, path)
+            if is_pgm and upright.mode != "F":  # its header gives the value of white, and Pillow has scaled accordingly
+                black, white = value_range if value_range not in (None, FULL_RANGE) else (0, maximum)
+                value_range = black * 65535 / maximum, white * 65535 / maximum
+            gray = _to_8bit(np.asarray(upright), value_range, path)
             rgb = Image.fromarray(gray).convert("RGB")
         elif deep_color:
             rgb = _deep_color(upright, value_range, path)

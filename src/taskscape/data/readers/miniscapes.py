@@ -37,6 +37,7 @@ from taskscape.data.readers.gray_labels import read_gray
 from taskscape.data.readers.images import read_image_with_size, size_of
 from taskscape.data.readers.labels import decoded_vectors, resize_nearest, unit_vectors
 from taskscape.data.readers.samples import read_exact
+from taskscape.data.readers.splits import canonical_split
 from taskscape.files import atomic_write, require_room, writing
 from taskscape.files.paths import check_inside
 from taskscape.modalities import Depth, Modality, Normals, Semseg
@@ -83,6 +84,9 @@ class Miniscapes(RawData):
         folders = {split: raw / split for split in (*PUBLISHED, "shifted") if (raw / split).is_dir()}
         for folder in folders.values():
             require(folder, ["rgb", "semseg", "depth"], WHERE)
+        for folder in raw.iterdir():
+            if folder.name not in folders and (split := canonical_split(folder.name)) in PUBLISHED and folder.is_dir():
+                raise ValueError(f"{folder} is not used: name it {split}, or move it away")
         records = {split: read_json(path) for split, folder in folders.items() if (path := folder / _RECORD).exists()}
         kinds = ["rgb", "semseg", "depth"]
         fields: dict[str, Modality] = {"semseg": Semseg(CITYSCAPES_19), "depth": Depth()}

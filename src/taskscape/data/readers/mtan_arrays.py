@@ -117,6 +117,8 @@ def _label(raw: RawSample, kind: str, *channels: int) -> Array:
     path = raw.files[kind]
     stored, image = np.array(_mapped(path)), _mapped(raw.files["image"])
     shape = (*image.shape[:2], *channels)
+    if stored.dtype.kind not in "biuf":
+        raise ValueError(f"{path} holds {stored.dtype}, not numbers: unpack it again. {WHERE}")
     if stored.shape not in (shape, (*shape, 1)):
         raise ValueError(f"{path} has shape {stored.shape} instead of {shape} like its image: unpack it again. {WHERE}")
     return stored.reshape(shape)
@@ -138,7 +140,10 @@ def _computed_normals(raw: RawSample, data_set: str) -> tuple[Array, Mask]:
 
 
 def _stored_normals(raw: RawSample) -> tuple[Array, Mask]:
-    return unit_vectors(_label(raw, "normal", 3))
+    stored = _label(raw, "normal", 3)
+    if stored.dtype.kind != "f":
+        raise ValueError(f"{raw.files['normal']} holds {stored.dtype}: save unit vectors as floats. {WHERE}")
+    return unit_vectors(stored)
 
 
 def _ids(raw: RawSample, classes: ClassSet) -> Array:
@@ -148,7 +153,7 @@ def _ids(raw: RawSample, classes: ClassSet) -> Array:
     if invalid := [id_ for id_ in np.unique(ids).tolist() if id_ >= len(classes) or id_ != int(id_)]:
         raise ValueError(
             f"{raw.files['label']} has id {invalid[-1]:g}, and {len(classes)} classes end at {len(classes) - 1}: "
-            "give their number with --classes, or the right folder with --labels"
+            "give their number with --classes, or the right folder with --labels; pixels without a class have -1"
         )
     return ids.astype(np.int16)
 

@@ -176,8 +176,9 @@ def _splits(file: Path) -> dict[str, list[int]]:
         raise ValueError(
             f"{file} is not the list of trainNdxs and testNdxs ({error!r}): download it again. {WHERE}"
         ) from error
-    if set(numbers["train"]) & set(numbers["val"]) or not all(numbers.values()):
-        raise ValueError(f"{file} names an image in both splits, or none in one: download it again. {WHERE}")
+    listed_numbers = [*numbers["train"], *numbers["val"]]
+    if len(set(listed_numbers)) < len(listed_numbers) or not all(numbers.values()):
+        raise ValueError(f"{file} names an image twice, or none in one split: download it again. {WHERE}")
     return numbers
 
 

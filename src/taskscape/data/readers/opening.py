@@ -21,8 +21,8 @@ _NOT_READ = {
     b"v/1\x01": "OpenEXR",
     b"#?RADIANCE": "Radiance HDR",
     b"PF": "a color PFM",
-    b"II*\0": "a TIFF without an end, or of an unusual kind such as three floating-point channels",
-    b"MM\0*": "a TIFF without an end, or of an unusual kind such as three floating-point channels",
+    b"II*\0": "a TIFF without an end, or of an unusual kind such as 64-bit numbers or three floating-point channels",
+    b"MM\0*": "a TIFF without an end, or of an unusual kind such as 64-bit numbers or three floating-point channels",
 }
 """Formats that Pillow does not support, by the first bytes of a file."""
 MOST_PIXELS = 120_000_000
@@ -38,8 +38,17 @@ def open_image(
     Raises ``ValueError`` that names the file if it is damaged, too large or not an image. ``FileNotFoundError`` and
     ``PermissionError`` are passed on.
     """
+    with warnings.catch_warnings():
+        # Such as one per photograph whose EXIF data are cut off, without the file's name. Our own limits apply.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        with _checked(path, load, remedy) as image:
+            yield image
+
+
+def _checked(path: Path, load: bool, remedy: str) -> Image.Image:
+    """Return an open image. Raises the errors of ``open_image``."""
     try:
-        image = _opened(path, load)
+        return _opened(path, load)
     except (FileNotFoundError, PermissionError):
         raise
     except Image.DecompressionBombError as error:
@@ -49,8 +58,6 @@ def open_image(
         ) from error
     except Exception as error:  # Pillow raises anything from OSError to SyntaxError and struct.error here
         raise ValueError(f"{path} is damaged or not an image ({_why_unreadable(path, error)}): {remedy}") from error
-    with image:
-        yield image
 
 
 def open_array(path: Path, remedy: str = "replace the file or leave it out") -> npt.NDArray[Any]:
@@ -71,9 +78,7 @@ def open_array(path: Path, remedy: str = "replace the file or leave it out") -> 
 
 
 def _opened(path: Path, load: bool) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # a different limit applies here
-        image = Image.open(path, formats=_formats())
+    image = Image.open(path, formats=_formats())
     try:
         if image.width * image.height > MOST_PIXELS:
             raise Image.DecompressionBombError(f"{image.width * image.height} pixels")

@@ -3,6 +3,7 @@
 import re
 import struct
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from taskscape.modalities.base import Array
 
 _LOSSY_FORMATS = ("AVIF", "JPEG", "JPEG2000", "MPO")
 _LOSSY_COMPRESSION = ("jpeg", "tiff_jpeg", "old-jpeg", "webp")
-_BITS_PER_SAMPLE, _PLANAR_CONFIGURATION = 258, 284
+_BITS_PER_SAMPLE, _PLANAR_CONFIGURATION, _GDAL_NO_DATA = 258, 284, 42113
 """Tags of TIFF files."""
 
 
@@ -35,6 +36,9 @@ def load_upright(image: Image.Image, path: Path) -> Image.Image:
             f"{path} is a TIFF whose channels of more than 8 bits are stored one after the other: save it as PNG, or "
             "with interleaved channels"
         )
+    if image.format == "TIFF":
+        opened: Any = image
+        opened.filename = ""  # Pillow would map uncompressed files in the size of the upright image, not as stored
     try:
         if is_libtiff:  # it decodes to the machine's byte order
             _set_raw_mode(image, re.sub(r"^([FI];\d+)B", r"\1N", raw_mode(image)))
@@ -104,6 +108,14 @@ def scale_maximum(image: Image.Image) -> int:
         return 0
     arguments = tile[0][3]
     return arguments[1] if isinstance(arguments, tuple) and isinstance(arguments[1], int) else 0
+
+
+def no_data_value(image: Image.Image) -> float | None:
+    """Return the value that a TIFF declares as no measurement (GDAL's tag); None for other files."""
+    tags: Any = getattr(image, "tag_v2", {})
+    with suppress(ValueError):  # not a number
+        return float(str(tags.get(_GDAL_NO_DATA, "")).strip("\0 "))
+    return None
 
 
 def is_lossy(image: Image.Image, path: Path) -> bool:

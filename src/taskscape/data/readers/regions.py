@@ -201,7 +201,11 @@ def decode_lengths(text: str) -> tuple[int, ...]:
 
 
 def polygon(numbers: Sequence[float]) -> Points:
-    """Return the corners from x, y, x, y, …. Raises ``ValueError`` for an odd number of values."""
-    if len(numbers) % 2:
-        raise ValueError(f"a polygon has {len(numbers)} numbers, which are not pairs of x and y")
-    return np.array(numbers, np.float32).reshape(-1, 2)
+    """Return the corners from x, y, x, y, …, or from pairs of them. Raises ``ValueError`` for other values."""
+    try:
+        corners = np.array(numbers, np.float32)
+    except (TypeError, ValueError):
+        raise ValueError(f"a polygon is {numbers!r:.40}, which is not of the form [x, y, x, y, …]") from None
+    if corners.size % 2:
+        raise ValueError(f"a polygon has {corners.size} numbers, which are not pairs of x and y")
+    return corners.reshape(-1, 2)

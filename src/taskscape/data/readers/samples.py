@@ -11,7 +11,15 @@ import numpy as np
 
 from taskscape.data.readers.labels import resize_nearest
 from taskscape.data.readers.opening import open_array, open_image
-from taskscape.data.readers.pillow import count_pages, is_lossy, load_upright, raw_mode, read_deep_color, scale_maximum
+from taskscape.data.readers.pillow import (
+    count_pages,
+    is_lossy,
+    load_upright,
+    no_data_value,
+    raw_mode,
+    read_deep_color,
+    scale_maximum,
+)
 from taskscape.modalities.base import Array, Mask
 
 
@@ -31,6 +39,8 @@ class Samples:
     """(H, W), false where alpha is 0; None without transparency."""
     lossy: bool = False
     """Whether the file format is lossy."""
+    no_data: float | None = None
+    """The value that a TIFF of GDAL declares as no measurement; None without one."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -138,13 +148,11 @@ def _read_image(path: Path) -> Samples:
         if image.format in ("GIF", "PNG", "TIFF", "WEBP") and (pages := count_pages(image, path)) > 1:
             raise ValueError(f"{path} holds {pages} images: save one label per file")
         coding = raw_mode(image)
-        if image.format == "TIFF" and coding.partition(";")[2].rstrip("R").endswith("I"):
-            raise ValueError(
-                f"{path} is a TIFF whose 0 is white (MinIsWhite), so its stored numbers are not those that are shown: "
-                "save it as PNG"
-            )
+        if image.format in ("TIFF", "PPM") and coding.partition(";")[2].rstrip("R").endswith("I"):
+            kind = "TIFF whose 0 is white (MinIsWhite)" if image.format == "TIFF" else "PBM, whose 0 is white"
+            raise ValueError(f"{path} is a {kind}, so its stored numbers are not those that are shown: save it as PNG")
         maximum = scale_maximum(image)
-        lossy = is_lossy(image, path)
+        lossy, no_data = is_lossy(image, path), no_data_value(image)
         upright = load_upright(image, path)
         if coding.startswith("L;") and coding[2:3] in ("2", "4"):
             bits = int(coding[2])
@@ -157,6 +165,8 @@ def _read_image(path: Path) -> Samples:
             bits, values = 1, np.asarray(upright, np.uint8)
         elif ";16" in coding and upright.mode in ("RGB", "RGBA"):
             bits, values = 16, read_deep_color(path)
+        elif ";16" in coding and upright.mode == "I" and not coding.endswith("S"):  # widened by Pillow, as from PGM
+            bits, values = 16, np.asarray(upright, np.uint16)
         else:
             values = np.asarray(upright)
             bits = 8 * values.dtype.itemsize
@@ -174,7 +184,7 @@ def _read_image(path: Path) -> Samples:
         elif (transparent := upright.info.get("transparency")) is not None:
             # For one bit, Pillow gives 255 instead of 1.
             opaque = _opaque_mask(values, bool(transparent) if bits == 1 else transparent)
-        return Samples(values, bits, False, palette, opaque, lossy)
+        return Samples(values, bits, False, palette, opaque, lossy, no_data)
 
 
 def _opaque_mask(values: Array, transparent: int | bytes | tuple[int, ...]) -> Mask:

@@ -13,7 +13,7 @@ reader ``cvat`` for these.
 Images are averaged down to ``size``; labels take the nearest pixel.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -81,15 +81,20 @@ def samples_of_lists(raw: Path, names: Sequence[str] | None = None) -> dict[str,
     are missing.
     """
     images, masks = stems_below(raw / IMAGES), stems_below(raw / MASKS)
-    paths = {path.stem: path for path in sorted((raw / LISTS).glob("*.txt"))}
-    paths = {name: path for name, path in paths.items() if (name in names if names else name.lower() != "trainval")}
+    found = {path.stem: path for path in sorted((raw / LISTS).glob("*.txt"))}
+    paths = {name: path for name, path in found.items() if (name in names if names else name.lower() != "trainval")}
     if not paths:
         expected = listed([f"{name}.txt" for name in names]) if names else "list"
         raise FileNotFoundError(f"{raw / LISTS} has no {expected}: make one with one image name per line")
+    if names and "train" not in paths and len(found) > len(paths):
+        raise FileNotFoundError(
+            f"{raw / LISTS} has no train.txt; it holds {listed([path.name for path in found.values()])}: name the list "
+            "of the training images train.txt"
+        )
     lists = {}
     for split, path in paths.items():
-        first_words = (line.split()[0] for line in read_text(path).splitlines() if line.strip())
-        image_names = list(dict.fromkeys(name if name in images else _without_ending(name) for name in first_words))
+        lines = (line.strip() for line in read_text(path).splitlines())
+        image_names = list(dict.fromkeys(_name_in(line, images) for line in lines if line))
         for kind, files in ((IMAGES, images), (MASKS, masks)):
             if lacking := [name for name in image_names if name not in files]:
                 raise ValueError(
@@ -105,8 +110,13 @@ def samples_of_lists(raw: Path, names: Sequence[str] | None = None) -> dict[str,
     return lists
 
 
-def _without_ending(name: str) -> str:
-    return name.rpartition(".")[0] if name.lower().endswith(SUFFIXES) else name
+def _name_in(line: str, images: Collection[str]) -> str:
+    """Return the image that a line names, with or without extension: the whole line, or its first word."""
+    for name in (line, line.split()[0]):
+        candidates = (name, name.rpartition(".")[0] if name.lower().endswith(SUFFIXES) else name)
+        if found := next((candidate for candidate in candidates if candidate in images), None):
+            return found
+    return candidates[1]
 
 
 def stems_below(folder: Path) -> dict[str, Path]:

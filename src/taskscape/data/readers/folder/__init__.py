@@ -30,8 +30,8 @@ the file::
     depth:
       unit: millimeter              # meter, centimeter, millimeter, a number of meters per step, or unknown
       inverse: false                # true if the files hold 1/depth; the unit is then that of 1/value
-      invalid: [10]                 # values without depth; by default 65535 in files of 16 bits. NaN, infinity and
-                                    # non-positive values are always invalid
+      invalid: [10]                 # values without depth; by default 65535 in files of 16 bits. NaN, infinity,
+                                    # non-positive values and the no-data value of a TIFF are always invalid
     normals:
       axes: [x, y, z]               # the stored components in the order right, down, forward; -y if y is up
     boundaries:

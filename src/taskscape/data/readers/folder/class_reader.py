@@ -148,6 +148,8 @@ class ClassReader:
         return ""
 
     def _hint_for_colors(self, unknown: Sequence[float]) -> str:
+        if len(unknown) == 1 and set(color := unpack_color(int(unknown[0]))) <= self.void_ids:
+            return f"; void names three ids: as a color they are a list in the list, `void: [{shown_in_yaml(color)}]`"
         return f"; {EXCHANGED}" if are_exchanged(unknown, self.colors.keys() | self.void_colors) else ""
 
 

@@ -40,8 +40,8 @@ class DepthSection(Section):
     inverse: bool = False
     """Whether the files hold 1/depth; the unit is then that of 1/value."""
     invalid: tuple[float, ...] | None = None
-    """Values without depth; by default 65535 in files of 16 bits. NaN, infinity and non-positive values are always
-    invalid."""
+    """Values without depth; by default 65535 in files of 16 bits. NaN, infinity, non-positive values and the no-data
+    value of a TIFF are always invalid."""
 
     @classmethod
     @override
@@ -106,6 +106,16 @@ class DepthSection(Section):
         with np.errstate(over="ignore"):
             meters = depth.astype(np.float32)
         return meters, valid & np.isfinite(meters) & (meters > 0)
+
+    @override
+    def _stored(self, label: Samples) -> Array:
+        """Return the numbers, and 0 for pixels that are transparent or hold the no-data value of a TIFF."""
+        stored = super()._stored(label)
+        hidden = np.zeros(stored.shape, np.bool_) if label.opaque is None else ~label.opaque
+        if label.no_data is not None:
+            is_float = stored.dtype.kind == "f"
+            hidden |= stored == (stored.dtype.type(label.no_data) if is_float else label.no_data)
+        return np.where(hidden, stored.dtype.type(0), stored)
 
     def _is_invalid(self, stored: Array) -> Mask:
         """Compare in the type of the file, at most float32, since 0.1 differs from Python's there."""

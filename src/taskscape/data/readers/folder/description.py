@@ -1,6 +1,7 @@
 """Description of the labels of a folder: the content of ``taskscape.yaml``."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -53,9 +54,9 @@ class Description:
     def load(cls, path: Path) -> "Description":
         """Read a description. Raises ``FileNotFoundError`` or ``ValueError`` that name the file and the key."""
         if not path.is_file():
-            if (other := path.with_suffix(".yml")).is_file() and path.suffix == ".yaml":
+            if other := _similar_file(path):
                 raise FileNotFoundError(
-                    f"{path} is not there, but {other.name} is: rename it, or name it with --description"
+                    f"{path} is not there, but {other} is: rename it, or name it with --description"
                 )
             raise FileNotFoundError(
                 f"{path} is not there: it describes the labels; write one as shown in docs/guide/own-data.md, or name "
@@ -67,6 +68,11 @@ class Description:
         lines, classes = _lines_and_classes(path)
         splits = content.get("splits")
         for split, choice in splits.items() if isinstance(splits, Mapping) else ():
+            if isinstance(choice, bool) or not isinstance(choice, int | float | str | list):
+                raise ValueError(
+                    f"{path}: splits: {split} is {choice!r}: give a share of the images such as 0.1, their number, a "
+                    "text file, a subfolder, or a list of subfolders"
+                )
             if isinstance(choice, list) and (bare := [name for name in choice if not isinstance(name, str)]):
                 raise ValueError(f"{path}: splits: {split} lists {bare[0]!r}: put names into quotes, as ['001', '002']")
         settings = {key: content[key] for key in _SETTINGS if key in content}
@@ -94,6 +100,12 @@ class Description:
         return content
 
 
+def _similar_file(path: Path) -> str:
+    """Return the name of a file such as taskscape.yml, Taskscape.yaml or taskscape.yaml.txt; empty if there is none."""
+    names = sorted(other.name for other in path.parent.iterdir() if other.is_file()) if path.parent.is_dir() else []
+    return next((name for name in names if re.match(rf"{re.escape(path.stem)}\.ya?ml\b", name, re.IGNORECASE)), "")
+
+
 def _section(name: str, section: Any, path: Path) -> Section:
     """Read the section of one field; by default its type is its name."""
     section_types = offered(Section)
@@ -105,7 +117,8 @@ def _section(name: str, section: Any, path: Path) -> Section:
         raise ValueError(f"{path}: {name!r} cannot be the name of a file: name the section otherwise")
     if "type" not in section and name not in section_types:
         raise ValueError(
-            f"{path}: {name} needs a type, such as `type: {next(iter(section_types))}`{nearest(name, section_types)}"
+            f"{path}: {name} needs a type, such as `type: {next(iter(section_types))}`"
+            f"{nearest(name, [*section_types, *_SETTINGS])}"
         )
     keys = {"type": name, **section}
     section_type = section_types.get(keys["type"]) if isinstance(keys["type"], str) else None

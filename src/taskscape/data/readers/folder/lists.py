@@ -89,7 +89,10 @@ def _entries(path: Path, names: Set[str]) -> list[str]:
     Raises ``ValueError`` that names the file.
     """
     if path.suffix.lower() == ".csv":
-        rows = list(csv.reader(io.StringIO(read_text(path))))
+        try:
+            rows = list(csv.reader(io.StringIO(read_text(path), newline=None)))  # None: any kind of line ends
+        except csv.Error as error:
+            raise ValueError(f"{path} is not a CSV file ({error}): write one name per line") from error
         if rows and len(rows[0]) > 1 and not rows[0][0].strip():
             raise ValueError(
                 f"{path} has a first column without a header, such as the numbers of rows: write names in the first "

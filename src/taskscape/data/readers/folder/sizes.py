@@ -19,10 +19,10 @@ def check_sizes(samples: Sequence[RawSample], size: Size | None) -> list[str]:
     """
     stretched, paged = [], []
     scaled: dict[str, list[tuple[Path, Size, Size]]] = {}
+    size = size or size_of(samples[0].files["image"])
     for sample in samples:
         image = sample.files["image"]
         native = likely_size_of(image)
-        size = size or native
         for name, path in sample.files.items():
             if name == "image":
                 continue
@@ -43,7 +43,7 @@ def check_sizes(samples: Sequence[RawSample], size: Size | None) -> list[str]:
             f"{len(paged)} of {len(samples)} image files {agreeing(len(paged), 'holds', 'hold')} several images, such "
             f"as {paged[0].name}, and the first of each is used: save the others as separate files if needed"
         )
-    if not stretched or size is None:
+    if not stretched:
         return notes
     name, native = stretched[0]
     return [
