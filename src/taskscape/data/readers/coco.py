@@ -15,8 +15,8 @@ pixels whose centers are inside; or ``size`` and ``counts``, run lengths down th
 The field is ``semseg``: every pixel of an instance has the class of its category; classes are in the order of category
 ids. Crowds are painted first, then the others from the largest area to the smallest. Pixels outside all instances have
 the class ``background``, the first, as the categories spell it (``Background``); with ``background`` = ``void`` they
-have no class. Panoptic data have no background: pixels outside all segments have no class. Images that are in no list, and annotations without an area, are
-named in a warning.
+have no class. Panoptic data have no background: pixels outside all segments have no class. Images that are in no list,
+and annotations without an area, are named in a warning.
 
 Images are averaged down to ``size``; labels take the nearest pixel.
 """
