@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from taskscape import models
 from taskscape.weighting import (
     CONFIGS,
+    DBMTL,
     DWA,
     FAMO,
     IMTLL,
@@ -155,7 +156,7 @@ def test_a_loss_of_an_unknown_task_is_named(name: str) -> None:
         CONFIGS[name]().build(["a", "b"]).backward(losses, context)
 
 
-@pytest.mark.parametrize("kind", [DWA, FAMO, Geometric, GradNorm, IMTLL, Uncertainty])
+@pytest.mark.parametrize("kind", [DBMTL, DWA, FAMO, Geometric, GradNorm, IMTLL, Uncertainty])
 def test_a_negative_loss_has_no_size(kind: type[Weighting]) -> None:
     """Otherwise its logarithm would be NaN, its bound would give it all weight, or its weight would grow for ever."""
     encoder, heads, _, losses = two_heads()

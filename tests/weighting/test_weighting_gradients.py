@@ -16,6 +16,7 @@ from taskscape.weighting import (
     BalancingContext,
     CAGradConfig,
     ConFIGConfig,
+    DBMTLConfig,
     FairGradConfig,
     FixedConfig,
     GradDropConfig,
@@ -28,6 +29,7 @@ from taskscape.weighting import (
     PCGradConfig,
     RandomGradientConfig,
     UPGradConfig,
+    Weighting,
     WeightingConfig,
 )
 from taskscape.weighting.fairgrad import fair_weights
@@ -310,6 +312,54 @@ def test_imtl_g(mode: str) -> None:
     np.testing.assert_allclose(gradient, at_theta(q, mode, weights @ g), rtol=1e-9)
 
 
+@pytest.mark.parametrize("sigma", [0.0, 0.5])
+def test_db_mtl(sigma: float) -> None:
+    built = DBMTLConfig(beta=0.8, sigma=sigma).build(TASKS).double()
+    means, own = np.zeros((3, 4)), np.zeros(3)
+    for step, absent in enumerate(((), (), ("depth",), (), ("depth", "normals")), 1):
+        q = Quadratics((1.0, 100.0, 0.01 * step))
+        present = [task not in absent for task in TASKS]
+        beta = 0.8 / step**sigma
+        of_logarithms = q.gradients() / q.losses()[:, None]
+        means[present] = beta * means[present] + (1 - beta) * of_logarithms[present]
+        lengths = np.linalg.norm(means[present], axis=1)
+        expected = (means[present] / lengths[:, None]).sum(0) * lengths.max()
+        gradient, weights = q.step(built, *absent)
+        np.testing.assert_allclose(gradient, expected, rtol=1e-6)  # the authors add ε to a loss
+        own = [0.0 if u.grad is None else u.grad.item() for u in q.own]
+        np.testing.assert_allclose(own, q.own_gradients() / q.losses() * present, rtol=1e-6, atol=1e-12)
+        assert weights.size == 0
+
+
+def test_db_mtl_averages_the_gradients_of_the_same_parameters() -> None:
+    built = DBMTLConfig().build(["task 0", "task 1"])
+    for columns in (3, 4):
+        x = torch.nn.Parameter(torch.zeros(columns))
+        losses = linear(torch.ones(2, columns), x)
+        context = BalancingContext.of(losses, shared=[x], tasks=[])
+        if columns == 3:
+            built.backward(losses, context)
+        else:
+            with pytest.raises(ValueError, match=r"4 numbers.*before had 3.*same parameters in every step"):
+                built.backward(losses, context)
+
+
+def test_a_step_that_is_not_finite_leaves_no_trace_in_the_mean_gradients() -> None:
+    def step(built: Weighting, vectors: torch.Tensor) -> torch.Tensor:
+        x = torch.nn.Parameter(torch.zeros(2))
+        losses = linear(vectors, x)
+        built.backward(losses, BalancingContext.of(losses, shared=[x], tasks=[]))
+        assert x.grad is not None
+        return x.grad
+
+    good, bad = torch.tensor([[1.0, 2.0], [0.5, -1.0]]), torch.tensor([[1.0, torch.inf], [0.5, -1.0]])
+    built, other = (DBMTLConfig(sigma=0.5).build(["task 0", "task 1"]) for _ in range(2))
+    for weighting in (built, other):
+        step(weighting, good)
+    assert step(built, bad).isnan().all()
+    assert torch.equal(step(built, good), step(other, good))
+
+
 def test_upgrad(mode: str) -> None:
     q = Quadratics()
     g = rows(q, mode, "normals")
@@ -361,7 +411,7 @@ def test_random_gradient(mode: str) -> None:
     np.testing.assert_allclose(np.mean(drawn, 0), 1 / 3, atol=0.07)
 
 
-@pytest.mark.parametrize("options", [IMTLGConfig, ConFIGConfig, NashMTLConfig])
+@pytest.mark.parametrize("options", [IMTLGConfig, ConFIGConfig, NashMTLConfig, DBMTLConfig])
 def test_the_direction_does_not_change_with_the_scale_of_a_loss(options: Options) -> None:
     directions = []
     for scale in ((1.0, 1.0, 1.0), (3.0, 1.0, 0.5)):

@@ -16,6 +16,7 @@ from taskscape.weighting import (
     BalancingContext,
     CAGradConfig,
     ConFIGConfig,
+    DBMTLConfig,
     FairGradConfig,
     GradVacConfig,
     IMTLGConfig,
@@ -34,6 +35,7 @@ OF_GRAMIAN: dict[str, WeightingConfig] = {
         AlignedMTLConfig,
         CAGradConfig,
         ConFIGConfig,
+        DBMTLConfig,
         FairGradConfig,
         IMTLGConfig,
         MGDAConfig,
@@ -47,7 +49,7 @@ WITH_RANDOM = {
     "pcgrad": PCGradConfig(),
     "random-gradient": RandomGradientConfig(),
 }
-SCALE_FREE = ("conflict-free", "imtl-g", "nash-mtl")
+SCALE_FREE = ("conflict-free", "db-mtl", "imtl-g", "nash-mtl")
 HARMLESS = ("conflict-free", "fairgrad", "imtl-g", "mgda", "nash-mtl", "upgrad")
 SCALES = [10.0**exponent for exponent in range(-4, 5)]
 SIZES = (2, 3, 5)

@@ -52,6 +52,7 @@ from taskscape.weighting.aligned_mtl import AlignedMTL, AlignedMTLConfig
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig
 from taskscape.weighting.cagrad import CAGrad, CAGradConfig
 from taskscape.weighting.conflict_free import ConFIG, ConFIGConfig
+from taskscape.weighting.db_mtl import DBMTL, DBMTLConfig
 from taskscape.weighting.dwa import DWA, DWAConfig
 from taskscape.weighting.fairgrad import FairGrad, FairGradConfig
 from taskscape.weighting.famo import FAMO, FAMOConfig
@@ -78,7 +79,8 @@ _imported = [value for value in globals().values() if isinstance(value, type) an
 _methods = [config for config in _imported if "name" in vars(config)]
 
 CONFIGS = ByName(
-    (config.name, config) for config in sorted(_methods, key=lambda config: issubclass(config, GradientConfig))
+    (config.name, config)
+    for config in sorted(_methods, key=lambda config: issubclass(config.weighting, GradientWeighting))
 )
 """The settings class of every method by its name: first methods that weight losses, then those that use gradients."""
 

@@ -36,7 +36,6 @@ class GradientWeighting(Weighting):
 
     one_backward = False
     retains_graph = True
-    config: GradientConfig
     _checked_tasks: frozenset[str] = frozenset()
 
     @override
