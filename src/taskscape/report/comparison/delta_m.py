@@ -135,8 +135,7 @@ def delta_m_spreads(compared: Comparison) -> list[float | None]:
     spreads = []
     for g, single, change in _against(compared):
         reference = _reference(single)
-        metrics = g.by_seed.values() if change else ()
-        of_seeds = [delta_m(m, reference, g.specs, change.metrics) for m in metrics]
+        of_seeds = [delta_m(m, reference, g.specs, change.metrics) for m in g.by_seed.values()] if change else []
         percents = [of_seed.percent for of_seed in of_seeds if of_seed is not None]
         spreads.append(stdev(percents) if len(percents) == len(g.by_seed) > 1 else None)
     return spreads
