@@ -207,7 +207,7 @@ def test_weightings(name: str) -> None:
 
 
 def test_which_weightings_are_capturable() -> None:
-    of_losses = {"fixed", "dwa", "uncertainty", "imtl-l", "geometric", "gradnorm", "stch", "famo"}
+    of_losses = {"fixed", "dwa", "uncertainty", "imtl-l", "geometric", "gradnorm", "stch", "famo", "excess-mtl"}
     assert {name for name in CONFIGS if CONFIGS[name].weighting.capturable} == of_losses
 
 

@@ -26,7 +26,7 @@ from taskscape.state_dicts.low_rank import merged
 from taskscape.tasks import Depth, SemanticSegmentation, Task
 from taskscape.training.optimization import AdamWConfig, build_optimizer
 from taskscape.training.step import TrainingStep
-from taskscape.weighting import CONFIGS, GradNormConfig, PCGradConfig, WeightingConfig
+from taskscape.weighting import CONFIGS, GradientWeighting, GradNormConfig, PCGradConfig, WeightingConfig
 from test_step import batch
 from tiny import tiny
 
@@ -37,7 +37,8 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "frozen in part": {"encoder": "test_resnet", "freeze": 2},
     "adapted": {"encoder": "test_vit", "lora": 2},
 }
-NEEDS_SHARED = ("gradnorm", *(n for n, config in CONFIGS.items() if hasattr(config(), "mode")))
+NEEDS_SHARED = {name for name, config in CONFIGS.items() if issubclass(config.weighting, GradientWeighting)}
+NEEDS_SHARED |= {"gradnorm", "excess-mtl"}
 
 
 def step(weighting: WeightingConfig, network: models.Network) -> TrainingStep:

@@ -15,6 +15,7 @@ from taskscape.weighting import (
     FAMO,
     IMTLL,
     BalancingContext,
+    ExcessMTL,
     Fixed,
     Geometric,
     GradDrop,
@@ -106,6 +107,13 @@ def test_gradnorm_needs_a_layer_that_all_losses_use() -> None:
         context = BalancingContext.of(losses, shared=encoder.parameters(), tasks=heads.parameters(), last=last)
         with pytest.raises(ValueError, match=r"the loss of [ab] does not depend on the last shared layer"):
             GradNorm(["a", "b"]).backward(losses, context)
+
+
+def test_excess_mtl_needs_parameters_that_all_losses_use() -> None:
+    encoder, heads, _, losses = two_heads()
+    context = BalancingContext.of(losses, shared=heads["a"].parameters(), tasks=encoder.parameters())
+    with pytest.raises(ValueError, match="the loss of b does not depend on the shared parameters"):
+        ExcessMTL(["a", "b"]).backward(losses, context)
 
 
 @pytest.mark.parametrize("mode", ["parameters", "features"])

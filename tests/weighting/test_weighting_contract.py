@@ -37,7 +37,7 @@ METHODS = dict(buildable())
 def test_every_module_of_the_package_is_listed_and_public() -> None:
     files = {path.stem for path in Path(weighting.__file__).parent.glob("*.py")}
     blocks = {"__init__", "base", "aggregation", "gradients", "gramian", "nonnegative", "own_adam", "preferences"}
-    blocks |= {"reminder", "step_generator", "task_gradients", "weighted_sum"}
+    blocks |= {"reminder", "row_per_task", "step_generator", "task_gradients", "weighted_sum"}
     assert {config.__module__.rpartition(".")[2] for config in CONFIGS.values()} == files - blocks
     assert dict(offered(WeightingConfig)) == CONFIGS
     for name, config in CONFIGS.items():
@@ -178,7 +178,7 @@ def test_does_not_seed_the_gpus(name: str, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("name", METHODS)
 def test_a_network_that_shares_nothing(name: str) -> None:
     built = METHODS[name].build(TASKS)
-    if name == "gradnorm" or issubclass(METHODS[name].weighting, GradientWeighting):
+    if name in ("gradnorm", "excess-mtl") or issubclass(METHODS[name].weighting, GradientWeighting):
         with pytest.raises(ValueError, match="share"):
             built.check(shared_parameters=False, shared_features=False, compiled=False)
         losses, context = Quadratics().forward()
@@ -221,6 +221,7 @@ def test_features_must_be_there_and_not_compiled(name: str) -> None:
         ("gradvac", {"beta": 1.5}, "at most 1"),
         ("fairgrad", {"alpha": 20.0}, "at most 10"),
         ("db-mtl", {"beta": 1.0}, "below 1"),
+        ("excess-mtl", {"step_size": 0.0}, "above 0"),
         ("aligned-mtl", {"scale": "max"}, "rmse"),
         ("upgrad", {"preference": {"depth": -2.0}}, "above 0"),
         ("graddrop", {"leak": {"depth": 2.0}}, "at most 1"),

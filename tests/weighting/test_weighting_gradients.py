@@ -340,7 +340,7 @@ def test_db_mtl_averages_the_gradients_of_the_same_parameters() -> None:
         if columns == 3:
             built.backward(losses, context)
         else:
-            with pytest.raises(ValueError, match=r"4 numbers.*before had 3.*same parameters in every step"):
+            with pytest.raises(ValueError, match=r"have 4 numbers.*they had 3.*same ones in every step"):
                 built.backward(losses, context)
 
 

@@ -11,6 +11,7 @@ from quadratics import TASKS, Quadratics
 from taskscape.weighting import (
     BalancingContext,
     DWAConfig,
+    ExcessMTLConfig,
     FAMOConfig,
     Fixed,
     FixedConfig,
@@ -234,6 +235,63 @@ def test_the_direction_does_not_change_with_the_scale_of_a_loss(options: Weighti
         gradient, _ = q.step(build(options))
         directions.append(gradient / np.linalg.norm(gradient))
     np.testing.assert_allclose(*directions, rtol=1e-4)
+
+
+class TestExcessMTL:
+    def test_equation(self) -> None:
+        weighting = build(ExcessMTLConfig(step_size=0.3))
+        sums, initial, expected = np.zeros((3, 4)), np.zeros(3), np.ones(3)
+        for step in range(5):
+            q = Quadratics((1.0, 0.5**step, 100.0))
+            gradient, weights = q.step(weighting)
+            sums += q.gradients() ** 2
+            risks = (q.gradients() ** 2 / np.sqrt(sums)).sum(1)
+            initial = risks if step == 0 else initial
+            expected = expected * np.exp(0.3 * risks / initial)
+            expected *= 3 / expected.sum()
+            np.testing.assert_allclose(weights, expected, rtol=1e-6)
+            np.testing.assert_allclose(gradient, q.gradients().T @ weights, rtol=1e-9)
+            np.testing.assert_allclose([u.grad.item() for u in q.own], q.own_gradients() * weights, rtol=1e-9)
+        assert expected[1] < 0.9 < expected[0] == pytest.approx(expected[2])
+
+    def test_absent_tasks(self) -> None:
+        weighting = build(ExcessMTLConfig(step_size=0.3))
+        squares, initial, logits = np.zeros((3, 4)), np.full(3, np.nan), np.zeros(3)
+        for step, absent in enumerate((("normals",), (), ("depth",), ("semseg",), ())):
+            q = Quadratics((1.0, 0.5**step, 3.0**step))
+            present = np.array([task not in absent for task in TASKS])
+            squares[present] += q.gradients()[present] ** 2
+            risks = (q.gradients() ** 2 / np.sqrt(squares + 1e-300)).sum(1)
+            initial = np.where(np.isnan(initial) & present, risks, initial)
+            relative = (risks / initial)[present]
+            logits[present] += 0.3 * (relative - relative.mean())
+            weights = q.step(weighting, *absent)[1]
+            np.testing.assert_allclose(weights, present.sum() * softmax(logits[present]), rtol=1e-6)
+
+    def test_weights_do_not_depend_on_the_scale_of_a_loss(self) -> None:
+        found = []
+        for scale in (1.0, 1e-6, 1e6):
+            weighting = build(ExcessMTLConfig(step_size=0.3))
+            for step in range(4):
+                weights = Quadratics((scale * 0.5**step, 1.0, 1.0)).step(weighting)[1]
+            found.append(weights)
+        np.testing.assert_allclose(found[1:], [found[0]] * 2, rtol=1e-6)
+
+    def test_a_step_that_is_not_finite_leaves_no_trace(self) -> None:
+        def step(weighting: Weighting, vector: list[float]) -> list[float]:
+            x = torch.nn.Parameter(torch.zeros(2))
+            losses = {"a": 1 + x @ torch.tensor(vector), "b": 1 + x @ torch.tensor([2.0, 1.0])}
+            weights = weighting.backward(losses, BalancingContext.of(losses, shared=[x], tasks=[]))
+            assert weights is not None
+            return [weight.item() for weight in weights.values()]
+
+        weighting, other = (ExcessMTLConfig(step_size=0.3).build(["a", "b"]) for _ in range(2))
+        for one in (weighting, other):
+            step(one, [1.0, 2.0])
+        step(weighting, [float("inf"), 1.0])
+        weights = step(weighting, [0.1, 0.1])
+        assert weights[0] < 0.95 and weighting.squares.matrix.isfinite().all()
+        assert weights == pytest.approx(step(other, [0.1, 0.1]), rel=0.05)  # b has one more step
 
 
 class TestGradNorm:

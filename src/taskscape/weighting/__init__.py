@@ -54,6 +54,7 @@ from taskscape.weighting.cagrad import CAGrad, CAGradConfig
 from taskscape.weighting.conflict_free import ConFIG, ConFIGConfig
 from taskscape.weighting.db_mtl import DBMTL, DBMTLConfig
 from taskscape.weighting.dwa import DWA, DWAConfig
+from taskscape.weighting.excess_mtl import ExcessMTL, ExcessMTLConfig
 from taskscape.weighting.fairgrad import FairGrad, FairGradConfig
 from taskscape.weighting.famo import FAMO, FAMOConfig
 from taskscape.weighting.fixed import Fixed, FixedConfig

@@ -10,8 +10,8 @@ from typing_extensions import override
 
 from taskscape.serialization.ranges import BelowOne, NonNegative
 from taskscape.weighting.base import BalancingContext, Losses, WeightingConfig
-from taskscape.weighting.gradients import Mode
 from taskscape.weighting.gramian import Array, Gramian, GramianWeighting
+from taskscape.weighting.row_per_task import RowPerTask
 from taskscape.weighting.task_gradients import Combined, TaskGradients
 
 _TINY = 1e-8
@@ -33,8 +33,6 @@ class DBMTLConfig(WeightingConfig):
 
     name: ClassVar[str] = "db-mtl"
     link: ClassVar[str] = "https://arxiv.org/abs/2308.12029"
-    mode: ClassVar[Mode] = "parameters"
-    """Gradients are those of the shared parameters."""
 
     beta: BelowOne = 0.9
     """β: the part of earlier steps in the mean gradient, as in LibMTL; 0 for the gradient of the step alone."""
@@ -62,8 +60,7 @@ class DBMTL(GramianWeighting, config=DBMTLConfig):
         self, tasks: Sequence[str], config: DBMTLConfig | None = None, *, seed: int = 0, **options: Any
     ) -> None:
         super().__init__(tasks, config, **options)
-        self.means: Tensor | None = None
-        """The mean gradients, (tasks, columns), from the first step on."""
+        self.means = RowPerTask(len(tasks))
         self.step = 0
 
     @override
@@ -77,20 +74,13 @@ class DBMTL(GramianWeighting, config=DBMTLConfig):
     @override
     def combine(self, gradients: TaskGradients, tasks: Sequence[str]) -> Combined:
         rows, numbers = gradients.rows, [self.tasks.index(task) for task in tasks]
-        if self.means is None:
-            self.means = rows.new_zeros(len(self.tasks), rows.shape[1])
-        elif self.means.shape[1] != rows.shape[1]:
-            raise ValueError(
-                f"the shared parameters have {rows.shape[1]:,} numbers, and those of the steps before had "
-                f"{self.means.shape[1]:,}: db-mtl averages their gradients, so name the same parameters in every step"
-            )
-        self.means = self.means.to(rows)  # a checkpoint is loaded on the CPU
+        all_means = self.means.like(rows)
         beta = self.config.beta / (self.step + 1) ** self.config.sigma
-        means = torch.lerp(rows, self.means[numbers], beta)
+        means = torch.lerp(rows, all_means[numbers], beta)
         combined = super().combine(TaskGradients(means, gradients.sizes, split=False), tasks)
         assert combined.weights is not None
         if combined.weights.isfinite().all():  # otherwise the loop skips the step or ends
-            self.means[numbers] = means
+            all_means[numbers] = means
             self.step += 1
         return Combined(combined.gradient, None)
 
@@ -100,11 +90,10 @@ class DBMTL(GramianWeighting, config=DBMTLConfig):
         return weights
 
     @override
-    def get_extra_state(self) -> dict[str, Any]:
-        """Return the mean gradients and the number of steps."""
-        return {"means": self.means, "step": self.step}
+    def get_extra_state(self) -> int:
+        """Return the number of steps."""
+        return self.step
 
     @override
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        means: Tensor | None = state["means"]
-        self.means, self.step = None if means is None else means.clone(), state["step"]
+    def set_extra_state(self, state: int) -> None:
+        self.step = state

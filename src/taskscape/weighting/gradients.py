@@ -38,6 +38,12 @@ class GradientWeighting(Weighting):
     retains_graph = True
     _checked_tasks: frozenset[str] = frozenset()
 
+    @property
+    def mode(self) -> Mode:
+        """The variables of differentiation: the parameters for methods whose settings have no mode."""
+        mode: Mode = getattr(self.config, "mode", "parameters")
+        return mode
+
     @override
     def check(self, *, shared_parameters: bool, shared_features: bool, compiled: bool) -> None:
         if not shared_parameters:
@@ -45,12 +51,12 @@ class GradientWeighting(Weighting):
                 "this weighting combines the tasks' gradients at the shared parameters, but this network has no "
                 "shared parameters that are trained; choose another network, or a weighting such as dwa or famo"
             )
-        if self.config.mode == "features" and not shared_features:
+        if self.mode == "features" and not shared_features:
             raise ValueError(
                 "weighting.mode is features, but this network has no shared features that are computed by trained "
                 "layers; choose --weighting.mode parameters"
             )
-        if self.config.mode == "features" and compiled:
+        if self.mode == "features" and compiled:
             raise ValueError(
                 "weighting.mode is features, but a compiled network gives no gradient at its inner features; "
                 "choose --weighting.mode parameters, or do not compile"
@@ -76,7 +82,7 @@ class GradientWeighting(Weighting):
         if not self._checked_tasks.issuperset(losses):
             self._check_complete(losses, context)
             self._checked_tasks |= losses.keys()
-        if self.config.mode == "parameters":
+        if self.mode == "parameters":
             weights = self._combine_at_parameters(losses, context)
         else:
             weights = self._combine_at_features(losses, context)
@@ -84,10 +90,10 @@ class GradientWeighting(Weighting):
 
     def _check_complete(self, losses: Losses, context: BalancingContext) -> None:
         shared, listed = set(context.parameters), set(context.task_parameters)
-        beyond = () if self.config.mode == "parameters" else context.features
+        beyond = () if self.mode == "parameters" else context.features
         require_visible(losses.values(), beyond)
         reached = reached_parameters(losses.values(), beyond)
-        if self.config.mode == "parameters":
+        if self.mode == "parameters":
             listed |= shared
         else:  # a backward pass from the features reaches all of their parameters
             if _depend_on_each_other(context.features):
