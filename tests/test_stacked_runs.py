@@ -24,7 +24,7 @@ from taskscape.training import step as step_module
 from taskscape.training.loop import Trainer
 from taskscape.training.optimization import Cosine, SGDConfig
 from taskscape.training.stack import Stack
-from taskscape.weighting import DWAConfig, FixedConfig, PCGradConfig, UncertaintyConfig
+from taskscape.weighting import DBMTLConfig, DWAConfig, ExcessMTLConfig, FixedConfig, PCGradConfig, UncertaintyConfig
 from tiny import Tiny, TinyConfig, tiny
 
 
@@ -173,9 +173,10 @@ def test_a_run_that_another_process_writes_leaves_the_others(store: Path, tmp_pa
 
 def test_gradients_of_tasks_are_combined_in_each_run(store: Path, tmp_path: Path) -> None:
     base = replace(tiny(store), epochs=1, optimizer=SGDConfig(), weighting=PCGradConfig())
-    wanted = [base, replace(base, seed=1, weighting=UncertaintyConfig())]
-    runs.train_stacked(wanted, folders(tmp_path / "stack", 2), quiet=True)
-    for experiment, folder in zip(wanted, folders(tmp_path / "stack", 2), strict=True):
+    others = (UncertaintyConfig(), DBMTLConfig(), ExcessMTLConfig())
+    wanted = [base, *(replace(base, seed=seed, weighting=other) for seed, other in enumerate(others, 1))]
+    runs.train_stacked(wanted, folders(tmp_path / "stack", 4), quiet=True)
+    for experiment, folder in zip(wanted, folders(tmp_path / "stack", 4), strict=True):
         runs.train(experiment, tmp_path / "alone" / folder.name, quiet=True)
         assert_same_runs(folder, tmp_path / "alone" / folder.name)
 
