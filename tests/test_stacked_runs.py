@@ -24,7 +24,15 @@ from taskscape.training import step as step_module
 from taskscape.training.loop import Trainer
 from taskscape.training.optimization import Cosine, SGDConfig
 from taskscape.training.stack import Stack
-from taskscape.weighting import DBMTLConfig, DWAConfig, ExcessMTLConfig, FixedConfig, PCGradConfig, UncertaintyConfig
+from taskscape.weighting import (
+    DBMTLConfig,
+    DWAConfig,
+    ExcessMTLConfig,
+    FixedConfig,
+    PCGradConfig,
+    RandomLossConfig,
+    UncertaintyConfig,
+)
 from tiny import Tiny, TinyConfig, tiny
 
 
@@ -229,6 +237,21 @@ def test_runs_whose_steps_fail_together_are_trained_one_after_the_other(
     outcomes = runs.train_stacked(wanted, folders(tmp_path / "stack", 2), quiet=True)
     assert all(isinstance(outcome, Result) for outcome in outcomes)
     assert "a stack of them fails here: no kernel for this" in caplog.text
+    for experiment, folder in zip(wanted, folders(tmp_path / "stack", 2), strict=True):
+        runs.train(experiment, tmp_path / "alone" / folder.name, quiet=True)
+        assert_same_runs(folder, tmp_path / "alone" / folder.name)
+
+
+def test_a_step_that_fails_after_weights_were_drawn_leaves_no_trace(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(outputs: object) -> None:
+        raise RuntimeError("no kernel for this")
+
+    monkeypatch.setattr("taskscape.training.stack._Outputs.backward", fails)
+    base = replace(tiny(store), epochs=1, weighting=RandomLossConfig())
+    wanted = [base, replace(base, seed=1)]
+    runs.train_stacked(wanted, folders(tmp_path / "stack", 2), quiet=True)
     for experiment, folder in zip(wanted, folders(tmp_path / "stack", 2), strict=True):
         runs.train(experiment, tmp_path / "alone" / folder.name, quiet=True)
         assert_same_runs(folder, tmp_path / "alone" / folder.name)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from copy import deepcopy
 from typing import TypeVar
 
 import numpy as np
@@ -106,10 +107,13 @@ class _Together:
             return self.stack(batch, numbers)
         state = [x for step in steps for x in step.state()]
         saved = [x.clone() for x in state]
+        weightings = [deepcopy(step.weighting.state_dict()) for step in steps]  # with numbers, such as counted draws
         try:
             results = self.stack(batch, numbers)
         except RuntimeError as error:  # GPU kernels do not support everything that CPU kernels do
             torch._foreach_copy_(state, saved)
+            for step, weighting in zip(steps, weightings, strict=True):
+                step.weighting.load_state_dict(weighting)
             self.is_refused, self.stack = True, None
             reason = str(error).partition("\n")[0]
             _LOGGER.warning("these runs take their steps one by one, since a stack of them fails here: %s", reason)
