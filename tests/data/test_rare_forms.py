@@ -13,7 +13,7 @@ from PIL import Image
 from test_cases import ABC, COLORS, H, W, folder, ids, millimeters, png, refused, stored_image, targets, write
 from test_cases import STORED_AS as TURNED
 from test_images import tiff
-from test_relatives import PHOTO, coco, cvat, quiet
+from test_relatives import PHOTO, coco, cvat, quiet, said
 
 from taskscape.cli import main
 from taskscape.data import Store
@@ -134,6 +134,17 @@ def test_bits_that_mean_black_are_refused(raw: Path) -> None:
     refused(raw, r"semseg/0\.pnm is a PBM, whose 0 is white.* save it as PNG")
 
 
+def test_indices_that_count_despite_a_palette_are_said(raw: Path) -> None:
+    label = Image.fromarray(ids())
+    label.putpalette((COLORS // 2).tobytes())
+    folder(raw, f"semseg: {{classes: [a, b, c], palette: {COLORS.tolist()}}}", {"semseg.png": label})
+    said(raw, r"no color of the section's palette, but others such as \[127, 0, 0\], so the indices count as ids")
+    np.testing.assert_array_equal(targets(raw)["semseg"].value[0], ids())
+    label.putpalette(COLORS.tobytes())
+    folder(raw, f"semseg: {{classes: [a, b, c], palette: {COLORS.tolist()}}}", {"semseg.png": label})
+    quiet(raw)
+
+
 def test_floats_of_64_bits_in_a_tiff_are_named(raw: Path) -> None:
     folder(raw, "depth: {unit: meter}", {"depth.tif": tiff(millimeters().astype("<f8")[None], compressed=False)})
     refused(raw, r"0\.tif is damaged or not an image \(it is .* unusual kind such as 64-bit numbers .* label as \.npy")
@@ -147,6 +158,12 @@ def test_descriptions_with_similar_names_are_named(raw: Path, name: str) -> None
     folder(raw, ABC, {"semseg.png": ids()})
     (raw / "taskscape.yaml").rename(raw / name)
     refused(raw, rf"taskscape\.yaml is not there, but {name} is: rename it")
+
+
+def test_a_description_with_many_names_is_too_large(raw: Path) -> None:
+    names = ", ".join(f"'{number:06d}'" for number in range(9000))
+    folder(raw, f"{ABC}\nsplits: {{train: [{names}], val: ['1']}}", {"semseg.png": ids()})
+    refused(raw, r"taskscape\.yaml is larger than 65536 bytes: list images in text files")
 
 
 @pytest.mark.parametrize("choice", ["null", "true", "{share: 0.9}"])
@@ -300,6 +317,26 @@ def test_validation_images_are_not_taken_for_training(raw: Path) -> None:
     (lists / "train.txt").rename(lists / "train_aug.txt")
     with pytest.raises(FileNotFoundError, match=r"has no train\.txt; it holds train_aug\.txt, val\.txt: name the list"):
         Voc().contents(raw)
+
+
+def test_segments_that_are_missing_are_found_before_any_image_is_read(raw: Path) -> None:
+    names, segments = ["0.png", "1.png"], [{"id": 1, "category_id": 7}]
+    content = {
+        "images": [{"id": n, "file_name": name, "height": H, "width": W} for n, name in enumerate(names)],
+        "annotations": [{"image_id": n, "file_name": name, "segments_info": segments} for n, name in enumerate(names)],
+        "categories": [{"id": 7, "name": "cat"}],
+    }
+    for name in names:
+        write(raw / "images" / name, PHOTO)
+    write(raw / "annotations" / "panoptic_default" / "0.png", np.full((H, W, 3), (1, 0, 0), np.uint8))
+    (raw / "annotations" / "panoptic_default.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"image 1\.png: .*1\.png is not there: unpack panoptic_default next to"):
+        Coco(kind="panoptic").contents(raw)
+
+
+def test_an_albedo_just_above_one_is_told_exactly(raw: Path) -> None:
+    folder(raw, "albedo: {}", {"albedo.npy": np.full((H, W, 3), 1.0000002, np.float32)})
+    refused(raw, r"albedo/0\.npy holds 1\.00000024 … 1\.00000024 .*scale or clip it")
 
 
 # -- published sets ----------------------------------------------------------------------------------------------------

@@ -208,7 +208,10 @@ class _AnnotationFile(NamedTuple):
         png = str(annotations[0]["file_name"])
         segments = tuple((_whole(entry, "id"), _class_of(entry, ids)) for entry in annotations[0]["segments_info"])
         masks = self.path.with_suffix("")
-        return PanopticSample(stem, {"image": path, FIELD: find_file(masks, png) or masks / png}, segments)
+        mask = find_file(masks, png)
+        if mask is None:
+            raise ValueError(f"{masks / png} is not there: unpack {masks.name} next to the JSON file")
+        return PanopticSample(stem, {"image": path, FIELD: mask}, segments)
 
 
 def _find_lists(raw: Path, kind: Kind) -> dict[str, Path]:

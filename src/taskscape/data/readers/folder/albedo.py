@@ -33,7 +33,7 @@ class AlbedoSection(Section):
         values = np.where(finite[..., None], values, 0).astype(np.float32)
         if linear and not 0 <= values.min() <= values.max() <= 1:
             raise ValueError(
-                f"holds {values.min():.4g} … {values.max():.4g} where reflectance in 0 … 1 belongs: scale it, or save "
-                "sRGB as 8-bit RGB"
+                f"holds {values.min():.9g} … {values.max():.9g} where reflectance in 0 … 1 belongs: scale or clip it, "
+                "or save sRGB as 8-bit RGB"
             )
         return values, np.logical_and(finite, values.any(-1))

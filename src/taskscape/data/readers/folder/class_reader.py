@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from taskscape.data.readers.colors import EXCHANGED, are_exchanged, pack_colors, unpack_color
+from taskscape.data.readers.colors import EXCHANGED, Color, are_exchanged, pack_colors, unpack_color
 from taskscape.data.readers.labels import look_up
 from taskscape.data.readers.samples import Samples, used_values
 from taskscape.modalities import IGNORE_INDEX
@@ -59,6 +59,15 @@ class ClassReader:
         by_color = used_values(pack_colors(label.palette[label.values]), label.opaque) & self.colors.keys()
         by_id = used_values(gray.values, gray.opaque) <= known_ids
         return gray if by_id and not by_color else label
+
+    def foreign_color(self, label: Samples) -> Color | None:
+        """Return a color of a palette image if the section's palette has none of its colors, so that its indices count."""
+        label = self.plain(label)
+        if label.palette is None or not self.by_palette:
+            return None
+        used = used_values(pack_colors(label.palette[label.values]), label.opaque)
+        known = self.colors.keys() | self.void_colors
+        return None if used & known or used <= _BLACK_AND_WHITE else unpack_color(max(used))
 
     def _read_indices(self, indices: Array, palette: Array, opaque: Mask | None) -> Array:
         if not self.colors:

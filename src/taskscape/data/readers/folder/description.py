@@ -14,7 +14,7 @@ from taskscape.data.readers.folder.section import Section
 from taskscape.data.readers.images import ValueRange
 from taskscape.files.paths import is_file_name
 from taskscape.serialization import nearest, offered, structure, unstructure
-from taskscape.serialization.plain import read_yaml
+from taskscape.serialization.plain import MOST_YAML_BYTES, read_yaml
 
 _SETTINGS = ("images", "suffix", "image_range", "splits")
 
@@ -61,6 +61,11 @@ class Description:
             raise FileNotFoundError(
                 f"{path} is not there: it describes the labels; write one as shown in docs/guide/own-data.md, or name "
                 "it with --description"
+            )
+        if path.stat().st_size > MOST_YAML_BYTES:
+            raise ValueError(
+                f"{path} is larger than {MOST_YAML_BYTES} bytes: list images in text files, one per line, and name "
+                "these, such as `splits: {train: train.txt, val: val.txt}`"
             )
         content = read_yaml(path) or {}
         if not isinstance(content, Mapping):

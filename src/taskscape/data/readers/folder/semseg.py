@@ -195,12 +195,18 @@ class SemsegSection(Section):
 
     @override
     def doubts(self, labels: Sequence[Samples]) -> str:
-        """Return a doubt about a transparent class, different palettes, a repeated name, or a void 255."""
+        """Return a doubt about a transparent class, foreign or different palettes, a repeated name, or a void 255."""
         labels = [self._reader.plain(label) for label in labels]
         if hidden := self._transparent_classes(labels):
             return (
                 f"in the first labels, every pixel of {listed(hidden)} is transparent, and transparent pixels have no "
                 "label: if they should have this class, save the files without transparency"
+            )
+        if foreign := [color for label in labels if (color := self._reader.foreign_color(label)) is not None]:
+            return (
+                "the palettes of the files have no color of the section's palette, but others such as "
+                f"{shown_in_yaml(foreign[0])}, so the indices count as ids: if colors should decide, correct palette; if "
+                "not, leave it out"
             )
         if self.palette is None and (index := _ambiguous_index(labels)) is not None:
             return (
