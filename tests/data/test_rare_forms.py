@@ -278,6 +278,30 @@ def test_no_background_however_it_is_spelled(raw: Path) -> None:
     np.testing.assert_array_equal(first_ids(Cvat("void"), raw), np.where(ids() == 0, 255, ids() - 1))
 
 
+@pytest.mark.parametrize("data", [Cvat(), Voc()])
+def test_indices_never_stand_for_colors_of_which_one_is_unknown(raw: Path, data: Cvat | Voc) -> None:
+    """Programs that compress palette files renumber their indices."""
+    masks(raw)
+    if isinstance(data, Cvat):
+        (raw / "labelmap.txt").write_text("background:0,0,0::\ncat:0,128,0::\ndog:128,0,0::\n")
+    picture = Image.fromarray(ids())
+    for third in ((9, 9, 8), (0, 0, 0)):
+        picture.putpalette(np.array([(128, 0, 0), (0, 128, 0), third], np.uint8).tobytes())
+        for path in (raw / "SegmentationClass").iterdir():
+            picture.save(path)
+        if third == (9, 9, 8):
+            with pytest.raises(ValueError, match=r"has colors of no class, such as \(9, 9, 8\)"):
+                first_ids(data, raw)
+    expected = np.array([2, 1, 0] if isinstance(data, Cvat) else [1, 2, 0])[ids()]
+    np.testing.assert_array_equal(first_ids(data, raw), expected)
+    picture.putpalette(
+        np.array([(0, 0, 0), (0, 128, 0) if isinstance(data, Cvat) else (128, 0, 0), (9, 9, 8)], np.uint8).tobytes()
+    )
+    for path in (raw / "SegmentationClass").iterdir():
+        picture.save(path)
+    np.testing.assert_array_equal(first_ids(data, raw), ids())  # known colors are at the indices of their classes
+
+
 def test_names_with_backslashes(raw: Path) -> None:
     coco(raw)
     path = raw / "annotations" / "instances_default.json"

@@ -30,7 +30,8 @@ def read_class_mask(path: Path, ids: Mapping[Color, int], numbers: Mapping[int, 
     """Return the ids of a class mask, (H, W) uint8.
 
     ``ids`` maps colors to ids. ``numbers`` maps gray values, also those of a palette, and palette indices if the
-    palette has other colors. ``IGNORE_INDEX`` stands for no class, which transparent pixels get too.
+    palette has other colors, and those of ``ids`` only at the indices of their classes. ``IGNORE_INDEX`` stands for no
+    class, which transparent pixels get too.
 
     Raises ``ValueError`` that names the file if it has other colors or numbers, or is lossy.
     """
@@ -40,12 +41,15 @@ def read_class_mask(path: Path, ids: Mapping[Color, int], numbers: Mapping[int, 
     if values.ndim == 3:
         noun, table, values = "colors", _by_packed(ids), pack_colors(values)
     elif label.palette is not None:
-        colors = label.palette.astype(np.int64)
-        gray = label.without_gray_palette()
-        if all(tuple(colors[index]) in ids for index in used_values(values, label.opaque)):
-            noun, table, values = "colors", _by_packed(ids), pack_colors(colors)[values]
-        elif used_values(gray.values, gray.opaque) <= numbers.keys():
+        colors, gray = label.palette.astype(np.int64), label.without_gray_palette()
+        used = {index: tuple(colors[index].tolist()) for index in used_values(values, label.opaque)}
+        known = {index: ids[color] for index, color in used.items() if color in ids}
+        # Colors beyond the end of a palette are black.
+        by_index = all(id_ == numbers.get(index) for index, id_ in known.items() if used[index] != (0, 0, 0))
+        if len(known) < len(used) and gray.palette is None and used_values(gray.values, gray.opaque) <= numbers.keys():
             values = gray.values.astype(np.int64)
+        elif len(known) == len(used) or not by_index:
+            noun, table, values = "colors", _by_packed(ids), pack_colors(colors)[values]
     if label.opaque is not None:
         values = np.where(label.opaque, values, _TRANSPARENT)
 

@@ -61,7 +61,7 @@ class ClassReader:
         return gray if by_id and not by_color else label
 
     def foreign_color(self, label: Samples) -> Color | None:
-        """Return a color of a palette image if the section's palette has none of its colors, so that its indices count."""
+        """Return a color of a palette image if the section's palette has none of its colors, so that indices count."""
         label = self.plain(label)
         if label.palette is None or not self.by_palette:
             return None

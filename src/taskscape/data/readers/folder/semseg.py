@@ -205,8 +205,8 @@ class SemsegSection(Section):
         if foreign := [color for label in labels if (color := self._reader.foreign_color(label)) is not None]:
             return (
                 "the palettes of the files have no color of the section's palette, but others such as "
-                f"{shown_in_yaml(foreign[0])}, so the indices count as ids: if colors should decide, correct palette; if "
-                "not, leave it out"
+                f"{shown_in_yaml(foreign[0])}, so the indices count as ids: if colors should decide, correct palette; "
+                "if not, leave it out"
             )
         if self.palette is None and (index := _ambiguous_index(labels)) is not None:
             return (
