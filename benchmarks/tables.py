@@ -46,12 +46,12 @@ _LEARNING = {
 """Title, format and factor of each figure."""
 
 
-def learning(rows: Sequence[Mapping[str, Any]], notes: Mapping[str, str] | None = None) -> str:
-    """Return a row per network or weighting, with notes after some names; missing figures are dashes."""
+def learning(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a row per network or weighting; missing figures are dashes."""
     used = {key: column for key, column in _LEARNING.items() if any(key in row for row in rows)}
     cells = [
         [
-            f"{row['name']} {(notes or {}).get(row['name'], '')}".strip(),
+            row["name"],
             *(_figure(row[key], form, factor) if key in row else "–" for key, (_, form, factor) in used.items()),
         ]
         for row in rows
@@ -74,12 +74,12 @@ _COST = ["weighting", "ms per step", "relative time", "peak MiB", "relative memo
 
 def costs(costs_by_name: Mapping[str, Mapping[str, float]]) -> str:
     """Return a row per weighting, relative to the plain sum."""
-    return table(_COST, [_cost(name, cost, costs_by_name["fixed"], "") for name, cost in costs_by_name.items()])
+    return table(_COST, [_cost(name, cost, costs_by_name["fixed"]) for name, cost in costs_by_name.items()])
 
 
-def _cost(name: str, cost: Mapping[str, float], plain: Mapping[str, float], note: str) -> list[str]:
+def _cost(name: str, cost: Mapping[str, float], plain: Mapping[str, float]) -> list[str]:
     return [
-        f"{name} {note}".strip(),
+        name,
         f"{1000 * cost['seconds']:.1f}",
         f"{cost['seconds'] / plain['seconds']:.2f}",
         f"{cost['mebibytes']:.0f}",
@@ -87,26 +87,9 @@ def _cost(name: str, cost: Mapping[str, float], plain: Mapping[str, float], note
     ]
 
 
-_TORCHJD = ("mgda", "cagrad", "nash-mtl", "aligned-mtl", "imtl-g", "upgrad", "conflict-free")
-"""Weightings that were measured with torchjd's solvers."""
-
-
-def _marked(names: Sequence[str]) -> dict[str, str]:
-    return {name: "†" for name in names if name.partition(",")[0] in _TORCHJD}
-
-
 def balancing_costs(result: str) -> str:
-    """Return the costs; those measured a second time, since the machine was busy the first time, have a star."""
-    results = load(result)
-    first_costs, repeated_costs = results["costs"], results.get("again", {})
-    torchjd = _marked(list(first_costs))
-    rows = []
-    for name, cost in first_costs.items():
-        if name in repeated_costs and name != "fixed":
-            rows.append(_cost(name, repeated_costs[name], repeated_costs["fixed"], "*"))
-        elif "seconds" in cost:
-            rows.append(_cost(name, cost, first_costs["fixed"], torchjd.get(name, "")))
-    return table(_COST, rows)
+    """Return the costs; methods that failed with the reason are left out."""
+    return costs({name: cost for name, cost in load(result)["costs"].items() if "seconds" in cost})
 
 
 # -- others ------------------------------------------------------------------------------------------------------------
@@ -177,8 +160,7 @@ def precision_training() -> str:
 
 
 def weightings() -> str:
-    results = load("balancing")
-    return learning(results["rows"], _marked([row["name"] for row in results["rows"]]))
+    return learning(load("balancing")["rows"])
 
 
 # -- experiments.py ----------------------------------------------------------------------------------------------------
