@@ -186,6 +186,13 @@ def test_a_void_color_without_brackets(raw: Path) -> None:
     refused(raw, r"neither classes nor void.*; void names three ids: .*`void: \[\[70, 130, 180\]\]`")
 
 
+@pytest.mark.parametrize(("name", "text"), [("train.csv", "image;label\n0.png;0.png"), ("train.txt", "0.png,0.png")])
+def test_columns_are_separated_by_commas(raw: Path, name: str, text: str) -> None:
+    folder(raw, f"{ABC}\nsplits: {{train: {name}, val: ['1']}}", {"semseg.png": ids()})
+    (raw / name).write_text(text)
+    refused(raw, r"separate columns with commas, in a file that ends in \.csv")
+
+
 def test_csv_lists_with_old_line_ends(raw: Path) -> None:
     folder(raw, f"{ABC}\nsplits: {{train: train.csv, val: val.csv}}", {"semseg.png": ids()})
     (raw / "train.csv").write_bytes(b"file\r0.png\r")

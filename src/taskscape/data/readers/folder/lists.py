@@ -43,7 +43,8 @@ def samples_listed(samples: Mapping[str, RawSample], path: Path) -> list[RawSamp
         raise ValueError(f"{path} lists no image: write one name per line")
     if missing:
         images = counted(len(missing), "image that is", "images that are")
-        raise ValueError(f"{path} lists {images} not there, such as {missing[0]}: correct it")
+        columns = "separate columns with commas, in a file that ends in .csv" if set(missing[0]) & {",", ";"} else ""
+        raise ValueError(f"{path} lists {images} not there, such as {missing[0]}: {columns or 'correct it'}")
     return list(found.values())
 
 
