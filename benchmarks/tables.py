@@ -113,7 +113,7 @@ def large_set(results: Mapping[str, Any]) -> str:
 
 def kills() -> str:
     """Return a sentence on the number of killed processes."""
-    reports = [load(name)["weightings"] for name in ("faults", "faults-more", "faults-again")]
+    reports = [load(name)["weightings"] for name in ("faults", "faults-more", "faults-again", "faults-new")]
     counts: dict[str, int] = {}
     for report in reports:
         for name, outcome in report.items():

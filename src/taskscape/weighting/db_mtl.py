@@ -36,8 +36,9 @@ class DBMTLConfig(WeightingConfig):
 
     beta: BelowOne = 0.9
     """β: the part of earlier steps in the mean gradient, as in LibMTL; 0 for the gradient of the step alone."""
-    sigma: NonNegative = 0.0
-    """σ: with a value above 0, β falls with the steps."""
+    sigma: NonNegative = 0.5
+    """σ: with a value above 0, β falls with the steps. With 0, as in LibMTL, Adam takes longer steps at the shared
+    layers, since a mean over steps changes slowly: choose a lower learning rate."""
 
 
 class DBMTL(GramianWeighting, config=DBMTLConfig):
