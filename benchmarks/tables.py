@@ -63,7 +63,7 @@ def _figure(value: float | Sequence[float], form: str, factor: float) -> str:
     """Format a number, or the mean of a number per seed with their standard deviation."""
     if isinstance(value, Sequence):
         spread = form.replace("+", "").format(factor * statistics.stdev(value))
-        return f"{form.format(factor * statistics.mean(value))} ± {spread}"
+        return f"{form.format(factor * statistics.mean(value))}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{spread}"
     return form.format(factor * value)
 
 
@@ -160,7 +160,9 @@ def precision_training() -> str:
 
 
 def weightings() -> str:
-    return learning(load("balancing")["rows"])
+    left_out = ("parameters", "flops", "seconds_per_step")  # the network is the same, and times are in another table
+    rows = [{name: value for name, value in row.items() if name not in left_out} for row in load("balancing")["rows"]]
+    return learning(rows)
 
 
 # -- experiments.py ----------------------------------------------------------------------------------------------------
