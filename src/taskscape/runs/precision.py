@@ -16,7 +16,7 @@ from taskscape.progress import reporter
 from taskscape.run_folder import RunFolder
 from taskscape.runs.experiment import Experiment
 from taskscape.selfcheck import findings
-from taskscape.training.bf16_speed import slow_bf16
+from taskscape.training.bf16_speed import faster_precision, slow_bf16
 from taskscape.training.loop import Trainer
 from taskscape.training.precision import autocast
 
@@ -57,7 +57,7 @@ def with_faster_precision(
     """
     slow = slow_bf16(device) if experiment.precision in ("fast", "bf16") else ""
     if experiment.precision == "fast":
-        experiment = replace(experiment, precision=of_first_process("fp32" if slow else "bf16", device))
+        experiment = replace(experiment, precision=of_first_process(faster_precision(device), device))
         slow = slow and f"{slow}, so this run computes in fp32"
     elif slow:
         slow += "; --precision fp32 is faster and as accurate"

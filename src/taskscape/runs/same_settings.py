@@ -7,6 +7,7 @@ from taskscape.data import DataSource, Mixed, MixedPart, Packed
 from taskscape.run_folder import RunFolder
 from taskscape.run_folder.settings import WITHOUT_EFFECT
 from taskscape.runs.experiment import Experiment
+from taskscape.runs.fastest import way_of, with_way
 from taskscape.runs.known_data import require_unchanged
 from taskscape.runs.trained_model import read_experiment
 from taskscape.serialization import unstructure
@@ -41,7 +42,7 @@ def with_choices_of(saved: Experiment, requested: Experiment) -> Experiment:
     if requested.precision == "fast":
         return replace(requested, precision=saved.precision)
     if requested.precision == "auto":
-        return replace(requested, precision=saved.precision, channels_last=saved.channels_last, compile=saved.compile)
+        return with_way(requested, way_of(saved))
     return requested
 
 

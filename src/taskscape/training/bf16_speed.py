@@ -20,7 +20,7 @@ _ROUNDS = 3
 
 def faster_precision(device: torch.device) -> Precision:
     """Return bf16 if this device computes convolutions faster in it than in fp32, otherwise fp32."""
-    return "bf16" if bf16_slowdown(device) <= 1 else "fp32"
+    return "fp32" if slow_bf16(device) else "bf16"
 
 
 def slow_bf16(device: torch.device) -> str:

@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import override
 
 from taskscape.serialization.ranges import Positive
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
-from taskscape.weighting.gradients import global_gradients, reached_parameters, require_visible
+from taskscape.weighting.gradients import global_gradients, require_reached
 from taskscape.weighting.row_per_task import RowPerTask
+
+_UNREACHED = (
+    "the shared parameters, so ExcessMTL has no gradient to measure: name parameters that all tasks use, "
+    "BalancingContext.of(…, shared=layer.parameters())"
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ class ExcessMTL(Weighting, config=ExcessMTLConfig):
         self.check(shared_parameters=bool(context.parameters), shared_features=True, compiled=False)
         self.check_names(losses)
         if not self._checked_tasks.issuperset(losses):
-            _check_reached(losses, context.parameters)
+            require_reached(losses, context.parameters, _UNREACHED)
             self._checked_tasks |= losses.keys()
         numbers = [self.tasks.index(task) for task in losses]
         self._update(numbers, self._excess_risks(numbers, global_gradients(losses, context.parameters)))
@@ -117,13 +122,3 @@ class ExcessMTL(Weighting, config=ExcessMTLConfig):
         steps = self.config.step_size * (relative - relative.mean())  # the mean leaves absent tasks where they were
         for number, step in zip(numbers, steps, strict=True):
             self.logits[number].add_(torch.where(are_finite, step, 0.0))
-
-
-def _check_reached(losses: Losses, parameters: Sequence[nn.Parameter]) -> None:
-    for task, loss in losses.items():
-        if set(parameters).isdisjoint(reached_parameters([loss])):
-            require_visible([loss])
-            raise ValueError(
-                f"the loss of {task} does not depend on the shared parameters, so ExcessMTL has no gradient to "
-                "measure: name parameters that all tasks use, BalancingContext.of(…, shared=layer.parameters())"
-            )

@@ -161,6 +161,17 @@ def require_visible(losses: Iterable[Tensor], beyond: Iterable[Tensor] = ()) -> 
         )
 
 
+def require_reached(losses: Losses, parameters: Sequence[nn.Parameter], what: str) -> None:
+    """Raise ``ValueError`` for a loss that depends on none of these parameters.
+
+    ``what`` completes the sentence "the loss of … does not depend on" with their name and the remedy.
+    """
+    for task, loss in losses.items():
+        if set(parameters).isdisjoint(reached_parameters([loss])):
+            require_visible([loss])
+            raise ValueError(f"the loss of {task} does not depend on {what}")
+
+
 def _depend_on_each_other(tensors: Sequence[Tensor]) -> bool:
     """Return whether one of these tensors was computed from another."""
     nodes = {x.grad_fn for x in tensors if x.grad_fn is not None}

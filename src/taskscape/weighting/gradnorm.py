@@ -10,12 +10,16 @@ from typing_extensions import override
 
 from taskscape.serialization.ranges import NonNegative, Positive
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
-from taskscape.weighting.gradients import global_gradients, reached_parameters, require_visible
+from taskscape.weighting.gradients import global_gradients, require_reached
 from taskscape.weighting.own_adam import OwnAdam
 from taskscape.weighting.reminder import Reminder
 
 _TINY = 1e-8
 """Lower bound of initial losses and of weights; a weight below zero would reverse the method."""
+_UNREACHED = (
+    "the last shared layer, so GradNorm has no gradient to measure: name a layer that all tasks use, "
+    "BalancingContext.of(…, last=layer.parameters())"
+)
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class GradNorm(Weighting, config=GradNormConfig):
         """
         self.check(shared_parameters=bool(context.last), shared_features=True, compiled=False)
         if not self._checked_tasks.issuperset(losses):
-            _check_reached(losses, context.last)
+            require_reached(losses, context.last, _UNREACHED)
             self._checked_tasks |= losses.keys()
         self._reminder.backward()
         weights = self.select(losses, self.weight.detach())
@@ -130,13 +134,3 @@ class GradNorm(Weighting, config=GradNormConfig):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         if self.optimizer is not None:
             self.optimizer.load_state_dict(state)
-
-
-def _check_reached(losses: Losses, last: Sequence[nn.Parameter]) -> None:
-    for task, loss in losses.items():
-        if set(last).isdisjoint(reached_parameters([loss])):
-            require_visible([loss])
-            raise ValueError(
-                f"the loss of {task} does not depend on the last shared layer, so GradNorm has no gradient to measure: "
-                "name a layer that all tasks use, BalancingContext.of(…, last=layer.parameters())"
-            )
