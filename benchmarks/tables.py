@@ -153,9 +153,8 @@ def precision_training() -> str:
                 [metrics[metric] for metrics in by_precision[precision].values()] for precision in ("fp32", "bf16")
             )
             differences = [y - x for x, y in zip(exact, rounded, strict=True)]
-            spread = f"{statistics.mean(differences):+.2f} ± {statistics.stdev(differences):.2f}"
-            cells = [f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}" for values in (exact, rounded)]
-            rows.append([name, title, *cells, spread])
+            cells = [_figure(values, "{:.2f}", 1) for values in (exact, rounded)]
+            rows.append([name, title, *cells, _figure(differences, "{:+.2f}", 1)])
     return table(["", "", "fp32", "bf16", "bf16 - fp32, same seed"], rows, texts=2)
 
 
